@@ -1,0 +1,59 @@
+import type { Json, JsonObject } from '../core/index.ts';
+import type { FinishReason, Message, Part, ToolSpec, Usage } from './message.ts';
+
+/**
+ * A model that answers. Adapters make one HTTP call per `call` and never retry by themselves.
+ * Contract: rejects with a NervaError (MODEL_*, HTTP_*, CONTEXT_TOO_LONG, CANCELLED); settles soon after `signal` aborts.
+ */
+export interface Model {
+  /** `provider/model`, e.g. `openai/gpt-5`. */
+  readonly name: string;
+  /** Tokens that request and answer may have together; unknown when absent. */
+  readonly contextTokensMax?: number;
+  /** USD per million tokens; unknown when absent, never zero by default. */
+  readonly price?: { readonly inputUsd: number; readonly outputUsd: number };
+  call(request: ModelRequest, options: CallOptions): Promise<ModelAnswer>;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** When given, the model streams and reports each piece as it comes. Joined, the pieces equal the answer's parts. */
+  readonly onDelta?: (delta: Delta) => void;
+}
+
+/** A whole request. `messages` is append-only from call to call of one session: adapters may cache by identity of its entries. */
+export interface ModelRequest {
+  readonly instructions: string;
+  readonly messages: readonly Message[];
+  readonly tools: readonly ToolSpec[];
+  readonly params: ModelParams;
+}
+
+export interface ModelParams {
+  readonly maxOutputTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+  readonly toolChoice?: 'auto' | 'none' | 'required';
+  /** The answer must be JSON of this schema. */
+  readonly outputSchema?: JsonObject;
+  /** Sent to the provider as they are. */
+  readonly extra?: JsonObject;
+}
+
+export interface ModelAnswer {
+  readonly parts: readonly Part[];
+  readonly finish: FinishReason;
+  readonly usage: Usage;
+  /** The version that the provider says it used; null when it does not say. */
+  readonly model: string | null;
+  /** The provider's id of the answer and whatever else is worth keeping. */
+  readonly meta?: Readonly<Record<string, Json>>;
+}
+
+/** A piece of a streamed answer; `index` is the part it belongs to. */
+export type Delta =
+  | { readonly type: 'text' | 'reasoning'; readonly index: number; readonly text: string }
+  | { readonly type: 'tool_call'; readonly index: number; readonly id: string; readonly name: string }
+  | { readonly type: 'tool_input'; readonly index: number; readonly text: string };

@@ -1,0 +1,1 @@
+export { testWorld, type TestWorld } from './world.ts';
