@@ -23,6 +23,7 @@ export const ERRORS = {
   SESSION_CLOSED: entry('conflict', false, 'The session is closed and takes no more input. Fork it to go on.'),
   SESSION_READONLY: entry('unavailable', false, 'The log holds a critical event that this release does not know. Use the release that wrote it.'),
   SESSION_QUARANTINED: entry('unavailable', false, 'The session failed to make progress too often and is set aside. Look at it with `nerva show`, then release it.'),
+  SESSION_FENCED: entry('conflict', true, 'Another driver took the session over. What this one had done is recorded; the other goes on.'),
   SESSION_FULL: entry('limit', false, 'The log reached eventsMax or bytesMax. Continue in a new session.'),
   SESSION_HAS_FORKS: entry('conflict', false, 'Other sessions are forks of this one and read its events. Delete them first, or delete with cascade.'),
   AGENT_UNKNOWN: entry('invalid', false, 'The session belongs to an agent that is not registered here. Pass it to createRuntime({agents}).'),

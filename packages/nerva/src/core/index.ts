@@ -1,4 +1,7 @@
 export { assert, ERRORS, NervaError, type ErrorCode, type ErrorKind } from './errors.ts';
-export type { Json, JsonObject } from './json.ts';
+export { canonicalJson, checkJson, freeze, toWellFormed, type Json, type JsonObject } from './json.ts';
+export { checkOptions, checkRange } from './options.ts';
+export { compileSchema, type CompiledSchema, type Infer, type Parsed, type Schema } from './schema.ts';
+export { excerpt, utf8Bytes } from './text.ts';
 export type { HttpAnswer, HttpLimits, HttpRequest, Transport } from './transport.ts';
-export type { Clock, Dice, Ids, World } from './world.ts';
+export type { World } from './world.ts';

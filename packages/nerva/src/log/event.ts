@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../core/index.ts';
+import type { JsonObject } from '../core/index.ts';
 
 /** A session's id: 32 hex digits, or a name chosen by the caller (1–128 of `A-Za-z0-9_.:-`). */
 export type Sid = string;
@@ -47,6 +47,6 @@ export interface BlobRef {
 }
 
 /** True for a JSON value that is a blob reference. */
-export function isBlobRef(value: Json | undefined): value is BlobRef & JsonObject {
+export function isBlobRef(value: unknown): value is BlobRef {
   return typeof value === 'object' && value !== null && 'ref' in value && 'bytes' in value && 'mediaType' in value;
 }

@@ -55,3 +55,14 @@ export function placed(draft: EventDraft & { readonly erased?: boolean }, sid: S
   const origin: Origin = draft.origin ?? 'system';
   return { ...draft, sid, seq, v: draft.v ?? 1, origin, atMs, epoch };
 }
+
+/**
+ * The part of a frame whose events lie in `after < seq ≤ upto`. A cut at the front moves `seq` and lowers `count`, so that
+ * every event keeps its id; a cut at the back only shortens `events`. The hash stays that of the whole frame.
+ */
+export function cutFrame(frame: Frame, after: Seq, upto: Seq): Frame {
+  const skipped = Math.max(0, after + 1 - frame.seq);
+  const kept = Math.min(frame.events.length, upto + 1 - frame.seq);
+  if (skipped === 0 && kept === frame.events.length) return frame;
+  return { ...frame, seq: frame.seq + skipped, count: frame.count - skipped, events: frame.events.slice(skipped, kept) };
+}

@@ -39,6 +39,8 @@ export interface Then {
   readonly agent?: string;
   /** The root session; given when the session is created, default itself. */
   readonly trace?: Sid;
+  /** Given when the session is created: the driver that claims it with this frame. */
+  readonly owner?: string;
   /** True when an effect's outcome is in the frame: resets the attempt count. */
   readonly progress?: boolean;
 }
@@ -179,7 +181,7 @@ export interface Store {
   read(sid: Sid, options?: ReadOptions): Promise<readonly Frame[]>;
   /** Frames after `after` and then new ones as they are acknowledged, until `signal` aborts (then it ends without error). */
   tail(sid: Sid, options?: { readonly after?: Seq; readonly signal?: AbortSignal }): AsyncIterable<Frame>;
-  /** All sessions' frames in commit order, without gaps: what was seen is never preceded later. */
+  /** All sessions' own frames in commit order, without gaps: what was seen is never preceded later. Those of deleted and pruned sessions are passed over. */
   feed(options?: FeedOptions): AsyncIterable<{ readonly cursor: Cursor; readonly frame: Frame }>;
   /**
    * Creates `sid` as a fork that shares events 0…at of `parent` and appends `events` as its first own frame. O(1) in the history.

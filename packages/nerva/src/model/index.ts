@@ -1,2 +1,7 @@
+export { requestDigest } from './digest.ts';
 export type { FinishReason, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, ToolSpec, Usage } from './message.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
+export { openaiChat, type OpenAiOptions } from './openai.ts';
+export { replayModel, type RecordedAnswer } from './replay.ts';
+export { scriptedModel, type Script, type ScriptedModel, type ScriptStep } from './scripted.ts';
+export { addUsage, costUsd, totalTokens } from './usage.ts';

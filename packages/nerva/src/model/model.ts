@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../core/index.ts';
+import type { Json, JsonObject, World } from '../core/index.ts';
 import type { FinishReason, Message, Part, ToolSpec, Usage } from './message.ts';
 
 /**
@@ -16,6 +16,8 @@ export interface Model {
 }
 
 export interface CallOptions {
+  /** Where the adapter gets its transport, clock and digests: a model is made without a world and used in any. */
+  readonly world: World;
   readonly signal?: AbortSignal;
   /** When given, the model streams and reports each piece as it comes. Joined, the pieces equal the answer's parts. */
   readonly onDelta?: (delta: Delta) => void;

@@ -11,6 +11,14 @@ export interface Policy {
   readonly definition: JsonObject;
   /** @returns an action, or null to abstain. */
   evaluate(view: PolicyView): Decided | null | Promise<Decided | null>;
+  /** What it looked at and why it decides or abstains, for people. Pure; present where there is more to say than `why`. */
+  explain?(view: PolicyView): Explanation;
+}
+
+/** A decision with the rows that led to it, in the order they were tried. Rows after the first that matched were not. */
+export interface Explanation {
+  readonly decided: Decided | null;
+  readonly rows: readonly { readonly row: string; readonly matched: boolean; readonly why: string }[];
 }
 
 /** What a policy sees: the turn so far. */

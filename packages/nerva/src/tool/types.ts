@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../core/index.ts';
+import type { Json, JsonObject, Parsed } from '../core/index.ts';
 import type { EventId, Sid } from '../log/index.ts';
 
 /**
@@ -32,26 +32,28 @@ export type Reconciled =
   /** Nobody can tell: the call stays in doubt and waits for a person. */
   | { readonly status: 'unknown' };
 
-/** A tool, normalised. Made by `tool()` or from a plain object or an AI SDK tool by `toTool`. */
+/**
+ * A tool, normalised. Made by `tool()`, or from a plain object or an AI SDK tool by `toTools`.
+ * What takes an input is a method, not a property holding a function: so a tool of any input type is a `Tool`, and lists need no `any`.
+ * Contract: such a method is given only what `parseInput` returned.
+ */
 export interface Tool<I = unknown, O = unknown> {
   readonly name: string;
   readonly description: string;
   readonly effect: ToolEffect;
   /** JSON Schema shown to the model. */
   readonly inputJsonSchema: JsonObject;
-  /** Digest-worthy text of everything that defines the call: name, schema, effect. Canonical JSON. */
+  /** Digest-worthy: everything that defines the call, as the model sees it: name, description, schema, effect. */
   readonly definition: JsonObject;
   /** Parses arguments. `issues` is readable by a model. A promise only for asynchronous Standard Schemas. */
   readonly parseInput: (input: Json) => Parsed<I> | Promise<Parsed<I>>;
   readonly parseOutput?: (output: unknown) => Parsed<O> | Promise<Parsed<O>>;
   /** Pure. Throwing means yes. */
-  readonly needsApproval: (input: I) => boolean;
+  needsApproval(input: I): boolean;
   /** Calls with an equal text in one session are the same call: the later one gets the earlier one's result. */
-  readonly dedupe?: (input: I) => string;
-  readonly reconcile?: (input: I, context: ToolContext) => Promise<Reconciled> | Reconciled;
+  dedupe?(input: I): string;
+  reconcile?(input: I, context: ToolContext): Promise<Reconciled> | Reconciled;
   /** Until the call is aborted. Default 60,000. */
   readonly timeoutMs: number;
-  readonly execute: (input: I, context: ToolContext) => O | Promise<O>;
+  execute(input: I, context: ToolContext): O | Promise<O>;
 }
-
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly issues: string };

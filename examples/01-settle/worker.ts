@@ -1,0 +1,41 @@
+/**
+ * Nerva's side of the job: one session per report. Started again after a kill, it feeds the same reports under the same ids: what was taken before is
+ * taken once, what was open is resumed, and a payment whose result was lost is asked after at the bank before anything else.
+ */
+import { createRuntime } from 'nerva';
+import { settler } from './agent.ts';
+import { openJob, pacer, reporter } from './job.ts';
+import { decide, factsOf } from './rules.ts';
+
+const { job, rules, reports } = openJob(process.argv[2] ?? '');
+const progress = reporter();
+const pace = pacer(job.reportsPerSecond);
+
+const nerva = await createRuntime({ store: job.store, agents: [settler({ rules, bankUrl: job.bankUrl, brain: job.brain })] });
+await nerva.start();
+
+// The first unclear reports may go to the model, up to its limit: in the order of the file, so that every life of this process says the same.
+const unclear = reports.filter((report) => decide(rules, report).type === 'unclear').map((report) => report.id);
+const forModel = new Set(job.brain.type === 'model' ? unclear.slice(0, job.brain.reportsMax) : []);
+const statuses: Record<string, number> = {};
+let settled = 0;
+let next = 0;
+
+async function feed(): Promise<void> {
+  while (next < reports.length) {
+    const report = reports[next++];
+    if (report === undefined) return;
+    await pace();
+    const message = JSON.stringify({ ...factsOf(rules, report), mayAskModel: forModel.has(report.id) });
+    const { status } = await nerva.session(report.id, { agent: 'settler' }).send(message, { id: 'report' }).result;
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    settled += 1;
+    progress({ settled });
+  }
+}
+
+progress({ settled: 0 });
+await Promise.all(Array.from({ length: job.inFlight }, feed));
+await nerva.close();
+progress({ settled, finished: true, statuses });
+process.exit(0);

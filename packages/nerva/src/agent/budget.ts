@@ -1,0 +1,63 @@
+import type { Bound } from './definition.ts';
+import type { EndReason, Reserve } from './events.ts';
+import { estimateTokens } from './context.ts';
+import type { AgentState, Tally } from './state.ts';
+
+/** Limits on what an agent may spend. A limit on tokens or USD needs `params.maxOutputTokens`, one on USD a priced model. */
+export interface Budget {
+  readonly turnTokensMax?: number;
+  readonly sessionTokensMax?: number;
+  readonly turnUsdMax?: number;
+  readonly sessionUsdMax?: number;
+  /** Time of one turn by the log's clock, waiting for people included. */
+  readonly turnMs?: number;
+  readonly sessionMs?: number;
+  readonly sessionStepsMax?: number;
+}
+
+/** Why the next step may not start, or null. B1: Σ(spent + reserved) + the worst case of the next call ≤ limit. */
+export function refusal(state: AgentState, bound: Bound): { readonly reason: EndReason; readonly why: string } | null {
+  const tooLong = contextRefusal(state, bound);
+  if (tooLong !== null) return { reason: 'error', why: tooLong };
+  const { budget } = bound.agent;
+  if (budget === undefined) return null;
+  const over = (why: string): { readonly reason: EndReason; readonly why: string } => ({ reason: 'budget', why });
+  const { turn, session, startedMs } = state.budget;
+  const turnMs = state.nowMs - (state.turn.open?.startedMs ?? state.nowMs);
+  if (budget.turnMs !== undefined && turnMs >= budget.turnMs) return over(`turnMs ${budget.turnMs}`);
+  if (budget.sessionMs !== undefined && state.nowMs - startedMs >= budget.sessionMs) return over(`sessionMs ${budget.sessionMs}`);
+  if (budget.sessionStepsMax !== undefined && state.turn.steps >= budget.sessionStepsMax) return over(`sessionStepsMax ${budget.sessionStepsMax}`);
+  const worst = reserveFor(state, bound);
+  if (worst === null) return null;
+  return spent(turn, worst, { tokens: budget.turnTokensMax, usd: budget.turnUsdMax, name: 'turn' }) ?? spent(session, worst, { tokens: budget.sessionTokensMax, usd: budget.sessionUsdMax, name: 'session' });
+}
+
+function spent(tally: Tally, worst: Reserve, max: { readonly tokens: number | undefined; readonly usd: number | undefined; readonly name: string }): { readonly reason: EndReason; readonly why: string } | null {
+  if (max.tokens !== undefined && tally.tokens + worst.tokens > max.tokens) {
+    return { reason: 'budget', why: `${max.name}TokensMax ${max.tokens}: ${tally.tokens} spent, the next call may take ${worst.tokens}` };
+  }
+  if (max.usd !== undefined && (worst.usd === null || tally.usd + worst.usd > max.usd)) {
+    return { reason: 'budget', why: `${max.name}UsdMax ${max.usd}: ${tally.usd} spent, the next call may take ${worst.usd ?? 'an unknown sum'}` };
+  }
+  return null;
+}
+
+/** The worst case of the next model call, or null when no budget asks for it. A token is at least one byte: bytes bound what the provider has not counted yet. */
+export function reserveFor(state: AgentState, bound: Bound): Reserve | null {
+  const { budget, model, params } = bound.agent;
+  if (model === undefined || budget === undefined) return null;
+  const isBounded = budget.turnTokensMax ?? budget.sessionTokensMax ?? budget.turnUsdMax ?? budget.sessionUsdMax;
+  if (isBounded === undefined) return null;
+  const input = estimateTokens(state, bound, 1);
+  const output = params.maxOutputTokens ?? 0;
+  const usd = model.price === undefined ? null : (input * model.price.inputUsd + output * model.price.outputUsd) / 1_000_000;
+  return { tokens: input + output, usd };
+}
+
+/** The conversation does not fit: counted by what the provider said last, and four bytes a token for what came since. */
+function contextRefusal(state: AgentState, bound: Bound): string | null {
+  const tokensMax = bound.agent.model?.contextTokensMax;
+  if (tokensMax === undefined) return null;
+  const tokens = Math.ceil(estimateTokens(state, bound, 4)) + (bound.agent.params.maxOutputTokens ?? 0);
+  return tokens > tokensMax ? `CONTEXT_TOO_LONG: about ${tokens} tokens, the model takes ${tokensMax}` : null;
+}

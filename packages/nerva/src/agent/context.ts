@@ -1,0 +1,39 @@
+import type { Seq } from '../log/index.ts';
+import { utf8Bytes } from '../core/index.ts';
+import { requestDigest as digestOf, type Message, type ModelRequest } from '../model/index.ts';
+import type { Bound } from './definition.ts';
+import { taken } from './messages.ts';
+import type { AgentState } from './state.ts';
+
+/** The request that a model call made now would send; `takes` are the steering messages that join. Pure. */
+export function buildRequest(state: AgentState, bound: Bound, takes: readonly Seq[]): ModelRequest {
+  const { messages } = taken(state.turn, takes, true);
+  return { instructions: bound.agent.instructions, messages: messages.shared.slice(0, messages.count), tools: bound.specs, params: bound.agent.params };
+}
+
+/** Digest of that request. Costs the new messages only. */
+export function requestDigest(state: AgentState, bound: Bound, takes: readonly Seq[]): string {
+  return digestOf(buildRequest(state, bound, takes), bound.hash);
+}
+
+/**
+ * Tokens of the next request: what the provider counted last, and `bytesPerToken` for what came since (1 is a bound, 4 an estimate).
+ * O(messages since the last answer).
+ */
+export function estimateTokens(state: AgentState, bound: Bound, bytesPerToken: number): number {
+  const { seen } = state.budget;
+  const { messages, inbox, notes } = state.turn;
+  let bytes = seen.messages === 0 ? fixedBytes(bound) : 0;
+  for (let index = seen.messages; index < messages.count; index++) bytes += bytesOf(messages.shared[index] as Message);
+  for (const waiting of inbox) if (waiting.deliver === 'steer') bytes += bytesOf(waiting.message);
+  for (const note of notes) bytes += utf8Bytes(note) + MESSAGE_BYTES;
+  return seen.tokens + Math.ceil(bytes / bytesPerToken);
+}
+
+/** What a message costs beside its content, on the safe side. */
+const MESSAGE_BYTES = 16;
+const bytesOf = (message: Message): number => utf8Bytes(JSON.stringify(message.parts)) + MESSAGE_BYTES;
+
+function fixedBytes({ agent, specs }: Bound): number {
+  return utf8Bytes(agent.instructions) + utf8Bytes(JSON.stringify([specs, agent.params]));
+}

@@ -1,0 +1,351 @@
+import { assert, NervaError, type World } from '../core/index.ts';
+import { eventsOf, placed, type AppendResult, type EventDraft, type Fence, type LogEvent, type Seq, type Sid, type Status, type Store } from '../log/index.ts';
+import { compose, type Composed, type PolicyAsk } from './compose.ts';
+import type { Bound } from './definition.ts';
+import { asDrafts, known, type Draft } from './events.ts';
+import { evolve, initial } from './fold.ts';
+import type { Performers, Scene } from './perform.ts';
+import type { AgentState, Facet } from './state.ts';
+
+/** What a driver works with; the same for all drivers of a runtime but for `bound`. */
+export interface DriverPorts {
+  readonly store: Store;
+  readonly world: World;
+  readonly bound: Bound;
+  readonly owner: string;
+  readonly facets: readonly Facet<unknown>[];
+  readonly performers: Performers;
+  /** How long aborted effects may take before they are given up. */
+  readonly graceMs: number;
+  /** Who is told of each piece of a streamed answer; null when nobody listens. */
+  readonly deltas: (sid: Sid) => Scene['onDelta'] | null;
+  /** Called when the state changed, when the driver came to rest, and when it failed. */
+  readonly onChange: (driver: Driver) => void;
+}
+
+/**
+ * Drives one session: fold, decide, append, perform, again. One at a time for a session.
+ * D1 nothing is performed before its intent is acknowledged, and only by the driver that appended it ·
+ * D2 on a conflict the facts at hand are appended alone and everything is decided anew; nothing is performed again ·
+ * D3 `state` is the fold of what is acknowledged.
+ */
+export class Driver {
+  readonly sid: Sid;
+  readonly bound: Bound;
+  state: AgentState;
+  /** Set once the driver gave up; it is of no more use. */
+  failure: unknown = null;
+  /** Set once it gave the session back. */
+  isReleased = false;
+  /** Id of the session's first frame, by which a repeated first send is known. */
+  firstFrame = '';
+  readonly #ports: DriverPorts;
+  #fence: Fence | null = null;
+  #outcomes: Draft[] = [];
+  #isDirty = false;
+  #isDraining = false;
+  #ask: PolicyAsk | null = null;
+  #loop: Promise<void> | null = null;
+  #wake: (() => void) | null = null;
+  #appending = 0;
+  readonly #running = new Map<Seq, AbortController>();
+  #isAborted = false;
+
+  private constructor(sid: Sid, ports: DriverPorts) {
+    this.sid = sid;
+    this.bound = ports.bound;
+    this.#ports = ports;
+    this.state = initial(sid, ports.facets);
+  }
+
+  /** Folds the session and takes it over; a session that does not exist yet is created by its first `receive`. `fence` is given when it was claimed. */
+  static async open(sid: Sid, ports: DriverPorts, fence: Fence | null = null): Promise<Driver> {
+    const driver = new Driver(sid, ports);
+    if ((await ports.store.head(sid)) === 0 && fence === null) return driver;
+    driver.#fence = fence ?? (await ports.store.takeOver(sid, ports.owner));
+    await driver.#catchUp();
+    return driver;
+  }
+
+  /** True while something runs or is to be decided. */
+  get isBusy(): boolean {
+    return this.#loop !== null || this.#appending > 0;
+  }
+
+  /** Appends facts from outside and goes on. `id` makes it safe to repeat. @returns seq of the first of them, as it was first appended. */
+  async receive(drafts: readonly Draft[], options: { readonly id?: string; readonly by?: string } = {}): Promise<{ readonly seq: Seq; readonly repeated: boolean }> {
+    const id = options.id ?? this.#ports.world.ids.next();
+    if (this.state.head > 0 && id === this.firstFrame) return { seq: 1, repeated: true };
+    const result = this.state.head === 0 ? await this.#create(drafts, id, options.by) : await this.#append({ id, events: asDrafts(drafts), expected: 'fact', ...(options.by === undefined ? {} : { by: options.by }) });
+    if (!result.ok) throw refused(this.sid, result);
+    await this.#reached(result, asDrafts(drafts));
+    this.kick();
+    const seq = result.seq + (result.seq === 0 ? 1 : 0);
+    return { seq, repeated: result.repeated };
+  }
+
+  /** Looks for something to do. */
+  kick(): void {
+    this.#isDirty = true;
+    this.#signal();
+    if (this.#loop === null && this.failure === null && this.#fence !== null) this.#loop = this.#run();
+  }
+
+  /** Somebody else may have appended. Ignored while an append of ours is under way: its answer tells. */
+  async poke(): Promise<void> {
+    if (this.#appending > 0 || this.failure !== null) return;
+    if ((await this.#ports.store.head(this.sid)) <= this.state.head) return;
+    await this.#catchUp();
+    this.kick();
+  }
+
+  /** Starts nothing more; lets what runs finish for `graceMs`, then aborts it. Resolves when the driver rests. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true;
+    this.#signal();
+    if (this.#loop === null) return;
+    const timer = new AbortController();
+    const late = this.#ports.world.clock.sleep(graceMs, { signal: timer.signal, background: true }).then(() => this.#abort(), () => undefined);
+    await this.#loop;
+    timer.abort();
+    await late;
+  }
+
+  /** Closes the session for good; it must be at rest. */
+  async close(why: string): Promise<void> {
+    const result = await this.#append({
+      id: this.#ports.world.ids.next(), events: [{ type: 'session.closed', data: { why } }], expected: this.state.head, then: { status: 'closed' }, ...(this.#fence === null ? {} : { fence: this.#fence }),
+    });
+    if (!result.ok) throw refused(this.sid, result);
+    await this.#catchUp();
+  }
+
+  /** Gives the session back, when at rest. The driver is of no more use. */
+  async release(): Promise<void> {
+    if (this.#fence === null || this.isBusy || this.failure !== null) return;
+    this.isReleased = true;
+    await this.#ports.store.release(this.sid, this.#fence, { expected: this.state.head, status: statusOf(this.state, false), wakeAtMs: null });
+  }
+
+  /** The first frame: the session, its first input and all that follows at once. */
+  async #create(drafts: readonly Draft[], id: string, by: string | undefined): Promise<AppendResult> {
+    const { agent, digest } = this.bound;
+    const subject = drafts[0]?.subject;
+    const created: Draft = { type: 'session.created', data: { agent: agent.name, definition: digest, ...(subject === undefined ? {} : { subject }) } };
+    const composed = this.#compose([created, ...drafts]);
+    const then = { status: statusOf(composed.state, composed.isActing), agent: agent.name, owner: this.#ports.owner } as const;
+    const result = await this.#append({ id, events: asDrafts(composed.drafts), atMs: composed.atMs, expected: 0, then, ...(by === undefined ? {} : { by }) });
+    if (!result.ok || result.repeated) {
+      // Somebody created it meanwhile: then this is a fact like any other.
+      this.#fence ??= await this.#ports.store.takeOver(this.sid, this.#ports.owner);
+      return result.ok ? result : this.#append({ id, events: asDrafts(drafts), expected: 'fact' });
+    }
+    this.#fence = { epoch: result.epoch };
+    this.firstFrame = id;
+    await this.#reached(result, asDrafts(composed.drafts));
+    if (composed.policy !== null) this.#await(composed.policy);
+    this.#perform(composed.drafts, 0);
+    return result;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        await this.#step();
+        if (this.failure !== null) break;
+        if (this.#outcomes.length > 0 || this.#isDirty) continue;
+        if (this.#running.size === 0 && this.#ask === null) break;
+        await new Promise<void>((wake) => (this.#wake = wake));
+      }
+    } catch (error) {
+      this.failure = error;
+      this.#abort();
+    }
+    this.#loop = null;
+    this.#ports.onChange(this);
+  }
+
+  /** One round: outcomes at hand, what they lead to, one frame, and the effects of its intents. */
+  async #step(): Promise<void> {
+    this.#isDirty = false;
+    if (this.state.turn.open?.cancel !== null && this.state.turn.open !== null) this.#abort();
+    const facts = this.#outcomes.splice(0);
+    const composed = this.#compose(facts);
+    if (composed.policy !== null && this.#ask === null) this.#await(composed.policy);
+    if (composed.drafts.length === 0) return;
+    const hasOutcome = facts.length > 0;
+    const isDecision = composed.drafts.length > facts.length;
+    const status = statusOf(composed.state, this.#running.size > 0 || this.#ask !== null || composed.isActing);
+    const result = await this.#append({
+      id: this.#ports.world.ids.next(),
+      events: asDrafts(composed.drafts),
+      atMs: composed.atMs,
+      then: { status, ...(hasOutcome ? { progress: true } : {}) },
+      ...(isDecision ? { expected: this.state.head, ...(this.#fence === null ? {} : { fence: this.#fence }) } : { expected: 'fact' as const }),
+    });
+    if (!result.ok) return this.#refuse(result, facts);
+    const before = this.state;
+    if (result.seq === before.head && result.atMs === composed.atMs) this.#adopt(composed.state);
+    else await this.#reached(result, asDrafts(composed.drafts));
+    this.#perform(composed.drafts, result.seq);
+  }
+
+  #compose(facts: readonly Draft[]): Composed {
+    const { world, facets } = this.#ports;
+    return compose(this.state, facts, {
+      bound: this.bound, facets, epoch: this.#fence?.epoch ?? 0, nowMs: world.clock.nowMs(), isDraining: this.#isDraining, asked: this.#ask,
+    });
+  }
+
+  /** The frame was not taken: keep the facts, read what is new, decide again (D2). */
+  async #refuse(result: AppendResult & { readonly ok: false }, facts: readonly Draft[]): Promise<void> {
+    if (result.why === 'closed' || result.why === 'limit') throw refused(this.sid, result);
+    if (facts.length > 0) {
+      const alone = await this.#append({ id: this.#ports.world.ids.next(), events: asDrafts(facts), expected: 'fact', then: { progress: true } });
+      if (!alone.ok) throw refused(this.sid, alone);
+    }
+    if (result.why === 'fenced') throw refused(this.sid, result);
+    await this.#catchUp();
+    this.#isDirty = true;
+  }
+
+  /** Appends; when nobody can say whether it was written, asks again with the same frame id. */
+  async #append(frame: Omit<Parameters<Store['append']>[0], 'sid'>): Promise<AppendResult> {
+    this.#appending++;
+    const events = frame.events.map((event) => this.#stamped(event));
+    try {
+      return await this.#ports.store.append({ ...frame, events, sid: this.sid });
+    } catch (error) {
+      if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
+      return await this.#ports.store.append({ ...frame, events, sid: this.sid });
+    } finally {
+      this.#appending--;
+    }
+  }
+
+  /** Content of a session that belongs to a subject is sealed under that subject. */
+  #stamped(event: EventDraft): EventDraft {
+    const { subject } = this.state.session;
+    return subject === null || event.subject !== undefined || !PERSONAL.has(event.type) ? event : { ...event, subject };
+  }
+
+  /** Brings `state` to what a result tells: our own events when they are next, else by reading. */
+  async #reached(result: AppendResult & { readonly ok: true }, drafts: readonly EventDraft[]): Promise<void> {
+    if (result.head <= this.state.head) return;
+    if (result.repeated || result.seq !== this.state.head || result.head - result.seq !== drafts.length) return this.#catchUp();
+    let { state } = this;
+    drafts.forEach((draft, index) => (state = evolve(state, placed(draft, this.sid, result.seq + index, result.atMs, result.epoch), this.#ports.facets)));
+    this.#adopt(state);
+  }
+
+  async #catchUp(): Promise<void> {
+    const { store, facets } = this.#ports;
+    for (;;) {
+      const frames = await store.read(this.sid, { after: this.state.head - 1 });
+      if (frames.length === 0) break;
+      let { state } = this;
+      for (const frame of frames) {
+        if (frame.seq === 0) this.firstFrame = frame.id;
+        for (const event of eventsOf(frame)) if (event.seq >= state.head) state = evolve(state, checked(event, facets), facets);
+      }
+      this.#adopt(state);
+    }
+  }
+
+  #adopt(state: AgentState): void {
+    assert(state.head >= this.state.head, 'D3 the state never goes back');
+    this.state = state;
+    if (state.turn.open === null) this.#isAborted = false;
+    this.#ports.onChange(this);
+  }
+
+  /** Starts the effects of acknowledged intents (D1). */
+  #perform(drafts: readonly Draft[], first: Seq): void {
+    drafts.forEach((draft, index) => {
+      const performer = this.#ports.performers[draft.type];
+      if (performer === undefined) return;
+      const seq = first + index;
+      const controller = new AbortController();
+      this.#running.set(seq, controller);
+      const done = (outcome: readonly Draft[]): void => {
+        this.#running.delete(seq);
+        this.#outcomes.push(...outcome);
+        this.#signal();
+      };
+      const scene: Scene = {
+        sid: this.sid, seq, state: this.state, bound: this.bound, store: this.#ports.store, world: this.#ports.world, signal: controller.signal,
+        graceMs: this.#ports.graceMs, onDelta: this.#ports.deltas(this.sid) ?? undefined, later: (outcome) => void this.#late(outcome),
+      };
+      const outcome = performer(draft, scene);
+      if (outcome instanceof Promise) void outcome.then(done, (error: unknown) => this.#fail(error));
+      else done(outcome);
+    });
+  }
+
+  /** An outcome that came after its call was given up: a fact like any other. */
+  async #late(outcome: Draft): Promise<void> {
+    if (this.failure !== null) return;
+    try {
+      await this.receive([outcome], { by: 'runtime' });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #await(asked: PolicyAsk): void {
+    this.#ask = asked;
+    void asked.decided.then(
+      (draft) => {
+        this.#ask = null;
+        const { open } = this.state.turn;
+        // The turn may have moved on (a cancel, a steer); then nobody wants this opinion any more.
+        if (open?.seq === asked.turn && open.steps === asked.step && open.cancel === null) this.#outcomes.push(draft);
+        this.kick();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.failure ??= error;
+    this.#abort();
+    this.#running.clear();
+    this.#ask = null;
+    this.#signal();
+    if (this.#loop === null) this.#ports.onChange(this);
+  }
+
+  #abort(): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    for (const controller of this.#running.values()) controller.abort(new NervaError('CANCELLED', 'The turn was cancelled.'));
+  }
+
+  #signal(): void {
+    this.#wake?.();
+    this.#wake = null;
+  }
+}
+
+/** Types whose data is what people and models said. */
+const PERSONAL = new Set(['message.received', 'model.answered', 'model.interrupted', 'tool.returned', 'policy.decided']);
+
+/** A critical event that this release does not know makes the session read-only here. */
+function checked(event: LogEvent, facets: readonly Facet<unknown>[]): LogEvent {
+  if (event.critical !== true || known(event) !== null || facets.some((facet) => facet.types.includes(event.type))) return event;
+  throw new NervaError('SESSION_READONLY', `Event ${event.sid}:${event.seq} (${event.type} v${event.v}) is critical and unknown to this release. The session was left as it is; use the release that wrote it.`);
+}
+
+/** Where the session stands, as lists show it. */
+export function statusOf(state: AgentState, isActing: boolean): Status {
+  if (state.session.isClosed) return 'closed';
+  if (isActing) return 'ready';
+  return state.turn.open === null ? 'idle' : 'waiting';
+}
+
+function refused(sid: Sid, result: AppendResult & { readonly ok: false }): NervaError {
+  const details = { sid, head: result.head, why: result.why };
+  if (result.why === 'closed') return new NervaError('SESSION_CLOSED', `Session ${sid} is closed at event ${result.head}. Nothing was written; fork it to go on.`, { details });
+  if (result.why === 'limit') return new NervaError('SESSION_FULL', `Session ${sid} reached its limit at event ${result.head}. Nothing was written; continue in a new session.`, { details });
+  return new NervaError('SESSION_FENCED', `Another driver took session ${sid} over. This one stops; what it had done is recorded.`, { details });
+}

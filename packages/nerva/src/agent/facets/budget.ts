@@ -1,0 +1,55 @@
+import { known } from '../events.ts';
+import type { Budgets, Facet, Tally } from '../state.ts';
+
+const NOTHING: Tally = { tokens: 0, usd: 0, inputTokens: 0, outputTokens: 0 };
+
+/** Counts what was spent. A call that was lost or cut off keeps its reservation as spent: nobody knows what it took. */
+export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
+  name: 'budget',
+  version: 1,
+  types: ['session.created', 'turn.started', 'model.called', 'model.answered', 'model.failed', 'model.interrupted'],
+  initial: { session: NOTHING, turn: NOTHING, reserved: null, seen: { tokens: 0, messages: 0 }, startedMs: 0 },
+  evolve(slice, raw, state) {
+    const event = known(raw);
+    switch (event?.type) {
+      case 'session.created':
+        return { ...slice, startedMs: raw.atMs };
+      case 'turn.started':
+        return { ...slice, turn: NOTHING };
+      case 'model.called': {
+        const { reserve } = event.data;
+        return reserve === undefined ? slice : { ...slice, reserved: { seq: raw.seq, tokens: reserve.tokens, usd: reserve.usd ?? 0 } };
+      }
+      case 'model.answered': {
+        if (raw.erased === true) return keep(slice);
+        const { inputTokens, outputTokens } = event.data.usage;
+        const unknown = slice.reserved?.seq === event.data.call ? slice.reserved : { tokens: 0, usd: 0 };
+        const isKnown = inputTokens !== null && outputTokens !== null;
+        const took: Tally = {
+          tokens: isKnown ? inputTokens + outputTokens : unknown.tokens,
+          usd: event.data.usd ?? unknown.usd,
+          inputTokens: inputTokens ?? 0,
+          outputTokens: outputTokens ?? 0,
+        };
+        const seen = isKnown ? { tokens: took.tokens, messages: state.turn.messages.count } : slice.seen;
+        return { ...slice, session: add(slice.session, took), turn: add(slice.turn, took), reserved: null, seen };
+      }
+      case 'model.failed':
+        return event.data.why === 'lost' ? keep(slice) : { ...slice, reserved: null };
+      case 'model.interrupted':
+        return keep(slice);
+      default:
+        return slice;
+    }
+  },
+};
+
+const add = (a: Tally, b: Tally): Tally => ({
+  tokens: a.tokens + b.tokens, usd: a.usd + b.usd, inputTokens: a.inputTokens + b.inputTokens, outputTokens: a.outputTokens + b.outputTokens,
+});
+
+function keep(slice: Budgets): Budgets {
+  if (slice.reserved === null) return slice;
+  const took: Tally = { tokens: slice.reserved.tokens, usd: slice.reserved.usd, inputTokens: 0, outputTokens: 0 };
+  return { ...slice, session: add(slice.session, took), turn: add(slice.turn, took), reserved: null };
+}

@@ -1,0 +1,165 @@
+import type { Json } from '../../core/index.ts';
+import type { Message, Part, ToolResultPart } from '../../model/index.ts';
+import { known, type AgentEvent, type EventData } from '../events.ts';
+import { listOf, push } from '../list.ts';
+import { taken, textOf, toolCalls, userMessage } from '../messages.ts';
+import { decideTurn } from '../turns.ts';
+import type { AgentState, DoneCall, Facet, Slot, Turn, Turns, Waiting } from '../state.ts';
+
+/**
+ * The conversation: input, the open turn and the messages of the prompt.
+ * T1 a call and its result are never split · T2 results stand in call order · T3 every call in the prompt has a result, also after a cancel.
+ */
+export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
+  name: 'turn',
+  version: 1,
+  types: [
+    'message.received', 'cancel.requested', 'turn.started', 'turn.ended', 'output.rejected', 'model.called', 'model.answered', 'model.failed', 'model.interrupted',
+    'policy.decided', 'approval.denied', 'tool.returned', 'tool.failed', 'session.forked',
+  ],
+  initial: { messages: listOf([]), inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 },
+  evolve(slice, raw, state) {
+    const event = known(raw);
+    if (event === null) return slice;
+    switch (event.type) {
+      case 'message.received':
+        return received(slice, event);
+      case 'cancel.requested':
+        return inTurn(slice, (turn) => ({ cancel: turn.cancel ?? { why: 'cancelled' } }));
+      case 'turn.started':
+        return started(slice, event);
+      case 'turn.ended':
+        return ended(slice, event, state);
+      case 'tool.returned':
+      case 'tool.failed':
+      case 'approval.denied':
+        return outcome(slice, event, state);
+      case 'session.forked':
+        return inTurn(slice, (turn) => ({ phase: turn.phase === 'model' ? 'next' : turn.phase }));
+      default:
+        return slice.open === null ? slice : stepped(slice, event);
+    }
+  },
+  decide: decideTurn,
+};
+
+function inTurn(slice: Turns, change: (turn: Turn) => Partial<Turn>): Turns {
+  return slice.open === null ? slice : { ...slice, open: { ...slice.open, ...change(slice.open) } };
+}
+
+function received(slice: Turns, event: AgentEvent & { readonly type: 'message.received' }): Turns {
+  const text = event.erased === true ? '[erased]' : (event.data.text ?? JSON.stringify(event.data.data ?? null));
+  const origin = event.origin === 'system' ? 'system' : 'person';
+  const deliver = event.data.deliver ?? 'queue';
+  const waiting: Waiting = { seq: event.seq, deliver, text, data: event.data.data ?? null, message: userMessage(text, origin) };
+  const next = { ...slice, inbox: [...slice.inbox, waiting] };
+  return deliver === 'interrupt' ? inTurn(next, (turn) => ({ cancel: turn.cancel ?? { why: 'superseded' } })) : next;
+}
+
+function started(slice: Turns, event: AgentEvent & { readonly type: 'turn.started' }): Turns {
+  const { takes } = event.data;
+  const first = slice.inbox.find(({ seq }) => takes.includes(seq));
+  const open: Turn = {
+    seq: event.seq, takes, startedMs: event.atMs, input: { text: first?.text ?? '', data: first?.data ?? null }, phase: 'next', steps: 0, rejections: 0,
+    cancel: null, failure: null, answer: null, calls: [],
+  };
+  return { ...taken(slice, takes), open, count: slice.count + 1 };
+}
+
+/** Model calls, policies and what they gave. */
+function stepped(slice: Turns, event: AgentEvent): Turns {
+  switch (event.type) {
+    case 'model.called': {
+      const next = taken(slice, event.data.takes ?? [], true);
+      return inTurn({ ...next, steps: next.steps + 1 }, (turn) => ({ phase: 'model', steps: turn.steps + 1, answer: null, takes: [...turn.takes, ...(event.data.takes ?? [])] }));
+    }
+    case 'model.answered':
+      return answered(slice, event);
+    case 'model.failed':
+      return inTurn(slice, () => (event.data.why === 'lost' ? { phase: 'next' } : { phase: 'next', failure: { code: event.data.code ?? '', message: event.data.message ?? '' } }));
+    case 'model.interrupted': {
+      const text: readonly Part[] = event.erased === true ? [] : event.data.parts.filter((part) => part.type === 'text' && part.text !== '');
+      const kept = text.length === 0 ? slice : { ...slice, messages: push(slice.messages, { role: 'assistant', parts: text, origin: 'model' }) };
+      return inTurn(kept, () => ({ phase: 'next' }));
+    }
+    case 'policy.decided':
+      return decided(slice, event);
+    case 'output.rejected': {
+      const messages = push(slice.messages, userMessage(event.data.message, 'system'));
+      return inTurn({ ...slice, messages }, (turn) => ({ phase: 'ask', rejections: turn.rejections + 1, answer: null }));
+    }
+    default:
+      return slice;
+  }
+}
+
+function answered(slice: Turns, event: AgentEvent & { readonly type: 'model.answered' }): Turns {
+  if (slice.open?.phase !== 'model') return slice; // a second outcome of the same call: the first stands
+  const parts: readonly Part[] = event.erased === true ? [{ type: 'text', text: '[erased]' }] : event.data.parts;
+  const messages = parts.length === 0 ? slice.messages : push(slice.messages, { role: 'assistant', parts, origin: 'model' });
+  if (toolCalls(parts).length > 0) return inTurn({ ...slice, messages }, () => ({ phase: 'tools' }));
+  return inTurn({ ...slice, messages }, () => ({ phase: 'final', answer: { seq: event.seq, text: textOf(parts), finish: event.data.finish ?? 'other' } }));
+}
+
+function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.decided' }): Turns {
+  const { action } = event.data;
+  const steps = slice.steps + 1;
+  if (action.type === 'model') return inTurn({ ...slice, steps }, () => ({ phase: 'ask' }));
+  if (action.type === 'call') {
+    const parts = action.calls.map(({ tool, input }, index): Part => ({ type: 'tool_call', id: `${event.seq}.${index}`, name: tool, input }));
+    const messages = push(slice.messages, { role: 'assistant', parts, origin: 'system' });
+    return inTurn({ ...slice, steps, messages }, (turn) => ({ phase: 'tools', steps: turn.steps + 1 }));
+  }
+  const text = action.text ?? (action.output === undefined ? '' : JSON.stringify(action.output));
+  const messages = push(slice.messages, { role: 'assistant', parts: [{ type: 'text', text }], origin: 'system' });
+  const answer = { seq: event.seq, text, finish: 'stop' as const, ...(action.output === undefined ? {} : { output: action.output }) };
+  return inTurn({ ...slice, steps, messages }, (turn) => ({ phase: 'final', steps: turn.steps + 1, answer }));
+}
+
+/** When the last call of the step has its outcome, all results join the conversation in call order (T1, T2). */
+function outcome(slice: Turns, event: AgentEvent & { readonly type: 'tool.returned' | 'tool.failed' | 'approval.denied' }, state: AgentState): Turns {
+  const { slots } = state.tool;
+  if (event.type !== 'approval.denied' && event.data.call !== undefined && !slots.some((slot) => slot.call === event.data.call)) return noted(slice, event.data);
+  if (slice.open?.phase !== 'tools' || slots.length === 0 || slots.some((slot) => slot.status !== 'done')) return slice;
+  const calls = slots.map(({ name, input, output, isError }): DoneCall => ({ name, input, output, isError }));
+  return inTurn({ ...slice, messages: push(slice.messages, results(slots)) }, (turn) => ({ phase: 'next', calls: [...turn.calls, ...calls] }));
+}
+
+function noted(slice: Turns, data: EventData['tool.returned'] | EventData['tool.failed']): Turns {
+  const what = 'output' in data ? `returned ${JSON.stringify(data.output)}` : `failed: ${data.message}`;
+  return { ...slice, notes: [...slice.notes, `A call of an earlier turn, whose outcome was unknown, ${what}`] };
+}
+
+type Result = Pick<Slot, 'id' | 'name' | 'status' | 'output' | 'isError'>;
+
+/** One message with a result for each call; a call without outcome says so. */
+function results(slots: readonly Result[]): Message {
+  const parts = slots.map((slot): ToolResultPart => {
+    const { id, name, status, output, isError } = slot;
+    if (status === 'done') return { type: 'tool_result', id, name, output, ...(isError ? { isError: true } : {}) };
+    return { type: 'tool_result', id, name, output: 'The outcome of this call is unknown.', isError: true };
+  });
+  return { role: 'tool', parts, origin: 'tool' };
+}
+
+function ended(slice: Turns, event: AgentEvent & { readonly type: 'turn.ended' }, state: AgentState): Turns {
+  const { open } = slice;
+  if (open === null) return slice;
+  // The tool facet has let go of the step by now: what it left in doubt is answered for in the prompt (T3).
+  const unanswered = open.phase === 'tools' ? openCalls(slice, state) : null;
+  const { reason, why } = event.data;
+  const last = {
+    seq: event.seq, takes: open.takes, reason, why: why ?? '', text: open.answer?.text ?? '', output: (event.data.output ?? null) as Json,
+    finish: open.answer?.finish ?? null, steps: open.steps,
+  };
+  return { ...slice, messages: unanswered === null ? slice.messages : push(slice.messages, unanswered), open: null, last };
+}
+
+/** Results for the calls of the last assistant message of a turn that ended in their middle. */
+function openCalls(slice: Turns, state: AgentState): Message | null {
+  const asked = slice.messages.shared[slice.messages.count - 1];
+  if (asked?.role !== 'assistant') return null;
+  const byId = new Map(state.tool.ended.map((slot) => [slot.id, slot]));
+  const slots = toolCalls(asked.parts).map(({ id, name }): Result => byId.get(id) ?? { id, name, status: 'open', output: null, isError: true });
+  return slots.length === 0 ? null : results(slots);
+}

@@ -1,0 +1,26 @@
+import type { Seq } from '../log/index.ts';
+import type { Message, Part } from '../model/index.ts';
+import { push } from './list.ts';
+import type { Turns } from './state.ts';
+
+/** A message in the user's place: from a person, or a note of the runtime. */
+export const userMessage = (text: string, origin: 'person' | 'system'): Message => ({ role: 'user', parts: [{ type: 'text', text }], origin });
+
+/** The messages that a model call made now would see: steering input and notes join here. */
+export function taken(slice: Turns, takes: readonly Seq[], withNotes = false): Turns {
+  if (takes.length === 0 && !(withNotes && slice.notes.length > 0)) return slice;
+  let { messages } = slice;
+  if (withNotes) for (const note of slice.notes) messages = push(messages, userMessage(note, 'system'));
+  for (const waiting of slice.inbox) if (takes.includes(waiting.seq)) messages = push(messages, waiting.message);
+  return { ...slice, messages, notes: withNotes ? [] : slice.notes, inbox: slice.inbox.filter(({ seq }) => !takes.includes(seq)) };
+}
+
+/** The tool calls among the parts of an answer, in order. */
+export function toolCalls(parts: readonly Part[]): (Part & { readonly type: 'tool_call' })[] {
+  return parts.filter((part) => part.type === 'tool_call');
+}
+
+/** The text of a message, its text parts joined. */
+export function textOf(parts: readonly Part[]): string {
+  return parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
+}

@@ -1,0 +1,108 @@
+import { excerpt, utf8Bytes, type Json } from '../core/index.ts';
+import type { Seq } from '../log/index.ts';
+import { runTool, type Tool, type ToolContext, type ToolOutcome } from '../tool/index.ts';
+import { approvalOf } from './facets/approval.ts';
+import type { Draft, EventData } from './events.ts';
+import { EXCERPT_BYTES, type Performer, type Scene } from './perform.ts';
+import type { Slot } from './state.ts';
+
+/** Output above this many bytes of JSON is kept as a blob beside the log. */
+const INLINE_BYTES = 16 * 1024;
+
+/** Calls the tool. Exactly one outcome, or a doubt for an irreversible call that did not return. */
+export const performTool: Performer = (intent, scene) => {
+  const { answer, part } = (intent as Draft & { readonly type: 'tool.called' }).data;
+  const slot = scene.state.tool.slots.find((one) => one.asker === answer && one.part === part);
+  const tool = slot === undefined ? undefined : scene.bound.tools.get(slot.name);
+  if (slot === undefined || slot.call === null || tool === undefined) throw new Error(`Invariant broken: A5 an intent names a known call (${scene.sid}:${scene.seq})`);
+  const call = slot.call;
+  const limits = {
+    world: scene.world,
+    outputBytesMax: scene.bound.agent.outputBytesMax,
+    graceMs: scene.graceMs,
+    onLate: (late: ToolOutcome) => {
+      const draft = lateDraft(slot, call, late);
+      if (draft !== null) scene.later(draft);
+    },
+  };
+  const outcome = runTool(tool, slot.input, contextOf(slot, call, scene), limits);
+  return outcome.then((settled) => drafts(slot, call, settled, scene));
+};
+
+function drafts(slot: Slot, call: Seq, outcome: ToolOutcome, scene: Scene): readonly Draft[] | Promise<readonly Draft[]> {
+  if (outcome.type === 'failed') {
+    const message = excerpt(outcome.message, EXCERPT_BYTES);
+    // A call that never started, NotDone, and a bad return value tell what happened. Nothing else does.
+    const isKnown = !outcome.started || outcome.why === 'not done' || outcome.why === 'bad output';
+    if (slot.effect === 'irreversible' && !isKnown) return [{ type: 'tool.in_doubt', data: { call, why: outcome.why, message } }];
+    return [{ type: 'tool.failed', origin: 'tool', data: { call, why: outcome.why, message } }];
+  }
+  const { output, truncatedBytes } = outcome;
+  if (bytesOf(output) <= INLINE_BYTES) return [returned({ call, output, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })];
+  return blobbed(output, scene).then((ref) => [returned({ call, output: ref, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })]);
+}
+
+const bytesOf = (value: Json): number => utf8Bytes(JSON.stringify(value));
+const returned = (data: EventData['tool.returned']): Draft => ({ type: 'tool.returned', origin: 'tool', data });
+
+/** Durable before the frame that names it. */
+async function blobbed(output: Json, { store, sid, state }: Scene): Promise<Json> {
+  const { subject } = state.session;
+  const ref = await store.blobs.put(new TextEncoder().encode(JSON.stringify(output)), { mediaType: 'application/json', sid, ...(subject === null ? {} : { subject }) });
+  return { ref: ref.ref, bytes: ref.bytes, mediaType: ref.mediaType };
+}
+
+/** What a call that was given up says after all. */
+function lateDraft(slot: Slot, call: Seq, late: ToolOutcome): Draft | null {
+  if (late.type === 'returned') {
+    const bytes = bytesOf(late.output);
+    const output = bytes > INLINE_BYTES ? excerpt(JSON.stringify(late.output), INLINE_BYTES) : late.output;
+    return { type: 'tool.returned', origin: 'tool', data: { call, output, by: 'late', ...(bytes > INLINE_BYTES ? { truncatedBytes: bytes } : {}) } };
+  }
+  if (late.why !== 'not done' && slot.effect === 'irreversible') return null;
+  return { type: 'tool.failed', origin: 'tool', data: { call, why: late.why, message: excerpt(late.message, EXCERPT_BYTES), by: 'late' } };
+}
+
+/** Asks the tool what became of a call in doubt. A tool that throws does not know. */
+export const performReconcile: Performer = async (intent, scene) => {
+  const { call } = (intent as Draft & { readonly type: 'reconcile.called' }).data;
+  const slot = scene.state.tool.slots.find((one) => one.call === call);
+  const tool = slot === undefined ? undefined : scene.bound.tools.get(slot.name);
+  if (slot === undefined || tool?.reconcile === undefined) throw new Error(`Invariant broken: A6 a reconciliation names a call in doubt (${scene.sid}:${scene.seq})`);
+  try {
+    const found = await reconcile(tool, slot, contextOf(slot, call, scene), scene);
+    if (found.status === 'done') {
+      const output = bytesOf(found.output) > INLINE_BYTES ? await blobbed(found.output, scene) : found.output;
+      return [{ type: 'tool.returned', origin: 'tool', data: { call, output, by: 'reconcile' } }];
+    }
+    return [{ type: 'reconcile.returned', origin: 'tool', data: { call, status: found.status } }];
+  } catch (error) {
+    const message = excerpt(error instanceof Error ? error.message : String(error), EXCERPT_BYTES);
+    return [{ type: 'reconcile.returned', origin: 'tool', data: { call, status: 'unknown', message } }];
+  }
+};
+
+/** A reconciliation is a read: it runs as one, with the tool's own time limit. */
+async function reconcile(tool: Tool, slot: Slot, context: ToolContext, scene: Scene): Promise<{ readonly status: 'done'; readonly output: Json } | { readonly status: 'not-done' | 'unknown' }> {
+  const asking: Tool = { ...tool, effect: 'read', execute: (input, inner) => tool.reconcile?.(input, inner) as never };
+  const { parseOutput: _, ...plain } = asking;
+  const outcome = await runTool(plain, slot.input, context, { world: scene.world, outputBytesMax: scene.bound.agent.outputBytesMax, graceMs: scene.graceMs, onLate: () => undefined });
+  if (outcome.type === 'failed') throw new Error(`${outcome.why}: ${outcome.message}`);
+  const { status, output = null } = outcome.output as { readonly status?: unknown; readonly output?: Json };
+  if (status === 'done') return { status, output };
+  return { status: status === 'not-done' ? status : 'unknown' };
+}
+
+function contextOf(slot: Slot, call: Seq, { sid, state, bound, store, signal }: Scene): ToolContext {
+  const approval = approvalOf(state.approval, slot.asker, slot.part);
+  const granted = approval?.status === 'granted' ? { approval: { by: approval.by, ...(approval.answer === undefined ? {} : { answer: approval.answer }) } } : {};
+  return {
+    signal,
+    callId: `${sid}:${call}`,
+    idempotencyKey: `${store.incarnation}:${sid}:${call}`,
+    attempt: slot.attempt,
+    session: { sid, tenant: store.tenant ?? 'default', agent: bound.agent.name },
+    now: { atMs: state.nowMs },
+    ...granted,
+  };
+}

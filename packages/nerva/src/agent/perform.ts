@@ -1,0 +1,158 @@
+import { checkJson, excerpt, NervaError, type Json, type JsonObject, type World } from '../core/index.ts';
+import { isBlobRef, type Seq, type Sid, type Store } from '../log/index.ts';
+import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest } from '../model/index.ts';
+import type { Bound } from './definition.ts';
+import { buildRequest } from './context.ts';
+import type { Draft, EventData, EventType } from './events.ts';
+import type { AgentState } from './state.ts';
+
+/** What an effect is given beside its intent. */
+export interface Scene {
+  readonly sid: Sid;
+  /** Of the intent. */
+  readonly seq: Seq;
+  /** The fold up to and including the intent's frame. */
+  readonly state: AgentState;
+  readonly bound: Bound;
+  readonly store: Store;
+  readonly world: World;
+  readonly signal: AbortSignal;
+  readonly graceMs: number;
+  readonly onDelta: ((call: Seq, delta: Delta | 'reset') => void) | undefined;
+  /** For an outcome that comes after this effect was given up. */
+  readonly later: (outcome: Draft) => void;
+}
+
+/** Turns an acknowledged intent into outcomes. Contract: touches the world; never rejects for what the world did, only for bugs. */
+export type Performer = (intent: Draft, scene: Scene) => readonly Draft[] | Promise<readonly Draft[]>;
+
+/** Performers by the type of their intent. Facets that are added bring theirs. */
+export type Performers = { readonly [type in EventType]?: Performer };
+
+/** Bytes of an error's text that the log keeps. */
+export const EXCERPT_BYTES = 2048;
+
+/** Asks the model. Exactly one outcome: answered, failed, or interrupted with what had come. */
+export const performModel: Performer = async (_intent, scene) => {
+  const { seq: call, signal, world, bound } = scene;
+  const { model } = bound.agent;
+  if (model === undefined) throw new Error('Invariant broken: A4 a model is called only where there is one');
+  const partial = new Pieces();
+  const { onDelta } = scene;
+  const listen = onDelta === undefined ? {} : { onDelta: (delta: Delta) => (partial.add(delta), onDelta(call, delta)) };
+  try {
+    const request = await resolved(buildRequest(scene.state, bound, []), scene.store);
+    const answer = await within(deadlineMs(scene), scene, (inner) => model.call(request, { world, signal: inner, ...listen }));
+    return [{ type: 'model.answered', origin: 'model', data: answeredData(call, answer, bound) }];
+  } catch (error) {
+    if (signal.aborted) return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial.parts() } }];
+    if (onDelta !== undefined) onDelta(call, 'reset');
+    return [{ type: 'model.failed', data: failure(call, error) }];
+  }
+};
+
+function answeredData(call: Seq, answer: ModelAnswer, bound: Bound): EventData['model.answered'] {
+  const { parts, finish, usage, model, meta } = answer;
+  checkAnswer(answer);
+  const price = bound.agent.model?.price;
+  const usd = price === undefined ? null : costUsd(usage, price);
+  return { call, parts, finish, usage, model, ...(usd === null ? {} : { usd }), ...(meta === undefined ? {} : { meta: meta as JsonObject }) };
+}
+
+/** A model of the user's own may give anything. @throws MODEL_GARBAGE */
+function checkAnswer(answer: ModelAnswer): void {
+  const isFine = Array.isArray(answer.parts) && typeof answer.usage === 'object' && answer.usage !== null && typeof answer.finish === 'string' && answer.parts.every(isPart);
+  if (!isFine) throw new NervaError('MODEL_GARBAGE', `The model gave no answer in the form {parts, finish, usage, model}: ${excerpt(show(answer), 500)}`);
+  checkJson(answer.parts);
+  checkJson(answer.meta ?? null);
+}
+
+function isPart(part: unknown): boolean {
+  const { type, text, id, name, input } = part as Readonly<Record<string, unknown>>;
+  return type === 'tool_call' ? typeof id === 'string' && typeof name === 'string' && input !== undefined : (type === 'text' || type === 'reasoning') && typeof text === 'string';
+}
+
+function show(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
+
+function failure(call: Seq, error: unknown): EventData['model.failed'] {
+  const message = excerpt(error instanceof Error ? error.message : String(error), EXCERPT_BYTES);
+  if (!NervaError.is(error)) return { call, why: 'error', code: 'MODEL_UNAVAILABLE', message, retry: true };
+  const { retryAfterMs } = error.details;
+  return { call, why: 'error', code: error.code, message, retry: error.retry, ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}) };
+}
+
+/** A model call may take ten minutes, and no longer than what the turn has left. */
+function deadlineMs({ bound, state }: Scene): number {
+  const { turnMs } = bound.agent.budget ?? {};
+  const { open } = state.turn;
+  const left = turnMs === undefined || open === null ? Infinity : Math.max(1, open.startedMs + turnMs - state.nowMs);
+  return Math.min(MODEL_MS, left);
+}
+
+const MODEL_MS = 600_000;
+
+/** Runs `call` with a signal that aborts with the scene's or at the deadline; a call that does not listen is left behind. */
+async function within<T>(ms: number, { world, signal }: Scene, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const inner = new AbortController();
+  const stop = (): void => inner.abort(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  const timer = new AbortController();
+  const cut = new Promise<never>((_resolve, reject) => {
+    inner.signal.addEventListener('abort', () => reject(inner.signal.reason as Error), { once: true });
+  });
+  const sleeping = world.clock.sleep(ms, { signal: timer.signal, background: true });
+  sleeping.then(() => inner.abort(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })), () => undefined);
+  try {
+    return await Promise.race([call(inner.signal), cut]);
+  } finally {
+    timer.abort();
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** The request with blob references replaced by their content. Messages without any keep their identity. */
+async function resolved(request: ModelRequest, store: Store): Promise<ModelRequest> {
+  if (!request.messages.some(hasBlob)) return request;
+  return { ...request, messages: await Promise.all(request.messages.map((message) => (hasBlob(message) ? inlined(message, store) : message))) };
+}
+
+const hasBlob = ({ role, parts }: Message): boolean => role === 'tool' && parts.some((part) => part.type === 'tool_result' && isBlobRef(part.output));
+const contents = new WeakMap<Message, Promise<Message>>();
+
+/** The same object each time, so that what adapters remember of a message holds. */
+function inlined(message: Message, store: Store): Promise<Message> {
+  let known = contents.get(message);
+  if (known === undefined) {
+    known = Promise.all(message.parts.map(async (part) => {
+      if (part.type !== 'tool_result' || !isBlobRef(part.output)) return part;
+      const text = new TextDecoder().decode(await store.blobs.get(part.output.ref));
+      return { ...part, output: JSON.parse(text) as Json };
+    })).then((parts) => ({ ...message, parts }));
+    contents.set(message, known);
+    known.catch(() => contents.delete(message));
+  }
+  return known;
+}
+
+/** What had come of a streamed answer when it was cut: text and reasoning only. */
+class Pieces {
+  readonly #texts = new Map<number, { readonly type: 'text' | 'reasoning'; text: string }>();
+
+  add(delta: Delta): void {
+    if (delta.type !== 'text' && delta.type !== 'reasoning') return;
+    const known = this.#texts.get(delta.index);
+    if (known === undefined) this.#texts.set(delta.index, { type: delta.type, text: delta.text });
+    else known.text += delta.text;
+  }
+
+  parts(): { readonly type: 'text' | 'reasoning'; readonly text: string }[] {
+    return [...this.#texts.values()];
+  }
+}

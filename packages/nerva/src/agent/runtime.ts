@@ -1,0 +1,297 @@
+import { checkOptions, checkRange, NervaError, type World } from '../core/index.ts';
+import type { BlobRef, Seq, Sid, Store } from '../log/index.ts';
+import type { Delta } from '../model/index.ts';
+import { bind, type Agent, type Bound } from './definition.ts';
+import { Driver, type DriverPorts } from './driver.ts';
+import { performModel, type Performers } from './perform.ts';
+import { performReconcile, performTool } from './perform-tool.ts';
+import type { SessionPorts } from './ports.ts';
+import { Session } from './session.ts';
+import type { Facet } from './state.ts';
+
+/** What `createRuntime` takes. */
+export interface RuntimeOptions {
+  readonly store: Store;
+  readonly agents: readonly Agent[];
+  readonly world: World;
+  /** Sessions resumed at a time by `start`, 1–100,000. Default 100. */
+  readonly resumeMax?: number;
+  /** Sessions at rest that are kept folded, 0–100,000. Default 256. */
+  readonly idleMax?: number;
+  /** How long aborted effects may take before they are given up, 0–600,000. Default 5,000. */
+  readonly graceMs?: number;
+  /** Parts of the agent's state that are added to the built-in ones, and performers of their intents. */
+  readonly facets?: readonly Facet<unknown>[];
+  readonly performers?: Performers;
+}
+
+const OPTIONS = ['store', 'agents', 'world', 'resumeMax', 'idleMax', 'graceMs', 'facets', 'performers'] as const;
+
+/** Runs sessions of the agents it knows, on one store. */
+export interface Runtime {
+  readonly store: Store;
+  readonly world: World;
+  /** The session with this id, or a new one with a random id. Nothing is written until something is sent. */
+  session(sid?: Sid, options?: { readonly agent?: string; readonly subject?: string }): Session;
+  /** Takes up what an earlier process left, at most `resumeMax` at a time, and whatever becomes ready from now on. Resolves when the first pass has begun. */
+  start(): Promise<void>;
+  /** Resolves when nothing runs and nothing is to be taken up. */
+  idle(): Promise<void>;
+  /** Starts nothing more, lets effects end within `graceMs`, aborts the rest, gives the sessions back. The store stays open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a runtime. Performs nothing: `start()` does, or the first `send`.
+ * @throws OPTION_UNKNOWN, OPTION_INVALID, AGENT_INVALID (two agents of one name).
+ */
+export function createRuntime(options: RuntimeOptions): Runtime {
+  checkOptions(options, OPTIONS, 'createRuntime');
+  return new Engine(options);
+}
+
+class Engine implements Runtime {
+  readonly store: Store;
+  readonly world: World;
+  readonly #agents: ReadonlyMap<string, Agent>;
+  readonly #bounds = new Map<string, Promise<Bound>>();
+  readonly #drivers = new Map<Sid, Promise<Driver>>();
+  /** Drivers at rest, oldest first. */
+  readonly #resting = new Map<Sid, Driver>();
+  readonly #watchers = new Map<Sid, Set<(driver: Driver) => void>>();
+  readonly #listeners = new Map<Sid, Set<(call: Seq, delta: Delta | 'reset') => void>>();
+  readonly #limits: { readonly resumeMax: number; readonly idleMax: number; readonly graceMs: number };
+  readonly #facets: readonly Facet<unknown>[];
+  readonly #performers: Performers;
+  readonly #owner: string;
+  #unhint: (() => void) | null = null;
+  #claiming: Promise<void> | null = null;
+  #isClaimDue = false;
+  #resumed = 0;
+  #isClosed = false;
+  #idlers: (() => void)[] = [];
+
+  constructor(options: RuntimeOptions) {
+    this.store = options.store;
+    this.world = options.world;
+    this.#agents = byName(options.agents);
+    this.#limits = {
+      resumeMax: checkRange('resumeMax', options.resumeMax ?? 100, 1, 100_000),
+      idleMax: checkRange('idleMax', options.idleMax ?? 256, 0, 100_000),
+      graceMs: checkRange('graceMs', options.graceMs ?? 5_000, 0, 600_000),
+    };
+    this.#facets = options.facets ?? [];
+    this.#performers = { 'model.called': performModel, 'tool.called': performTool, 'reconcile.called': performReconcile, ...options.performers };
+    this.#owner = options.world.ids.random();
+  }
+
+  session(sid?: Sid, options: { readonly agent?: string; readonly subject?: string } = {}): Session {
+    checkOptions(options, ['agent', 'subject'], 'session');
+    if (options.agent !== undefined) this.#agent(options.agent);
+    const ports: SessionPorts = {
+      store: this.store,
+      world: this.world,
+      facets: this.#facets,
+      driver: (id) => this.#driver(id, options.agent),
+      bound: async (name) => this.#bound(name),
+      watch: (id, watcher) => subscribe(this.#watchers, id, watcher),
+      listen: (id, listener) => subscribe(this.#listeners, id, listener),
+    };
+    return new Session(sid ?? this.world.ids.random(), ports, options.subject ?? null);
+  }
+
+  async start(): Promise<void> {
+    this.#assertOpen();
+    this.#unhint ??= this.store.onWork((sid) => this.#hinted(sid));
+    this.#claim();
+    await this.#claiming;
+  }
+
+  async idle(): Promise<void> {
+    while (this.#isBusy()) await new Promise<void>((resolve) => this.#idlers.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#unhint?.();
+    await this.#claiming;
+    const drivers = await Promise.allSettled(this.#drivers.values());
+    await Promise.all(drivers.map(async (opened) => {
+      if (opened.status === 'rejected') return;
+      await opened.value.drain(this.#limits.graceMs);
+      await opened.value.release().catch(() => undefined); // a store that is gone has released it already
+    }));
+    this.#drivers.clear();
+    this.#resting.clear();
+    this.#settle();
+  }
+
+  #agent(name: string): Agent {
+    const agent = this.#agents.get(name);
+    if (agent !== undefined) return agent;
+    const names = [...this.#agents.keys()].join(', ');
+    throw new NervaError('AGENT_UNKNOWN', `No agent "${name}" is registered here; there are: ${names === '' ? 'none' : names}. Nothing was written.`, { details: { agent: name } });
+  }
+
+  /** The definition is stored once, before the first turn that names it. */
+  #bound(name: string, sid: Sid = 'definition'): Promise<Bound> {
+    let bound = this.#bounds.get(name);
+    if (bound === undefined) {
+      const agent = this.#agent(name);
+      const plain = bind(agent, this.world.digest);
+      const content = new TextEncoder().encode(JSON.stringify(plain.definition));
+      bound = this.store.blobs.put(content, { mediaType: 'application/json', sid }).then((body: BlobRef) => ({ ...plain, body: { ref: body.ref, bytes: body.bytes, mediaType: body.mediaType } }));
+      this.#bounds.set(name, bound);
+      bound.catch(() => this.#bounds.delete(name));
+    }
+    return bound;
+  }
+
+  #driver(sid: Sid, agent: string | undefined, fence: { readonly epoch: number } | null = null): Promise<Driver> {
+    this.#assertOpen();
+    const known = this.#drivers.get(sid);
+    if (known !== undefined) return known;
+    const opening = this.#open(sid, agent, fence);
+    this.#drivers.set(sid, opening);
+    opening.then(
+      (driver) => this.#changed(driver),
+      () => this.#drivers.delete(sid),
+    );
+    return opening;
+  }
+
+  async #open(sid: Sid, agent: string | undefined, fence: { readonly epoch: number } | null): Promise<Driver> {
+    const head = fence === null ? await this.store.head(sid) : 1;
+    const name = head === 0 ? agent : (await this.store.info(sid)).agent;
+    if (name === undefined || name === null) {
+      throw new NervaError('SESSION_UNKNOWN', `There is no session ${JSON.stringify(sid)}. Give {agent} to create it; nothing was written.`, { details: { sid } });
+    }
+    const ports: DriverPorts = {
+      store: this.store,
+      world: this.world,
+      bound: await this.#bound(name, sid),
+      owner: this.#owner,
+      facets: this.#facets,
+      performers: this.#performers,
+      graceMs: this.#limits.graceMs,
+      deltas: (id) => this.#deltas(id),
+      onChange: (driver) => this.#changed(driver),
+    };
+    return Driver.open(sid, ports, fence);
+  }
+
+  #deltas(sid: Sid): ((call: Seq, delta: Delta | 'reset') => void) | null {
+    const listeners = this.#listeners.get(sid);
+    return listeners === undefined ? null : (call, delta) => [...listeners].forEach((listener) => listener(call, delta));
+  }
+
+  /** Tells who waits, and lets go of sessions at rest: the newest `idleMax` stay folded. */
+  #changed(driver: Driver): void {
+    for (const watcher of [...(this.#watchers.get(driver.sid) ?? [])]) watcher(driver);
+    if (driver.failure !== null) {
+      this.#drivers.delete(driver.sid);
+      this.#resting.delete(driver.sid);
+    } else if (driver.isBusy) this.#resting.delete(driver.sid);
+    else {
+      this.#resting.delete(driver.sid);
+      this.#resting.set(driver.sid, driver);
+      this.#evict();
+    }
+    this.#settle();
+  }
+
+  #evict(): void {
+    for (const [sid, driver] of this.#resting) {
+      if (this.#resting.size <= this.#limits.idleMax) return;
+      this.#resting.delete(sid);
+      if (driver.isBusy) continue;
+      driver.isReleased = true;
+      this.#drivers.delete(sid);
+      void driver.release().catch(() => undefined); // not released means: claimed again after a restart
+    }
+  }
+
+  #hinted(sid: Sid): void {
+    const driver = this.#drivers.get(sid);
+    if (driver === undefined) this.#claim();
+    else void driver.then((open) => open.poke()).catch(() => undefined); // its failure is its own reader's
+  }
+
+  /** One claim pass at a time; another is made when a hint came meanwhile or a resumed session came to rest. */
+  #claim(): void {
+    this.#isClaimDue = true;
+    if (this.#claiming !== null || this.#isClosed) return;
+    this.#claiming = this.#claimAll().finally(() => {
+      this.#claiming = null;
+      this.#settle();
+    });
+    this.#claiming.catch(() => undefined); // `start` reports the first; later ones show as sessions that stay ready
+  }
+
+  async #claimAll(): Promise<void> {
+    while (this.#isClaimDue && !this.#isClosed) {
+      this.#isClaimDue = false;
+      const countMax = this.#limits.resumeMax - this.#resumed;
+      if (countMax <= 0) return;
+      const claimed = await this.store.claim({ owner: this.#owner, countMax, leaseMs: 30_000, agents: [...this.#agents.keys()] });
+      for (const { info, fence } of claimed) void this.#resume(info.sid, fence);
+      if (claimed.length === countMax) this.#isClaimDue = true;
+      if (claimed.length === 0) return;
+    }
+  }
+
+  async #resume(sid: Sid, fence: { readonly epoch: number }): Promise<void> {
+    this.#resumed++;
+    try {
+      const driver = await this.#driver(sid, undefined, fence);
+      driver.kick();
+      while (driver.isBusy) await new Promise<void>((resolve) => {
+        const stop = subscribe(this.#watchers, sid, () => {
+          stop();
+          resolve();
+        });
+      });
+    } catch {
+      // The session stays ready with one attempt more; past attemptsMax it is quarantined and `nerva sessions` shows it.
+    } finally {
+      this.#resumed--;
+      if (this.#unhint !== null) this.#claim();
+    }
+  }
+
+  #isBusy(): boolean {
+    return this.#claiming !== null || this.#resumed > 0 || this.#drivers.size > this.#resting.size;
+  }
+
+  #settle(): void {
+    if (this.#isBusy() && !this.#isClosed) return;
+    const idlers = this.#idlers;
+    this.#idlers = [];
+    for (const idler of idlers) idler();
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new NervaError('STORE_CLOSED', 'The runtime was closed. Make a new one; nothing was written.');
+  }
+}
+
+function byName(agents: readonly Agent[]): ReadonlyMap<string, Agent> {
+  const known = new Map<string, Agent>();
+  for (const agent of agents) {
+    if (known.has(agent.name)) throw new NervaError('AGENT_INVALID', `createRuntime: two agents are named "${agent.name}". Nothing was made.`, { details: { agent: agent.name } });
+    known.set(agent.name, agent);
+  }
+  return known;
+}
+
+/** Adds a listener under a key. @returns how to take it away; calling that twice is safe. */
+function subscribe<T>(all: Map<Sid, Set<T>>, sid: Sid, listener: T): () => void {
+  const listeners = all.get(sid) ?? new Set();
+  all.set(sid, listeners);
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0 && all.get(sid) === listeners) all.delete(sid);
+  };
+}

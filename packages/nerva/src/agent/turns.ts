@@ -1,0 +1,64 @@
+import type { Json } from '../core/index.ts';
+import type { Bound } from './definition.ts';
+import type { Draft, EndReason } from './events.ts';
+import { refusal, reserveFor } from './budget.ts';
+import { requestDigest } from './context.ts';
+import type { AgentState, Turn, Turns, Wish } from './state.ts';
+
+/** Opens, continues and ends turns. Reached only when no call is open (the model and tool facets are heard before). Pure. */
+export function decideTurn(state: AgentState, bound: Bound): Wish {
+  const { open, inbox } = state.turn;
+  if (state.session.isClosed) return null;
+  if (open === null) {
+    const next = inbox.find((waiting) => waiting.deliver === 'interrupt') ?? inbox[0];
+    if (next === undefined) return null;
+    return [{ type: 'turn.started', data: { takes: [next.seq], definition: bound.digest, ...(bound.body === null ? {} : { body: bound.body }) } }];
+  }
+  if (open.cancel !== null) return end('cancelled', open.cancel.why);
+  if (open.phase === 'final') return final(state, open, bound);
+  if (open.failure !== null) return end('error', open.failure.code === '' ? open.failure.message : open.failure.code);
+  if (open.phase !== 'next' && open.phase !== 'ask') return 'wait';
+  return step(state, open, bound);
+}
+
+const end = (reason: EndReason, why: string, output?: Json): readonly Draft[] => [
+  { type: 'turn.ended', data: { reason, ...(why === '' ? {} : { why }), ...(output === undefined ? {} : { output }) } },
+];
+
+/** An answer is there: steering input goes on, a bad output is sent back, else the turn ends. */
+function final(state: AgentState, open: Turn, bound: Bound): Wish {
+  const { answer } = open;
+  if (answer === null) return end('error', 'no answer');
+  if (steering(state.turn).length > 0) return step(state, open, bound);
+  const { output, outputRetriesMax } = bound.agent;
+  if (output === undefined || answer.output !== undefined) return end('answer', '', answer.output);
+  const checked = bound.parseOutput(answer.text);
+  if (checked.ok) return end('answer', '', checked.value);
+  if (open.rejections >= outputRetriesMax) return end('error', `SCHEMA_MISMATCH: ${checked.issues}`);
+  return [{ type: 'output.rejected', data: { answer: answer.seq, message: `Your answer does not fit the required format. ${checked.issues} Answer again with JSON only.` } }];
+}
+
+/** The next step: bounds first, then a policy or the model. */
+function step(state: AgentState, open: Turn, bound: Bound): Wish {
+  const { agent } = bound;
+  if (open.phase === 'next' && open.steps > 0 && shouldStop(open, bound)) return end('steps', 'stopWhen');
+  if (open.steps >= agent.stepsMax) return end('steps', `stepsMax ${agent.stepsMax}`);
+  const refused = refusal(state, bound);
+  if (refused !== null) return end(refused.reason, refused.why);
+  const takes = steering(state.turn);
+  if (agent.policy !== undefined && open.phase !== 'ask' && takes.length === 0) return 'policy';
+  if (agent.model === undefined) return end('error', 'AGENT_INVALID: the policy abstained and the agent has no model');
+  const reserve = reserveFor(state, bound);
+  const data = { digest: requestDigest(state, bound, takes), ...(takes.length === 0 ? {} : { takes }), ...(reserve === null ? {} : { reserve }) };
+  return [{ type: 'model.called', data }];
+}
+
+function shouldStop(open: Turn, bound: Bound): boolean {
+  const { stopWhen } = bound.agent;
+  return stopWhen.some((isDone) => isDone({ steps: open.steps, calls: open.calls }));
+}
+
+/** Seqs of the input that joins at the next model call. */
+function steering(turns: Turns): readonly number[] {
+  return turns.inbox.filter((waiting) => waiting.deliver === 'steer').map((waiting) => waiting.seq);
+}

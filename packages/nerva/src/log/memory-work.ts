@@ -1,0 +1,101 @@
+import { NervaError } from '../core/index.ts';
+import { hintAll, setWork } from './memory-append.ts';
+import { infoOf, rowOf, type Memory, type SessionRow } from './memory-rows.ts';
+import { checkTransition } from './status.ts';
+import type { Store } from './store.ts';
+
+/** The part of a store that hands out work. */
+export type WorkMethods = Pick<Store, 'claim' | 'takeOver' | 'renew' | 'release' | 'unquarantine' | 'onWork'>;
+
+/** The work methods of a handle of `tenant`. */
+export function memoryWork(memory: Memory, tenant: string | null): WorkMethods {
+  return {
+    async claim({ owner, countMax, agents }) {
+      assertOpen(memory);
+      const claimed: Awaited<ReturnType<Store['claim']>>[number][] = [];
+      for (const row of fairly(dueRows(memory, tenant, agents))) {
+        if (claimed.length >= countMax) break;
+        if (row.attempts + 1 > memory.limits.attemptsMax) {
+          setWork(memory, row, 'quarantined', row.wakeAtMs);
+          continue;
+        }
+        row.attempts++;
+        row.owner = owner;
+        row.epoch++;
+        claimed.push({ info: infoOf(row), fence: { epoch: row.epoch } });
+      }
+      return claimed;
+    },
+    async takeOver(sid, owner) {
+      const row = rowOf(memory, tenant, sid);
+      if (row.status === 'quarantined') {
+        throw new NervaError('SESSION_QUARANTINED', `Session ${sid} is quarantined after ${row.attempts} attempts; release it first. Nothing was changed.`, { details: { sid } });
+      }
+      row.owner = owner;
+      row.epoch++;
+      return { epoch: row.epoch };
+    },
+    async renew(sid, fence) {
+      return fence.epoch >= rowOf(memory, tenant, sid).epoch;
+    },
+    async release(sid, fence, { expected, status, wakeAtMs }) {
+      const row = rowOf(memory, tenant, sid);
+      if (fence.epoch < row.epoch || row.head !== expected) return false;
+      checkTransition(row.status, status);
+      row.owner = null;
+      setWork(memory, row, status, wakeAtMs);
+      if (memory.work.has(row)) hintAll(memory, sid, row.tenant);
+      return true;
+    },
+    async unquarantine(sid) {
+      const row = rowOf(memory, tenant, sid);
+      if (row.status !== 'quarantined') return;
+      row.attempts = 0;
+      row.owner = null;
+      setWork(memory, row, 'ready', row.wakeAtMs);
+      hintAll(memory, sid, row.tenant);
+    },
+    onWork(hint) {
+      const listener = { tenant, hint };
+      memory.hints.add(listener);
+      return () => void memory.hints.delete(listener);
+    },
+  };
+}
+
+/** @throws STORE_CLOSED */
+export function assertOpen(memory: Memory): void {
+  if (memory.closed) throw new NervaError('STORE_CLOSED', 'The store was closed; open it again. Nothing was changed.');
+}
+
+/** Unclaimed sessions that are ready or whose time has come, oldest first. */
+function dueRows(memory: Memory, tenant: string | null, agents: readonly string[] | undefined): SessionRow[] {
+  const nowMs = memory.world.clock.nowMs();
+  const due: { readonly row: SessionRow; readonly sinceMs: number }[] = [];
+  for (const row of memory.work) {
+    if (row.owner !== null || (tenant !== null && row.tenant !== tenant)) continue;
+    if (agents !== undefined && (row.agent === null || !agents.includes(row.agent))) continue;
+    const woken = row.wakeAtMs !== null && row.wakeAtMs <= nowMs;
+    if (row.status !== 'ready' && !woken) continue;
+    const sinceMs = Math.min(row.status === 'ready' ? row.readyMs : Infinity, woken ? (row.wakeAtMs ?? Infinity) : Infinity);
+    due.push({ row, sinceMs });
+  }
+  return due.sort((a, b) => a.sinceMs - b.sinceMs).map(({ row }) => row);
+}
+
+/** Takes turns over the tenants, each tenant's in the order given; the tenant of the oldest begins. */
+export function* fairly<T extends { readonly tenant: string }>(rows: Iterable<T>): Generator<T> {
+  const queues = new Map<string, T[]>();
+  for (const row of rows) {
+    const queue = queues.get(row.tenant);
+    if (queue === undefined) queues.set(row.tenant, [row]);
+    else queue.push(row);
+  }
+  for (let turn = 0; queues.size > 0; turn++) {
+    for (const [tenant, queue] of queues) {
+      const row = queue[turn];
+      if (row === undefined) queues.delete(tenant);
+      else yield row;
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { excerpt, NervaError, type ErrorCode, type HttpAnswer, type World } from '../core/index.ts';
+import { isObject } from './openai-answer.ts';
+
+const EXCERPT_LENGTH = 300;
+const WAIT_MS_MAX = 86_400_000;
+
+/** What a provider said was wrong. */
+interface Complaint {
+  readonly message: string;
+  readonly code: string;
+}
+
+/**
+ * The failure that an answer of status 400 or more stands for. Never holds a key: `secrets` and whatever looks like one are cut out,
+ * because providers quote keys back.
+ */
+export function failureOf(answer: Pick<HttpAnswer, 'status' | 'headers'>, body: string, context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] }): NervaError {
+  const { status, headers } = answer;
+  const complaint = complaintOf(body);
+  const said = excerpt(redact(complaint.message, context.secrets), EXCERPT_LENGTH);
+  const code = codeOf(status, complaint);
+  const details: Record<string, unknown> = { status };
+  if (complaint.code !== '') details['providerCode'] = excerpt(redact(complaint.code, context.secrets), EXCERPT_LENGTH);
+  const waitMs = retryAfterMs(headers, context.world.clock.nowMs());
+  if (waitMs !== undefined) details['retryAfterMs'] = waitMs;
+  if (headers['x-request-id'] !== undefined) details['requestId'] = headers['x-request-id'];
+  return new NervaError(code, `${context.name} ${VERBS[code] ?? 'failed'} (HTTP ${status}): ${said === '' ? 'it gave no reason' : said}`, { details });
+}
+
+const VERBS: Partial<Readonly<Record<ErrorCode, string>>> = {
+  MODEL_AUTH: 'refused the key; check it and its account',
+  MODEL_RATE_LIMITED: 'limits the rate; wait and call again',
+  MODEL_REFUSED: 'refused the request; no answer was made',
+  CONTEXT_TOO_LONG: 'found the conversation too long; no answer was made',
+  MODEL_UNAVAILABLE: 'could not answer',
+  MODEL_GARBAGE: 'answered with something else than a chat completion',
+};
+
+/** A failure that a provider reports inside an answer of status 200 (in a stream, or through a gateway). */
+export function reportedFailure(error: unknown, context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] }): NervaError {
+  const status = isObject(error) && typeof error['code'] === 'number' && error['code'] >= 400 ? error['code'] : 0;
+  const complaint = complaintOf(JSON.stringify({ error }));
+  const guess = /rate.?limit/i.test(complaint.code) ? 429 : /auth|api_key/i.test(complaint.code) ? 401 : /invalid_request|context_length/i.test(complaint.code) ? 400 : 500;
+  return failureOf({ status: status === 0 ? guess : status, headers: {} }, JSON.stringify({ error }), context);
+}
+
+/** `text` without secrets. */
+export function redact(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const secret of secrets) {
+    if (secret.length >= SECRET_LENGTH_MIN) clean = clean.replaceAll(secret, '[key]');
+    // An excerpt may have cut it in two.
+    for (let length = secret.length - 1; length >= SECRET_LENGTH_MIN; length--) clean = clean.replaceAll(`${secret.slice(0, length)}…`, '[key]…');
+  }
+  return clean.replace(/\b(?:sk|pk|key|gsk|xai)-[\w*.-]{6,}/gi, '[key]').replace(/\bBearer\s+\S+/gi, 'Bearer [key]');
+}
+
+/** A shorter one is no key, and cutting it out would only garble the message. */
+const SECRET_LENGTH_MIN = 4;
+
+function codeOf(status: number, { message, code }: Complaint): ErrorCode {
+  // Waiting does not bring money.
+  if (status === 401 || status === 403 || status === 402 || code === 'insufficient_quota') return 'MODEL_AUTH';
+  if (status === 429) return 'MODEL_RATE_LIMITED';
+  if (status >= 500 || status === 408 || status === 409) return 'MODEL_UNAVAILABLE';
+  if (status < 400) return 'MODEL_GARBAGE';
+  return code === 'context_length_exceeded' || TOO_LONG.test(message) ? 'CONTEXT_TOO_LONG' : 'MODEL_REFUSED';
+}
+
+/** How the common servers say it: OpenAI and vLLM, llama.cpp, Anthropic's and Google's compatible endpoints. */
+const TOO_LONG = /maximum context length|context length exceeded|exceeds? the (?:available |maximum )?context|prompt is too long|input token count .* exceeds/i;
+
+function complaintOf(body: string): Complaint {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    // Some endpoints wrap the whole in a list.
+    const first: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
+    const error = isObject(first) ? (first['error'] ?? first) : first;
+    if (typeof error === 'string') return { message: error, code: '' };
+    if (isObject(error)) {
+      const code = typeof error['code'] === 'string' ? error['code'] : typeof error['type'] === 'string' ? error['type'] : '';
+      return { message: typeof error['message'] === 'string' ? error['message'] : body, code };
+    }
+  } catch {
+    // Not JSON: a proxy's page. Its text is all there is to quote.
+  }
+  return { message: body, code: '' };
+}
+
+/** `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3); at most a day; undefined when absent or unreadable. */
+export function retryAfterMs(headers: Readonly<Record<string, string>>, nowMs: number): number | undefined {
+  const given = headers['retry-after-ms'] === undefined ? (headers['retry-after'] ?? '') : String(Number(headers['retry-after-ms']) / 1000);
+  const ms = /^\d+(\.\d+)?$/.test(given.trim()) ? Number(given) * 1000 : httpDateMs(given) - nowMs;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, Math.ceil(ms)), WAIT_MS_MAX);
+}
+
+const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec';
+
+/** An IMF-fixdate in ms since 1970, NaN for anything else. */
+function httpDateMs(text: string): number {
+  const match = /^\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/.exec(text.trim());
+  const month = match === null ? -1 : MONTHS.indexOf(match[2] as string) / 3;
+  if (match === null || !Number.isInteger(month) || month < 0) return Number.NaN;
+  const [day, year, hour, minute, second] = [1, 3, 4, 5, 6].map((index) => Number(match[index])) as [number, number, number, number, number];
+  return ((daysSince1970(year, month + 1, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000;
+}
+
+/** Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil, public domain: this layer has no Date. */
+function daysSince1970(year: number, month: number, day: number): number {
+  const shifted = month <= 2 ? year - 1 : year;
+  const era = Math.floor(shifted / 400);
+  const yearOfEra = shifted - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+}

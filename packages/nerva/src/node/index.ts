@@ -1,0 +1,4 @@
+export { httpTransport, type HttpOptions } from './http.ts';
+export { fileKeys, openSqlite, type SqliteOptions, type SqliteStore } from './sqlite/index.ts';
+export { modelFromEnv, type FoundModel } from './model-from-env.ts';
+export { nodeWorld, type NodeWorldOptions } from './world.ts';

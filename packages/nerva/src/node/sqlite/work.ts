@@ -1,0 +1,129 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { NervaError } from '../../core/index.ts';
+import { checkTransition, fairly, type Fence, type SessionInfo, type Sid, type Status, type StoreLimits } from '../../log/index.ts';
+import { isWork, setWork } from './append.ts';
+import type { SessionRow, SessionRows } from './session-rows.ts';
+
+/** Arguments of `claim`. */
+export interface ClaimArgs {
+  readonly tenant: string | null;
+  readonly owner: string;
+  readonly countMax: number;
+  readonly agents: readonly string[] | null;
+  readonly nowMs: number;
+}
+
+/** Arguments of `takeOver` and `unquarantine`. */
+export interface SessionArgs {
+  readonly tenant: string | null;
+  readonly sid: Sid;
+  readonly owner: string;
+  readonly nowMs: number;
+}
+
+/** Arguments of `release`. */
+export interface ReleaseArgs {
+  readonly tenant: string | null;
+  readonly sid: Sid;
+  readonly fence: Fence;
+  readonly expected: number;
+  readonly status: Status;
+  readonly wakeAtMs: number | null;
+  readonly nowMs: number;
+}
+
+/** A change that may have made work. */
+export interface Changed<T> {
+  readonly value: T;
+  /** The tenant to tell, or null when nothing is to be done. */
+  readonly workOf: string | null;
+}
+
+/** Per tenant the oldest due sessions: ready ones by when they became so, others by their wake-up time. */
+const DUE = `select sid, tenant from (
+  select sid, tenant, since, row_number() over (partition by tenant order by since, s) as place from (
+    select s, sid, tenant, ready_ms as since from session where status = 0 and (wake_at_ms is null or wake_at_ms > :now or wake_at_ms >= ready_ms)
+    union all
+    select s, sid, tenant, wake_at_ms as since from session where wake_at_ms <= :now and status < 3 and not (status = 0 and wake_at_ms >= ready_ms)
+  ) d where (:tenant is null or tenant = (select id from word where text = :tenant))
+    and (:agents is null or (select agent from session x where x.s = d.s) in (select id from word where text in (select value from json_each(:agents))))
+) where place <= :count order by since`;
+
+/**
+ * Hands out sessions to drive. Who owns one is process state: after a restart nobody does, and fences do the rest.
+ * The rows must be flushed before `claim` looks.
+ */
+export class Work {
+  readonly #rows: SessionRows;
+  readonly #limits: StoreLimits;
+  readonly #due: StatementSync;
+  readonly #owners = new Map<number, string>();
+
+  constructor(database: DatabaseSync, rows: SessionRows, limits: StoreLimits) {
+    this.#rows = rows;
+    this.#limits = limits;
+    this.#due = database.prepare(DUE);
+  }
+
+  claim({ tenant, owner, countMax, agents, nowMs }: ClaimArgs): readonly { readonly info: SessionInfo; readonly fence: Fence }[] {
+    const claimed: { readonly info: SessionInfo; readonly fence: Fence }[] = [];
+    // Owned ones are among the due: so many more are fetched that they cannot hide the others.
+    const count = countMax + this.#owners.size;
+    const found = this.#due.all({ now: nowMs, tenant, agents: agents === null ? null : JSON.stringify(agents), count });
+    const due = found.map((columns) => this.#rows.any(String(columns['sid']))).filter((row): row is SessionRow => row !== null && !this.#owners.has(row.s));
+    for (const row of fairly(due)) {
+      if (claimed.length >= countMax) break;
+      this.#rows.touch(row);
+      if (row.attempts + 1 > this.#limits.attemptsMax) {
+        setWork(row, 'quarantined', row.wakeAtMs, nowMs);
+        continue;
+      }
+      row.attempts++;
+      row.epoch++;
+      this.#owners.set(row.s, owner);
+      claimed.push({ info: infoOf(row), fence: { epoch: row.epoch } });
+    }
+    return claimed;
+  }
+
+  takeOver({ tenant, sid, owner }: SessionArgs): Fence {
+    const row = this.#rows.need(sid, tenant);
+    if (row.status === 'quarantined') {
+      const message = `Session ${sid} is quarantined after ${row.attempts} attempts; release it first. Nothing was changed.`;
+      throw new NervaError('SESSION_QUARANTINED', message, { details: { sid } });
+    }
+    row.epoch++;
+    this.#owners.set(row.s, owner);
+    this.#rows.touch(row);
+    return { epoch: row.epoch };
+  }
+
+  release({ tenant, sid, fence, expected, status, wakeAtMs, nowMs }: ReleaseArgs): Changed<boolean> {
+    const row = this.#rows.need(sid, tenant);
+    if (fence.epoch < row.epoch || row.head !== expected) return { value: false, workOf: null };
+    checkTransition(row.status, status);
+    this.forget(row.s);
+    setWork(row, status, wakeAtMs, nowMs);
+    this.#rows.touch(row);
+    return { value: true, workOf: isWork(row) ? row.tenant : null };
+  }
+
+  unquarantine({ tenant, sid, nowMs }: SessionArgs): Changed<null> {
+    const row = this.#rows.need(sid, tenant);
+    if (row.status !== 'quarantined') return { value: null, workOf: null };
+    row.attempts = 0;
+    this.forget(row.s);
+    setWork(row, 'ready', row.wakeAtMs, nowMs);
+    this.#rows.touch(row);
+    return { value: null, workOf: row.tenant };
+  }
+
+  /** Nobody drives this session any more. */
+  forget(s: number): void {
+    this.#owners.delete(s);
+  }
+}
+
+function infoOf({ sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent }: SessionRow): SessionInfo {
+  return { sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent };
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { NervaError } from '../core/index.ts';
+import type { Store } from '../log/index.ts';
+import { note, take, type Law } from './store-harness.ts';
+
+const coded = (code: string) => (error: unknown) => NervaError.is(error) && error.code === code;
+
+const claimOf = (store: Store, options: { readonly owner?: string; readonly countMax?: number; readonly agents?: readonly string[] } = {}) =>
+  store.claim({ owner: 'me', countMax: 100, leaseMs: 60_000, ...options });
+
+const sidsOf = async (claiming: ReturnType<Store['claim']>): Promise<string[]> => (await claiming).map(({ info }) => info.sid);
+
+/** Work: claims, fences, release, attempts and quarantine, timers, hints. */
+export function workLaws(law: Law): void {
+  law('claim hands out ready sessions, oldest first, once, with a fence of a new epoch', async ({ store, world }) => {
+    for (const sid of ['b', 'c', 'a']) {
+      await take(store, sid, { id: 'f', expected: 0, then: { status: 'ready' } });
+      await world.advance(1);
+    }
+    await take(store, 'idle', { id: 'f', expected: 0, then: { status: 'idle' } });
+    const [first] = await claimOf(store, { countMax: 1 });
+    assert.equal(first?.info.sid, 'b');
+    assert.deepEqual([first?.info.attempts, first?.info.epoch], [1, first?.fence.epoch]);
+    assert.ok((first?.fence.epoch ?? 0) > 0);
+    assert.deepEqual(await sidsOf(claimOf(store)), ['c', 'a']);
+    assert.deepEqual(await sidsOf(claimOf(store)), [], 'none is handed out twice');
+    assert.equal((await take(store, 'b', { id: 'g', expected: 1, fence: first?.fence ?? { epoch: 0 } })).ok, true);
+  });
+
+  law('claim can be restricted to the agents that are registered here', async ({ store }) => {
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready', agent: 'one' } });
+    await take(store, 'b', { id: 'f', expected: 0, then: { status: 'ready', agent: 'two' } });
+    await take(store, 'c', { id: 'f', expected: 0, then: { status: 'ready' } });
+    assert.deepEqual(await sidsOf(claimOf(store, { agents: ['two', 'three'] })), ['b']);
+    assert.deepEqual((await sidsOf(claimOf(store))).toSorted(), ['a', 'c']);
+  });
+
+  law('claim is fair over tenants: a flood of one does not hide another', async ({ store, world }) => {
+    for (let index = 0; index < 10; index++) await take(store.scope('loud'), `loud${index}`, { id: 'f', expected: 0, then: { status: 'ready' } });
+    await world.advance(10);
+    await take(store.scope('quiet'), 'quiet0', { id: 'f', expected: 0, then: { status: 'ready' } });
+    assert.deepEqual((await sidsOf(claimOf(store, { countMax: 2 }))).toSorted(), ['loud0', 'quiet0']);
+  });
+
+  law('a wake-up time makes a session claimable at it and never before; null clears it', async ({ store, world }) => {
+    const nowMs = world.clock.nowMs();
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'waiting', wakeAtMs: nowMs + 100 } });
+    await take(store, 'b', { id: 'f', expected: 0, then: { status: 'waiting', wakeAtMs: nowMs + 50 } });
+    await take(store, 'c', { id: 'f', expected: 0, then: { status: 'waiting', wakeAtMs: nowMs + 10 } });
+    await take(store, 'c', { id: 'g', expected: 1, then: { wakeAtMs: null } });
+    await take(store, 'd', { id: 'f', expected: 0, then: { status: 'waiting', wakeAtMs: nowMs + 20 } });
+    await take(store, 'd', { id: 'g', expected: 1, then: { status: 'closed' } });
+    assert.equal((await store.info('a')).wakeAtMs, nowMs + 100);
+    await world.advance(49);
+    assert.deepEqual(await sidsOf(claimOf(store)), []);
+    await world.advance(51);
+    assert.deepEqual(await sidsOf(claimOf(store)), ['b', 'a']);
+  });
+
+  law('release gives the session back with its row, and is refused when fenced or when the head moved', async ({ store, world }) => {
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+    const [claimed] = await claimOf(store);
+    assert.ok(claimed);
+    await take(store, 'a', { id: 'fact', expected: 'fact' });
+    assert.equal(await store.release('a', claimed.fence, { expected: 1, status: 'idle', wakeAtMs: null }), false);
+    assert.equal((await store.info('a')).status, 'ready');
+    const wakeAtMs = world.clock.nowMs() + 5;
+    assert.equal(await store.release('a', claimed.fence, { expected: 2, status: 'waiting', wakeAtMs }), true);
+    assert.deepEqual((({ status, wakeAtMs: at }) => [status, at])(await store.info('a')), ['waiting', wakeAtMs]);
+    await world.advance(5);
+    assert.deepEqual(await sidsOf(claimOf(store)), ['a']);
+    assert.equal(await store.release('a', claimed.fence, { expected: 2, status: 'idle', wakeAtMs: null }), false);
+    await assert.rejects(store.release('ghost', claimed.fence, { expected: 0, status: 'idle', wakeAtMs: null }), coded('SESSION_UNKNOWN'));
+  });
+
+  law('an illegal release is refused and the session stays claimed', async ({ store }) => {
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+    const [claimed] = await claimOf(store);
+    assert.ok(claimed);
+    await take(store, 'a', { id: 'g', expected: 1, fence: claimed.fence, then: { status: 'closed' } });
+    await assert.rejects(store.release('a', claimed.fence, { expected: 2, status: 'ready', wakeAtMs: null }), coded('STATUS_ILLEGAL'));
+    assert.equal(await store.release('a', claimed.fence, { expected: 2, status: 'closed', wakeAtMs: null }), true);
+    assert.equal((await store.info('a')).status, 'closed');
+  });
+
+  law('taking over fences whoever drove before: appends, renewals and releases', async ({ store }) => {
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+    const [claimed] = await claimOf(store);
+    assert.ok(claimed);
+    assert.equal(await store.renew('a', claimed.fence, 1000), true);
+    const fence = await store.takeOver('a', 'you');
+    assert.equal((await store.info('a')).epoch, fence.epoch);
+    assert.equal(await store.renew('a', claimed.fence, 1000), false);
+    assert.equal(await store.release('a', claimed.fence, { expected: 1, status: 'idle', wakeAtMs: null }), false);
+    assert.deepEqual(await take(store, 'a', { id: 'g', expected: 1, fence: claimed.fence }), { ok: false, why: 'fenced', head: 1 });
+    assert.equal(await store.renew('a', fence, 1000), true);
+    assert.deepEqual(await sidsOf(claimOf(store)), [], 'it is driven');
+    assert.equal(await store.release('a', fence, { expected: 1, status: 'ready', wakeAtMs: null }), true);
+    await assert.rejects(store.takeOver('ghost', 'you'), coded('SESSION_UNKNOWN'));
+  });
+
+  law('claims without progress end in quarantine, progress resets the count, and a person lets it go on', async ({ store }) => {
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+    const attempt = async (): Promise<number> => {
+      const [claimed] = await claimOf(store);
+      if (claimed === undefined) return -1;
+      assert.equal(await store.release('a', claimed.fence, { expected: await store.head('a'), status: 'ready', wakeAtMs: null }), true);
+      return claimed.info.attempts;
+    };
+    assert.deepEqual([await attempt(), await attempt()], [1, 2]);
+    await take(store, 'a', { id: 'g', expected: 1, then: { progress: true } });
+    assert.equal((await store.info('a')).attempts, 0);
+    assert.deepEqual([await attempt(), await attempt(), await attempt(), await attempt()], [1, 2, 3, -1]);
+    assert.equal((await store.info('a')).status, 'quarantined');
+    await assert.rejects(store.takeOver('a', 'me'), coded('SESSION_QUARANTINED'));
+    assert.equal((await take(store, 'a', { id: 'h', expected: 'fact' })).ok, true);
+    assert.equal((await store.info('a')).status, 'quarantined', 'a fact does not free it');
+    await assert.rejects(take(store, 'a', { id: 'i', expected: 3, then: { status: 'ready' } }), coded('STATUS_ILLEGAL'));
+    await store.unquarantine('a');
+    assert.deepEqual((({ status, attempts }) => [status, attempts])(await store.info('a')), ['ready', 0]);
+    assert.equal(await attempt(), 1);
+    await store.unquarantine('a');
+    assert.equal((await store.info('a')).attempts, 1, 'nothing to do for one that is not quarantined');
+  }, { limits: { attemptsMax: 3 } });
+
+  law('onWork hints at ready sessions; leaving twice is safe and does not make others miss a hint (A20)', async ({ store }) => {
+    const heard: string[] = [];
+    const leaveFirst = store.onWork((sid) => {
+      heard.push(`first ${sid}`);
+      leaveFirst();
+      leaveFirst();
+    });
+    const leaveSecond = store.onWork((sid) => heard.push(`second ${sid}`));
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+    for (let turn = 0; turn < 50 && heard.length < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(new Set(heard), new Set(['first a', 'second a']));
+    leaveSecond();
+    leaveSecond();
+    const count = heard.length;
+    await store.append({ id: 'g', sid: 'a', expected: 'fact', events: [note('x')] });
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(heard.length, count);
+  });
+}

@@ -1,0 +1,90 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { ERRORS } from '../packages/nerva/src/core/errors.ts';
+import { EVENTS } from '../packages/nerva/src/agent/events.ts';
+
+type Catalogue = Readonly<Record<string, { readonly kind: string; readonly retry: boolean; readonly help: string }>>;
+type Vocabulary = Readonly<
+  Record<
+    string,
+    { readonly kind: string; readonly origin: string; readonly help: string; readonly data: Readonly<Record<string, string | undefined>> }
+  >
+>;
+
+const MADE = '<!-- Made by `npm run docs`. Change the source named below, not this page. -->';
+
+/** docs/errors.md from the catalogue. */
+export function errorsPage(errors: Catalogue): string {
+  const rows = Object.keys(errors)
+    .toSorted()
+    .map(
+      (code) =>
+        `| \`${code}\` | ${errors[code]?.kind} | ${errors[code]?.retry === true ? 'yes' : 'no'} | ${cell(errors[code]?.help ?? '')} |`,
+    );
+  return `${MADE}
+# Errors
+
+Every failure is a \`NervaError\` with a \`code\` from this catalogue (\`packages/nerva/src/core/errors.ts\`). Codes are permanent: one may be added,
+none is renamed. Decide on \`code\`, \`kind\` and \`retry\`, never on the message; the message says what came, what was expected, what to do and
+what was left unchanged. \`NervaError.is(error, code)\` also knows an error made by another copy of the package.
+
+A bug is an assertion, not one of these. A tool that failed, a refusal or a budget reached is an event that the model can read, not one of these either.
+
+| kind | meaning |
+|---|---|
+| invalid | what was handed in is wrong; change it |
+| conflict | it does not fit the state of things; look again |
+| limit | a named limit was reached |
+| unavailable | something outside, or absent, stands in the way |
+| corrupt | data is damaged or not what it claims to be |
+| denied | not allowed |
+| cancelled | the caller gave up |
+
+| code | kind | retry | when, and what to do |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+/** docs/events.md from the vocabulary. */
+export function eventsPage(events: Vocabulary): string {
+  const groups = Map.groupBy(Object.keys(events), (type) => type.slice(0, type.indexOf('.')));
+  const parts = [...groups].map(([group, types]) => `## ${group}\n\n${types.map((type) => eventPart(type, events[type])).join('\n')}`);
+  return `${MADE}
+# Events
+
+What a session's log holds (\`packages/nerva/src/agent/events.ts\`). A **decision** is appended at an expected head and refused if the head moved; a **fact** is
+taken at whatever head there is. The origin says whose words the event carries: only \`person\` and \`system\` content is trusted. A type's meaning
+never changes: a change is a new version \`v\`, and old events are lifted when they are read.
+
+${parts.join('\n')}`;
+}
+
+function eventPart(type: string, row: Vocabulary[string] | undefined): string {
+  const fields = Object.entries(row?.data ?? {}).map(([field, text]) => `| \`${field}\` | ${cell(text ?? '')} |`);
+  const table = fields.length === 0 ? '' : `\n| field | |\n|---|---|\n${fields.join('\n')}\n`;
+  return `### \`${type}\`\n\n${row?.kind} · origin ${row?.origin}\n\n${row?.help}\n${table}`;
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+/** The generated pages, by path from the root. */
+export function generatedPages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['docs/errors.md', errorsPage(ERRORS)],
+    ['docs/events.md', eventsPage(EVENTS)],
+  ]);
+}
+
+if (process.argv.includes('--write')) {
+  for (const [page, text] of generatedPages()) {
+    const file = new URL(`../${page}`, import.meta.url);
+    let before = '';
+    try {
+      before = readFileSync(file, 'utf8');
+    } catch {
+      // The page does not exist yet.
+    }
+    if (before !== text) writeFileSync(file, text);
+    console.log(`${before === text ? 'unchanged' : 'written'}: ${page}`);
+  }
+}
