@@ -9,7 +9,7 @@ const examples = globSync('examples/*/main.ts', { cwd: ROOT }).toSorted();
 
 for (const example of examples) {
   test(`${example} ends without a failed assertion`, { timeout: 120_000 }, () => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=source', example], { cwd: ROOT, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=nerva-source', example], { cwd: ROOT, encoding: 'utf8' });
     assert.equal(status, 0, `${stdout}\n${stderr}`);
   });
 }

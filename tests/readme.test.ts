@@ -35,7 +35,7 @@ for (const { page, line, program, printed } of blocks) {
     const folder = mkdtempSync(path.join(tmpdir(), 'nerva-page-'));
     try {
       const resolved = program.replaceAll(/from '(nerva(?:\/[a-z]+)?)'/g, (_, name: string) => `from '${import.meta.resolve(name)}'`);
-      const args = ['--conditions=source', '--input-type=module-typescript', '-e', resolved];
+      const args = ['--conditions=nerva-source', '--input-type=module-typescript', '-e', resolved];
       const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
       assert.equal(stdout.trimEnd(), printed.trimEnd(), stderr);
       assert.equal(status, 0, stderr);

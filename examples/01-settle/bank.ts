@@ -13,7 +13,7 @@ import { parseLedger, type LedgerDraft, type LedgerLine } from './ledger.ts';
  */
 export interface Bank {
   readonly url: string;
-  /** Stops listening, drops open connections, closes the ledger. */
+  /** Stops listening, drops open connections, closes the ledger. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -54,7 +54,8 @@ export async function openBank(options: BankOptions): Promise<Bank> {
     const body = request.method === 'POST' ? await readBody(request) : {};
     if (body === null) return send(response, refusal(400, `the body is not a JSON object of at most ${BODY_BYTES_MAX} bytes`));
     const route = `${request.method} /${path}${name === undefined ? '' : '/:key'}${verb === undefined ? '' : `/${verb}`}`;
-    const key = decodeURIComponent(name ?? '');
+    const key = decode(name ?? '');
+    if (key === null) return send(response, refusal(400, 'the key in the path is not URL-encoded UTF-8'));
     if (route === 'GET /stats') return send(response, { status: 200, body: ledger.stats() });
     if (route === 'GET /payments/:key') return send(response, { status: 200, body: { key, paid: ledger.isPaid(key) } });
     if (route === 'POST /hold') return send(response, hold(body));
@@ -97,14 +98,17 @@ export async function openBank(options: BankOptions): Promise<Bank> {
     return { status: 200, body: { contender, payment } };
   }
 
+  let closing: Promise<void> | null = null;
+  async function shut(): Promise<void> {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await ledger.close();
+  }
+
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await ledger.close();
-    },
+    close: () => (closing ??= shut()),
   };
 }
 
@@ -116,12 +120,21 @@ const isAmount = (value: unknown): value is number => typeof value === 'number' 
 
 function parseDraft(type: 'payment' | 'closing', body: Fields): LedgerDraft | string {
   const { contender, key, attempt, report, by, to, amountUsd } = body;
-  if (!isName(contender) || !isName(key) || !isName(report) || !isName(by)) return 'contender, key, report and by must be texts of 1 to 512 characters';
+  if (!isName(contender) || !isName(key) || !isName(report) || !isName(by))
+    return 'contender, key, report and by must be texts of 1 to 512 characters';
   if (!isCount(attempt)) return 'attempt must be a whole number from 1';
   if (type === 'closing') return { type, contender, key, attempt, report, by };
   if (!isName(to)) return 'to must be a text of 1 to 512 characters';
   if (!isAmount(amountUsd)) return `amountUsd must be a number above 0, not ${JSON.stringify(amountUsd)}`;
   return { type, contender, key, attempt, report, by, to, amountUsd };
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }
 
 function refusal(status: number, error: string): Answer {

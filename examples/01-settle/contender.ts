@@ -35,7 +35,10 @@ const LIVES_MAX = 1_000;
 export async function runContender(options: RunOptions): Promise<Run> {
   const { job } = options;
   writeFileSync(options.jobPath, JSON.stringify(job));
-  const left = { payments: options.kills.filter((kill) => kill.at === 'payment'), moments: options.kills.filter((kill) => kill.at === 'progress') };
+  const left = {
+    payments: options.kills.filter((kill) => kill.at === 'payment'),
+    moments: options.kills.filter((kill) => kill.at === 'progress'),
+  };
   const run = { kills: 0, killsBetween: 0, statuses: {} as Readonly<Record<string, number>> };
   const startedMs = performance.now();
   for (let life = 1; life <= LIVES_MAX; life++) {
@@ -47,7 +50,9 @@ export async function runContender(options: RunOptions): Promise<Run> {
     if (!wasKilled) throw new Error(`The ${job.contender} worker ended by itself (${end.signal ?? `exit code ${end.code}`}); see above.`);
     run.kills += 1;
     if (end.why === 'payment') run.killsBetween += 1;
-    options.say(`killed ${run.kills}: ${end.why === 'payment' ? 'after a payment, before its result was recorded' : 'at a random moment'}; a new process goes on`);
+    options.say(
+      `killed ${run.kills}: ${end.why === 'payment' ? 'after a payment, before its result was recorded' : 'at a random moment'}; a new process goes on`,
+    );
   }
   throw new Error(`The ${job.contender} worker died ${LIVES_MAX} times; giving up.`);
 }

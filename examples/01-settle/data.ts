@@ -45,7 +45,8 @@ export function loadReports(path: string, numbers: readonly string[]): readonly 
   if (header === undefined) throw new InputProblem(`${path} is empty: expected a first line with the names of the columns.`);
   checkHeader(path, header);
   for (const name of numbers) {
-    if (!header.includes(name)) throw new InputProblem(`${path} has no column ${JSON.stringify(name)}, which the rules need. Its columns: ${header.join(', ')}`);
+    if (!header.includes(name))
+      throw new InputProblem(`${path} has no column ${JSON.stringify(name)}, which the rules need. Its columns: ${header.join(', ')}`);
   }
   if (rows.length === 1) throw new InputProblem(`${path} has names of columns but no records.`);
   const seen = new Map<string, number>();
@@ -53,8 +54,15 @@ export function loadReports(path: string, numbers: readonly string[]): readonly 
     const content = JSON.stringify(cells);
     const copy = seen.get(content) ?? 0;
     seen.set(content, copy + 1);
-    const id = createHash('sha256').update(copy === 0 ? content : `${content} copy ${copy}`).digest('hex').slice(0, 32);
-    return { id, line, fields: Object.fromEntries(header.map((name, index) => [name, toCell(cells[index] ?? '', numbers.includes(name))])) };
+    const id = createHash('sha256')
+      .update(copy === 0 ? content : `${content} copy ${copy}`)
+      .digest('hex')
+      .slice(0, 32);
+    return {
+      id,
+      line,
+      fields: Object.fromEntries(header.map((name, index) => [name, toCell(cells[index] ?? '', numbers.includes(name))])),
+    };
   });
 }
 
@@ -89,7 +97,9 @@ function checkHeader(path: string, header: readonly string[]): void {
   header.forEach((name, index) => {
     if (name === '') throw new InputProblem(`${path} line 1, column ${index + 1}: the column has no name.`);
     if (header.indexOf(name) !== index) {
-      throw new InputProblem(`${path} line 1, column ${index + 1}: ${JSON.stringify(name)} is also the name of column ${header.indexOf(name) + 1}.`);
+      throw new InputProblem(
+        `${path} line 1, column ${index + 1}: ${JSON.stringify(name)} is also the name of column ${header.indexOf(name) + 1}.`,
+      );
     }
   });
 }
@@ -97,11 +107,16 @@ function checkHeader(path: string, header: readonly string[]): void {
 function parseRows(path: string, text: string): readonly { readonly cells: readonly string[]; readonly line: number }[] {
   try {
     const rows = parse(text, { delimiter: delimiterOf(text), info: true, max_record_size: RECORD_BYTES_MAX, skip_empty_lines: true });
-    return (rows as unknown as { record: string[]; info: { lines: number } }[]).map(({ record, info }) => ({ cells: record, line: info.lines }));
+    return (rows as unknown as { record: string[]; info: { lines: number } }[]).map(({ record, info }) => ({
+      cells: record,
+      line: info.lines,
+    }));
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const column = typeof error['column'] === 'number' ? `, column ${error['column'] + 1}` : '';
-    throw new InputProblem(`${path} line ${String(error['lines'] ?? '?')}${column}: ${error.message} (${error.code}). Nothing was settled.`);
+    throw new InputProblem(
+      `${path} line ${String(error['lines'] ?? '?')}${column}: ${error.message} (${error.code}). Nothing was settled.`,
+    );
   }
 }
 

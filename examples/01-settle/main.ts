@@ -47,7 +47,7 @@ async function settle(options: Options): Promise<Result> {
   const due = new Set(decisions.filter(({ type }) => type === 'pay').map(({ report }) => report));
   const split = { close: 0, pay: 0, approve: 0, unclear: 0 };
   for (const { type } of decisions) split[type] += 1;
-  const brain = await findBrain(process.env, options.modelMax);
+  const brain = await findBrain(options.modelMax);
   const files = openFiles(options);
   say(`${reports.length.toLocaleString('en-US')} reports, one session each; ${describeBrain(brain)}.`);
   say(`Everything of this run is in ${files.dir}`);
@@ -71,11 +71,17 @@ async function settle(options: Options): Promise<Result> {
   await bank.stop();
 
   const lines = readLedger(files.ledger);
-  const side = ({ kills, killsBetween, wallMs }: Run, contender: string): Side => ({ ...tally(lines, contender, due), kills, killsBetween, wallMs });
+  const side = ({ kills, killsBetween, wallMs }: Run, contender: string): Side => ({
+    ...tally(lines, contender, due),
+    kills,
+    killsBetween,
+    wallMs,
+  });
   const [nerva, loop] = [side(runs.nerva, 'nerva'), side(runs.loop, 'loop')];
   const { answered = 0, waiting = 0 } = runs.nerva.statuses as Readonly<Partial<Record<string, number>>>;
+  const isWaitingRight = brain.type === 'model' || waiting === split.approve + split.unclear;
   return {
-    ok: nerva.paidTwice === 0 && nerva.lost === 0 && answered + waiting === reports.length,
+    ok: nerva.paidTwice === 0 && nerva.lost === 0 && answered + waiting === reports.length && isWaitingRight,
     reports: reports.length,
     seed: options.seed,
     decided: describeBrain(brain),
@@ -123,7 +129,9 @@ function openFiles(options: Options): Files {
   const files = { dir, ledger: join(dir, 'bank.ledger.jsonl'), store: options.store ?? `file:${join(dir, 'nerva.db')}` };
   const storePath = files.store.startsWith('file:') ? files.store.slice('file:'.length) : null;
   if (storePath !== null && existsSync(storePath)) {
-    throw new InputProblem(`The store ${files.store} exists: its sessions are settled or belong to another run. Give another --store or --dir.`);
+    throw new InputProblem(
+      `The store ${files.store} exists: its sessions are settled or belong to another run. Give another --store or --dir.`,
+    );
   }
   try {
     closeSync(openSync(files.ledger, 'wx', 0o600));
@@ -134,7 +142,11 @@ function openFiles(options: Options): Files {
   return files;
 }
 
-for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
   process.once(signal, () => {
     killPrograms();
     process.exit(code);

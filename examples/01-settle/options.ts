@@ -57,7 +57,8 @@ export function parseOptions(commandLine: readonly string[]): Options {
   } catch (error) {
     throw new InputProblem((error as Error).message);
   }
-  if (values.data !== undefined && values.rules === undefined) throw new InputProblem('--data needs --rules: the rules say which columns mean what.');
+  if (values.data !== undefined && values.rules === undefined)
+    throw new InputProblem('--data needs --rules: the rules say which columns mean what.');
   return {
     help: values.help,
     json: values.json,
@@ -75,6 +76,7 @@ export function parseOptions(commandLine: readonly string[]): Options {
 
 function whole(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) throw new InputProblem(`--${name} takes a whole number from ${least} to ${most}, not ${JSON.stringify(text)}.`);
+  if (!/^\d+$/.test(text) || value < least || value > most)
+    throw new InputProblem(`--${name} takes a whole number from ${least} to ${most}, not ${JSON.stringify(text)}.`);
   return value;
 }

@@ -15,7 +15,7 @@ export interface Asking {
   readonly signal?: AbortSignal;
 }
 
-/** The bank as its clients see it. Every method throws when the bank refuses or cannot be reached; then nothing is known about the effect. */
+/** The bank as its clients see it. Every method throws BankRefusal when the bank says no, and another error when nothing is known about the effect. */
 export interface BankClient {
   /** Pays. Asking twice pays twice: this bank does not look at the key. */
   pay(payment: Payment, asking: Asking): Promise<{ readonly receipt: number }>;
@@ -25,6 +25,11 @@ export interface BankClient {
   fence(key: string, attempt: number): Promise<{ readonly paid: boolean }>;
   /** Keeps back the answer to this contender's payment number `payment` (from 1), once it is in the ledger. */
   hold(payment: number): Promise<void>;
+}
+
+/** The bank's answer was no: it entered nothing. */
+export class BankRefusal extends Error {
+  override readonly name = 'BankRefusal';
 }
 
 const TIMEOUT_MS = 30_000;
@@ -40,12 +45,18 @@ export function bankClient(url: string, contender: string): BankClient {
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
     const text = await answer.text();
-    if (!answer.ok) throw new Error(`The bank answered ${answer.status}: ${text.slice(0, 300)}`);
+    const trouble = `The bank answered ${answer.status}: ${text.slice(0, 300)}`;
+    if (answer.status >= 400 && answer.status < 500) throw new BankRefusal(trouble);
+    if (!answer.ok) throw new Error(trouble);
     return JSON.parse(text) as Readonly<Record<string, unknown>>;
   }
   return {
-    pay: async (payment, { key, attempt, by, signal }) => ({ receipt: Number((await post('/payments', { ...payment, key, attempt, by }, signal))['receipt']) }),
-    close: async (report, { key, attempt, by, signal }) => ({ receipt: Number((await post('/closings', { report, key, attempt, by }, signal))['receipt']) }),
+    pay: async (payment, { key, attempt, by, signal }) => ({
+      receipt: Number((await post('/payments', { ...payment, key, attempt, by }, signal))['receipt']),
+    }),
+    close: async (report, { key, attempt, by, signal }) => ({
+      receipt: Number((await post('/closings', { report, key, attempt, by }, signal))['receipt']),
+    }),
     fence: async (key, attempt) => ({ paid: (await post(`/payments/${encodeURIComponent(key)}/fence`, { attempt }))['paid'] === true }),
     hold: async (payment) => void (await post('/hold', { payment })),
   };

@@ -24,7 +24,10 @@ export function planKills(options: PlanOptions): readonly Kill[] {
   const delay = (): number => Math.floor(roll() * DELAY_MS_MAX);
   const held = [...payments].toSorted((left, right) => left - right).map((payment): Kill => ({ at: 'payment', payment, delayMs: delay() }));
   const moments = Array.from({ length: options.kills - between }, () => Math.floor((0.05 + 0.85 * roll()) * options.total));
-  return [...held, ...moments.toSorted((left, right) => left - right).map((settled): Kill => ({ at: 'progress', settled, delayMs: delay() }))];
+  return [
+    ...held,
+    ...moments.toSorted((left, right) => left - right).map((settled): Kill => ({ at: 'progress', settled, delayMs: delay() })),
+  ];
 }
 
 /** Mulberry32 by Tommy Ettinger, public domain (https://gist.github.com/tommyettinger/46a874533244883189143505d203312c): 32 bits of state are plenty for a kill plan. */

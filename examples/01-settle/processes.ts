@@ -46,7 +46,9 @@ export function killPrograms(): void {
 
 /** Flags that change how modules are found, without those of a test runner. */
 function ownFlags(): readonly string[] {
-  return process.execArgv.filter((flag, index, all) => /^(--conditions|-C|--import)/.test(flag) || /^(--conditions|-C|--import)$/.test(all[index - 1] ?? ''));
+  return process.execArgv.filter(
+    (flag, index, all) => /^(--conditions|-C|--import)/.test(flag) || /^(--conditions|-C|--import)$/.test(all[index - 1] ?? ''),
+  );
 }
 
 /** The bank in a process of its own. `onHeld` hears of every payment whose answer is kept back. */

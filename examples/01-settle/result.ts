@@ -24,7 +24,8 @@ export interface Result {
 /** The table and what follows it, as text without colours. */
 export function formatResult(result: Result): string {
   const { nerva, loop } = result;
-  const row = (name: string, value: (side: Side) => string): string => `  ${name.padEnd(20)}${value(nerva).padStart(22)}${value(loop).padStart(22)}`;
+  const row = (name: string, value: (side: Side) => string): string =>
+    `  ${name.padEnd(20)}${value(nerva).padStart(22)}${value(loop).padStart(22)}`;
   const again = (side: Side): string => (side.paidTwice === 0 ? '0' : `${count(side.paidTwice)} (${count(side.paidTwiceUsd)} USD)`);
   const { rules } = result;
   const waiting = rules.approve + rules.unclear;
@@ -40,10 +41,11 @@ export function formatResult(result: Result): string {
     row('closed', (side) => count(side.closed)),
     row('steps repeated', (side) => count(side.repeated)),
     '',
-    row('killed', (side) => `${side.kills} times`),
-    row('… before a result', (side) => `${side.killsBetween} times`),
-    row('time, restarts in', (side) => `${(side.wallMs / 1000).toFixed(1)} s`),
+    row('killed', (side) => count(side.kills)),
+    row(' before a result', (side) => count(side.killsBetween)),
+    row('time', (side) => `${(side.wallMs / 1000).toFixed(1)} s`),
     '',
+    'Killed before a result: after a payment was in the ledger, before its result was recorded. Time includes the restarts.',
     'Steps repeated are closings asked for again after a kill (closing twice does no harm, so both sides simply ask again) and payments made twice.',
     'The loop would be safe if it asked the bank about every payment in progress after every kill. That is what Nerva does, for the few in doubt.',
     '',
@@ -54,7 +56,9 @@ export function formatResult(result: Result): string {
     `  npm run -s nerva -- sessions --status waiting --store ${result.files.store}`,
     `  npm run -s nerva -- show <session> --store ${result.files.store}`,
     `  npm run -s nerva -- approve <session> --store ${result.files.store}`,
-    result.ok ? '' : `\nNOT RIGHT: Nerva paid ${nerva.paidTwice} twice, lost ${nerva.lost}; sessions: ${JSON.stringify(result.sessions)}`,
+    result.ok
+      ? ''
+      : `\nNOT RIGHT: Nerva paid ${nerva.paidTwice} twice, lost ${nerva.lost}; sessions: ${JSON.stringify(result.sessions)}, by the rules ${waiting} should wait`,
   ].join('\n');
 }
 

@@ -17,13 +17,17 @@ export interface Rules {
 export interface Row {
   readonly name: string;
   readonly when: Readonly<Record<string, Condition>>;
-  readonly then: 'abstain' | { readonly type: 'call'; readonly calls: readonly { readonly tool: string; readonly input: Readonly<Record<string, Value>> }[] };
+  readonly then:
+    | 'abstain'
+    | { readonly type: 'call'; readonly calls: readonly { readonly tool: string; readonly input: Readonly<Record<string, Value>> }[] };
   readonly why?: string;
 }
 
 type Value = Cell | { readonly $: string };
-type Condition = Cell | { readonly in?: readonly Cell[]; readonly gt?: number; readonly gte?: number; readonly lt?: number; readonly lte?: number };
-type Facts = Readonly<Record<string, Cell>>;
+type Condition =
+  | Cell
+  | { readonly in?: readonly Cell[]; readonly gt?: number; readonly gte?: number; readonly lt?: number; readonly lte?: number };
+type Facts = Readonly<Record<string, string | number>>;
 
 /** What the rules say about one report. `approve` is a payment that waits for a person; `unclear` waits for a person or goes to the model. */
 export type Decision =
@@ -36,32 +40,48 @@ export function numberColumns(rules: Rules): readonly string[] {
   return Object.values(rules.facts).flatMap((fact) => (fact.number ? [fact.column] : []));
 }
 
-/** The facts of a report under their short names, with its id as `report`: what a session is sent. */
+/** The facts of a report under their short names, with its id as `report`: what a session is sent. A blank cell, or text where a number belongs, is a missing fact. */
 export function factsOf(rules: Rules, report: Report): Facts {
-  const named = Object.entries(rules.facts).map(([name, fact]) => [name, report.fields[fact.column] ?? null] as const);
-  return { ...Object.fromEntries(named), report: report.id };
+  const facts: Record<string, string | number> = { report: report.id };
+  for (const [name, { column, number = false }] of Object.entries(rules.facts)) {
+    const cell = report.fields[column] ?? null;
+    if (cell !== null && (typeof cell === 'number') === number) facts[name] = cell;
+  }
+  return facts;
 }
 
-/** What the rules say. No row, or a payment without a payee or a positive amount, is unclear. */
+/** What the rules say: the first row whose conditions hold and whose facts are all there. No such row, or an amount that is not above zero, is unclear. */
 export function decide(rules: Rules, report: Report): Decision {
   const facts = factsOf(rules, report);
-  const row = rules.rows.find((candidate) => Object.entries(candidate.when).every(([name, condition]) => holds(facts[name] ?? null, condition)));
+  const row = rules.rows.find((candidate) => {
+    return (
+      Object.entries(candidate.when).every(([name, condition]) => holds(facts[name], condition)) &&
+      copied(candidate).every((name) => name in facts)
+    );
+  });
   if (row === undefined) return { type: 'unclear', row: 'no rule' };
   const call = row.then === 'abstain' ? undefined : row.then.calls[0];
   if (call?.tool === 'close') return { type: 'close', row: row.name };
   const to = fill(call?.input['to'], facts);
   const amountUsd = fill(call?.input['amountUsd'], facts);
-  if (call?.tool !== 'pay' || typeof to !== 'string' || typeof amountUsd !== 'number' || amountUsd <= 0) return { type: 'unclear', row: row.name };
+  if (call?.tool !== 'pay' || typeof to !== 'string' || typeof amountUsd !== 'number' || amountUsd <= 0)
+    return { type: 'unclear', row: row.name };
   return { type: amountUsd > rules.approvalAboveUsd ? 'approve' : 'pay', row: row.name, to, amountUsd };
+}
+
+/** Names of the facts that a row copies into its call. */
+function copied(row: Row): readonly string[] {
+  const values = row.then === 'abstain' ? [] : row.then.calls.flatMap((call) => Object.values(call.input));
+  return values.flatMap((value) => (typeof value === 'object' && value !== null ? [value.$] : []));
 }
 
 function fill(value: Value | undefined, facts: Facts): Cell {
   return typeof value === 'object' && value !== null ? (facts[value.$] ?? null) : (value ?? null);
 }
 
-function holds(fact: Cell, condition: Condition): boolean {
+function holds(fact: string | number | undefined, condition: Condition): boolean {
   if (typeof condition !== 'object' || condition === null) return fact === condition;
-  if (condition.in !== undefined && !condition.in.includes(fact)) return false;
+  if (condition.in !== undefined && (fact === undefined || !condition.in.includes(fact))) return false;
   const number = typeof fact === 'number' ? fact : Number.NaN;
   return COMPARISONS.every(([name, compare]) => condition[name] === undefined || compare(number, condition[name]));
 }
@@ -91,13 +111,19 @@ export function loadRules(path: string): Rules {
   const { facts, approvalAboveUsd, rows } = value;
   if (!isRecord(facts) || Object.keys(facts).length === 0) return refuse('facts must be {name: {column, number?}}');
   for (const [name, fact] of Object.entries(facts)) {
-    if (!isRecord(fact) || typeof fact['column'] !== 'string') refuse(`the fact ${name} must be {"column": "a column's name", "number": true or absent}`);
+    if (!isRecord(fact) || typeof fact['column'] !== 'string')
+      refuse(`the fact ${name} must be {"column": "a column's name", "number": true or absent}`);
     if (name === 'report' || name.includes('.')) refuse(`a fact may not be named ${name} (report is the report's id, dots are paths)`);
   }
   if (typeof approvalAboveUsd !== 'number' || !(approvalAboveUsd >= 0)) return refuse('approvalAboveUsd must be a number from 0');
   if (!Array.isArray(rows) || rows.length === 0) return refuse('rows must be a list of at least one row');
+  const kinds: Kinds = new Map([
+    ['report', 'text'],
+    ...Object.entries(facts).map(([name, fact]) => [name, isRecord(fact) && fact['number'] === true ? 'number' : 'text'] as const),
+  ]);
+  const names = rows.map((row: unknown) => (isRecord(row) ? row['name'] : null));
   rows.forEach((row: unknown, index) => {
-    const trouble = rowTrouble(row, [...Object.keys(facts), 'report']);
+    const trouble = names.indexOf(names[index]) === index ? rowTrouble(row, kinds) : 'another row has this name';
     if (trouble !== null) refuse(`row ${index + 1}${isRecord(row) ? ` (${String(row['name'])})` : ''}: ${trouble}`);
   });
   return value as unknown as Rules;
@@ -106,27 +132,47 @@ export function loadRules(path: string): Rules {
 const OPERATORS = ['in', 'gt', 'gte', 'lt', 'lte'];
 const INPUTS: Readonly<Record<string, readonly string[]>> = { close: ['report', 'reason'], pay: ['report', 'to', 'amountUsd'] };
 
-function rowTrouble(row: unknown, facts: readonly string[]): string | null {
+type Kinds = ReadonlyMap<string, 'text' | 'number'>;
+
+function rowTrouble(row: unknown, kinds: Kinds): string | null {
   if (!isRecord(row) || typeof row['name'] !== 'string' || !isRecord(row['when'])) return 'expected {name, when, then}';
+  if (!/^[^#/]{1,128}$/.test(row['name'])) return 'a name has 1 to 128 characters without # and /';
   for (const [name, condition] of Object.entries(row['when'])) {
-    if (!facts.includes(name)) return `when names ${name}, which is none of the facts ${facts.join(', ')}`;
-    const unknown = isRecord(condition) ? Object.keys(condition).find((operator) => !OPERATORS.includes(operator)) : undefined;
-    if (unknown !== undefined) return `${name} is compared with ${unknown}; known are ${OPERATORS.join(', ')} and a plain value`;
+    const trouble = kinds.has(name) ? conditionTrouble(condition) : `which is none of the facts ${[...kinds.keys()].join(', ')}`;
+    if (trouble !== null) return `when names ${name}, ${trouble}`;
   }
-  return row['then'] === 'abstain' ? null : thenTrouble(row['then'], facts);
+  return row['then'] === 'abstain' ? null : thenTrouble(row['then'], kinds);
 }
 
-function thenTrouble(then: unknown, facts: readonly string[]): string | null {
+function conditionTrouble(condition: unknown): string | null {
+  if (!isRecord(condition))
+    return typeof condition === 'string' || typeof condition === 'number'
+      ? null
+      : 'which must be compared with a text, a number or operators';
+  for (const [operator, operand] of Object.entries(condition)) {
+    if (!OPERATORS.includes(operator)) return `compared with ${operator}; known are ${OPERATORS.join(', ')} and a plain value`;
+    if (operator === 'in' ? !Array.isArray(operand) : typeof operand !== 'number')
+      return `whose ${operator} must be a ${operator === 'in' ? 'list' : 'number'}`;
+  }
+  return Object.keys(condition).length === 0 ? 'whose condition is empty' : null;
+}
+
+function thenTrouble(then: unknown, kinds: Kinds): string | null {
   const calls = isRecord(then) && then['type'] === 'call' ? then['calls'] : undefined;
   const call: unknown = Array.isArray(calls) && calls.length === 1 ? calls[0] : undefined;
   if (!isRecord(call) || !isRecord(call['input'])) return 'then must be "abstain" or {"type": "call", "calls": [one call {tool, input}]}';
   const { input } = call;
   const inputs = INPUTS[String(call['tool'])];
   if (inputs === undefined) return `the tool ${String(call['tool'])} is neither close nor pay`;
-  const missing = inputs.find((name) => !(name in input));
-  if (missing !== undefined) return `the call of ${String(call['tool'])} lacks ${missing}`;
-  const strange = Object.values(input).find((value) => isRecord(value) && !facts.includes(String(value['$'])));
-  return isRecord(strange) ? `the call copies ${JSON.stringify(strange['$'])}, which is none of the facts ${facts.join(', ')}` : null;
+  for (const name of inputs) {
+    const value = input[name];
+    if (value === undefined) return `the call of ${String(call['tool'])} lacks ${name}`;
+    const wanted = name === 'amountUsd' ? 'number' : 'text';
+    const kind = isRecord(value) ? kinds.get(String(value['$'])) : typeof value === 'number' ? 'number' : 'text';
+    if (kind === undefined) return `the call copies ${JSON.stringify(value)}, which is none of the facts ${[...kinds.keys()].join(', ')}`;
+    if (kind !== wanted) return `${name} must be a ${wanted}; give the fact that it copies "number": ${wanted === 'number'}`;
+  }
+  return null;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -4,19 +4,32 @@
  */
 import { createRuntime } from 'nerva';
 import { settler } from './agent.ts';
+import { openBrain } from './brain.ts';
 import { openJob, pacer, reporter } from './job.ts';
+import { bankClient } from './payments.ts';
 import { decide, factsOf } from './rules.ts';
 
 const { job, rules, reports } = openJob(process.argv[2] ?? '');
 const progress = reporter();
 const pace = pacer(job.reportsPerSecond);
 
-const nerva = await createRuntime({ store: job.store, agents: [settler({ rules, bankUrl: job.bankUrl, brain: job.brain })] });
-await nerva.start();
-
+const decisions = new Map(reports.map((report) => [report.id, decide(rules, report).type]));
+const having = (type: string): readonly string[] => reports.flatMap(({ id }) => (decisions.get(id) === type ? [id] : []));
 // The first unclear reports may go to the model, up to its limit: in the order of the file, so that every life of this process says the same.
-const unclear = reports.filter((report) => decide(rules, report).type === 'unclear').map((report) => report.id);
-const forModel = new Set(job.brain.type === 'model' ? unclear.slice(0, job.brain.reportsMax) : []);
+const forModel = new Set(job.brain.type === 'model' ? having('unclear').slice(0, job.brain.reportsMax) : []);
+
+const model = await openBrain(job.brain);
+const agent = settler({
+  rules,
+  bank: bankClient(job.bankUrl, 'nerva'),
+  ruled: new Set(having('pay')),
+  ...(model === undefined ? {} : { model }),
+});
+const nerva = await createRuntime({ store: job.store, agents: [agent], resumeMax: job.inFlight });
+// What the life before left open comes first; then the reports that nobody has looked at yet.
+await nerva.start();
+await nerva.idle();
+
 const statuses: Record<string, number> = {};
 let settled = 0;
 let next = 0;
@@ -26,7 +39,7 @@ async function feed(): Promise<void> {
     const report = reports[next++];
     if (report === undefined) return;
     await pace();
-    const message = JSON.stringify({ ...factsOf(rules, report), mayAskModel: forModel.has(report.id) });
+    const message = { ...factsOf(rules, report), mayAskModel: forModel.has(report.id) };
     const { status } = await nerva.session(report.id, { agent: 'settler' }).send(message, { id: 'report' }).result;
     statuses[status] = (statuses[status] ?? 0) + 1;
     settled += 1;

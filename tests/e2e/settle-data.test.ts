@@ -52,7 +52,18 @@ test('a byte order mark, CRLF, quotes, newlines in quotes and semicolons are rea
 });
 
 test('only text that is plainly a number becomes one, and only in a column of numbers', () => {
-  const numbers = { '1,234.50': 1234.5, '$12,000': 12_000, '-3': -3, '-$5': -5, '0': 0, '1,23': null, '007': null, '12 km': null, '1.234,5': null, '': null };
+  const numbers = {
+    '1,234.50': 1234.5,
+    '$12,000': 12_000,
+    '-3': -3,
+    '-$5': -5,
+    '0': 0,
+    '1,23': null,
+    '007': null,
+    '12 km': null,
+    '1.234,5': null,
+    '': null,
+  };
   for (const [text, value] of Object.entries(numbers)) assert.equal(toNumber(text), value, text);
   assert.deepEqual(load('a,b\n12,n/a\n', ['b'])[0]?.fields, { a: '12', b: 'n/a' });
   assert.deepEqual(load('a,b\n12, \n', ['b'])[0]?.fields, { a: '12', b: null });
@@ -78,7 +89,10 @@ test('any table of texts reads back cell by cell', () => {
       const quote = (text: string): string => `"${text.replaceAll('"', '""')}"`;
       const reports = load([['one', 'two'], ...rows].map((cells) => cells.map(quote).join(',')).join(newline));
       const expected = rows.map(([one, two]) => ({ one: one.trim() || null, two: two.trim() || null }));
-      assert.deepEqual(reports.map((report) => report.fields), expected);
+      assert.deepEqual(
+        reports.map((report) => report.fields),
+        expected,
+      );
     }),
     { numRuns: 300 },
   );
@@ -99,7 +113,25 @@ test('a rules file is refused with the row that is wrong', () => {
   refuse(row({ cost: { above: 1 } }), /row 1 \(first\).*above/);
   refuse(row({}, { type: 'call', calls: [{ tool: 'burn', input: {} }] }), /burn is neither/);
   refuse(row({}, { type: 'call', calls: [{ tool: 'pay', input: { report: 'x', to: 'y' } }] }), /lacks amountUsd/);
-  refuse(row({}, { type: 'call', calls: [{ tool: 'pay', input: { report: 'x', to: 'y', amountUsd: { $: 'price' } } }] }), /copies "price"/);
+  refuse(
+    row({}, { type: 'call', calls: [{ tool: 'pay', input: { report: 'x', to: 'y', amountUsd: { $: 'price' } } }] }),
+    /copies.*price.*none of the facts/,
+  );
+  refuse(
+    row({}, { type: 'call', calls: [{ tool: 'pay', input: { report: { $: 'report' }, to: { $: 'cost' }, amountUsd: { $: 'cost' } } }] }),
+    /to must be a text/,
+  );
+  refuse(row({ cost: { gt: '1' } }), /gt must be a number/);
+  refuse(
+    {
+      ...row({}),
+      rows: [
+        { name: 'a', when: {}, then: 'abstain' },
+        { name: 'a', when: {}, then: 'abstain' },
+      ],
+    },
+    /row 2 \(a\).*another row/,
+  );
 });
 
 test('a payment without a payee or an amount above zero is unclear, and one above the limit needs approval', () => {
@@ -115,17 +147,26 @@ test('a payment without a payee or an amount above zero is unclear, and one abov
   assert.equal(decide(rules, report('DELTA', -10)).type, 'unclear');
   assert.equal(decide(rules, report('DELTA', 'about 10')).type, 'unclear');
   assert.equal(decide(rules, report('DELTA', null)).type, 'unclear');
+  assert.deepEqual(factsOf(rules, report(null, 'about 10')), { damage: 'Minor', report: 'r' });
   assert.deepEqual(factsOf(rules, report('DELTA', 1)), { damage: 'Minor', costUsd: 1, operator: 'DELTA', report: 'r' });
 });
 
 test('a sample is spread evenly and keeps the order', () => {
   const reports = load(`a\n${Array.from({ length: 10 }, (_, index) => index).join('\n')}\n`);
-  assert.deepEqual(sample(reports, 4).map((report) => report.line), [2, 4, 7, 9]);
+  assert.deepEqual(
+    sample(reports, 4).map((report) => report.line),
+    [2, 4, 7, 9],
+  );
   assert.equal(sample(reports, 99).length, 10);
 });
 
 test('any kill plan is the same for the same seed, has the asked number and one kill between a payment and its result', () => {
-  const options = fc.record({ seed: fc.nat(), kills: fc.integer({ min: 0, max: 50 }), due: fc.integer({ min: 0, max: 90 }), total: fc.integer({ min: 90, max: 10_000 }) });
+  const options = fc.record({
+    seed: fc.nat(),
+    kills: fc.integer({ min: 0, max: 50 }),
+    due: fc.integer({ min: 0, max: 90 }),
+    total: fc.integer({ min: 90, max: 10_000 }),
+  });
   fc.assert(
     fc.property(options, (given) => {
       const plan = planKills(given);

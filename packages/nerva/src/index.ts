@@ -1,2 +1,6 @@
+export { type Agent, type AgentOptions, type Answer, type Pending, type Run, type RunResult, type Runtime, type Session, type StreamItem } from './agent/index.ts';
 export { NervaError, type ErrorCode, type Json } from './core/index.ts';
-export { createAgent, createRuntime as createRuntimeOn, type Agent, type Run, type RunResult, type Runtime, type Session, type StreamItem } from './agent/index.ts';
+export { openaiChat, scriptedModel, type Model } from './model/index.ts';
+export { createAgent, createRuntime, modelFromEnv, nodeWorld, openStore } from './node/index.ts';
+export { chain, fromFunction, llm, table, type Policy } from './policy/index.ts';
+export { askPerson, notDone, tool, type Tool, type ToolContext } from './tool/index.ts';

@@ -3,18 +3,6 @@ import type { EndReason, Reserve } from './events.ts';
 import { estimateTokens } from './context.ts';
 import type { AgentState, Tally } from './state.ts';
 
-/** Limits on what an agent may spend. A limit on tokens or USD needs `params.maxOutputTokens`, one on USD a priced model. */
-export interface Budget {
-  readonly turnTokensMax?: number;
-  readonly sessionTokensMax?: number;
-  readonly turnUsdMax?: number;
-  readonly sessionUsdMax?: number;
-  /** Time of one turn by the log's clock, waiting for people included. */
-  readonly turnMs?: number;
-  readonly sessionMs?: number;
-  readonly sessionStepsMax?: number;
-}
-
 /** Why the next step may not start, or null. B1: Σ(spent + reserved) + the worst case of the next call ≤ limit. */
 export function refusal(state: AgentState, bound: Bound): { readonly reason: EndReason; readonly why: string } | null {
   const tooLong = contextRefusal(state, bound);

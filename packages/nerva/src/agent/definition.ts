@@ -3,13 +3,24 @@ import type { BlobRef } from '../log/index.ts';
 import type { Model, ModelParams, ToolSpec } from '../model/index.ts';
 import type { Policy } from '../policy/index.ts';
 import { toTools, type Tool, type ToolEffect, type ToolInput } from '../tool/index.ts';
-import type { Budget } from './budget.ts';
 
 /** Stops a turn after the step in which it returns true. Contract: pure. */
 export type StopWhen = (turn: { readonly steps: number; readonly calls: readonly { readonly name: string; readonly output: Json }[] }) => boolean;
 
 /** Which calls wait for a person, beside those whose tool says so. Contract: pure; throwing means yes. */
 export type ApprovalRule = (call: { readonly tool: string; readonly effect: ToolEffect; readonly input: Json }) => boolean;
+
+/** Limits on what an agent may spend. A limit on tokens or USD needs `params.maxOutputTokens`, one on USD a priced model. */
+export interface Budget {
+  readonly turnTokensMax?: number;
+  readonly sessionTokensMax?: number;
+  readonly turnUsdMax?: number;
+  readonly sessionUsdMax?: number;
+  /** Time of one turn by the log's clock, waiting for people included. */
+  readonly turnMs?: number;
+  readonly sessionMs?: number;
+  readonly sessionStepsMax?: number;
+}
 
 /** What `createAgent` takes. A `model`, a `policy`, or both: the policy is heard first and the model answers when it abstains or says so. */
 export interface AgentOptions {

@@ -75,13 +75,21 @@ export class Driver {
   /** Appends facts from outside and goes on. `id` makes it safe to repeat. @returns seq of the first of them, as it was first appended. */
   async receive(drafts: readonly Draft[], options: { readonly id?: string; readonly by?: string } = {}): Promise<{ readonly seq: Seq; readonly repeated: boolean }> {
     const id = options.id ?? this.#ports.world.ids.next();
-    if (this.state.head > 0 && id === this.firstFrame) return { seq: 1, repeated: true };
+    if (this.state.head > 0 && id === this.firstFrame) {
+      this.kick();
+      return { seq: 1, repeated: true };
+    }
     const result = this.state.head === 0 ? await this.#create(drafts, id, options.by) : await this.#append({ id, events: asDrafts(drafts), expected: 'fact', ...(options.by === undefined ? {} : { by: options.by }) });
     if (!result.ok) throw refused(this.sid, result);
     await this.#reached(result, asDrafts(drafts));
     this.kick();
     const seq = result.seq + (result.seq === 0 ? 1 : 0);
     return { seq, repeated: result.repeated };
+  }
+
+  /** Goes on under a newer fence: the store handed the session out again, to the runtime that has it already. */
+  adopt(fence: Fence): void {
+    if (fence.epoch > (this.#fence?.epoch ?? -1)) this.#fence = fence;
   }
 
   /** Looks for something to do. */
@@ -245,7 +253,7 @@ export class Driver {
       if (frames.length === 0) break;
       let { state } = this;
       for (const frame of frames) {
-        if (frame.seq === 0) this.firstFrame = frame.id;
+        if (frame.seq === 0 && frame.sid === this.sid) this.firstFrame = frame.id; // a fork's first message is its parent's
         for (const event of eventsOf(frame)) if (event.seq >= state.head) state = evolve(state, checked(event, facets), facets);
       }
       this.#adopt(state);

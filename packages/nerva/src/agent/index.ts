@@ -1,12 +1,11 @@
-export type { Budget } from './budget.ts';
-export { bind, createAgent, type Agent, type AgentOptions, type ApprovalRule, type Bound, type StopWhen } from './definition.ts';
+export { bind, createAgent, type Agent, type AgentOptions, type ApprovalRule, type Bound, type Budget, type StopWhen } from './definition.ts';
 export { EVENTS, type AgentEvent, type Deliver, type Draft, type EventData, type EventType, type ForkEffects } from './events.ts';
 export { evolve, initial, REDUCER_VERSION } from './fold.ts';
 export { foldAt, type View } from './history.ts';
 export { outcome, type Outcome, type Pending, type RunResult } from './outcome.ts';
 export type { Performer, Performers, Scene } from './perform.ts';
 export { replaySession, type Divergence, type ReplayReport } from './replay.ts';
-export type { Answer } from './respond.ts';
+export { answerDraft, type Answer } from './respond.ts';
 export type { Run, StreamItem } from './run.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 export type { SendOptions, Session } from './session.ts';

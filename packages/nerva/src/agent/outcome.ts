@@ -57,7 +57,8 @@ export function waiting(state: AgentState): RunResult {
 }
 
 function usageOf({ budget }: AgentState): Usage {
-  return { inputTokens: budget.turn.inputTokens, outputTokens: budget.turn.outputTokens };
+  const { inputTokens, outputTokens, unknown } = budget.turn;
+  return unknown > 0 ? { inputTokens: null, outputTokens: null } : { inputTokens, outputTokens };
 }
 
 /** What waits for a person, in call order; then calls of earlier turns that are still in doubt. */
@@ -79,7 +80,7 @@ export function outcome(state: AgentState): Outcome {
   return {
     messages: items(state.turn.messages).map(withoutIds),
     last: kept,
-    pending: pendingOf(state).map(({ id: _, ...rest }) => rest),
+    pending: pendingOf(state).map(({ type, tool, input, digest, why }) => ({ type, tool, input, digest, why })),
     waiting: state.turn.inbox.length,
   };
 }

@@ -120,7 +120,7 @@ async function within<T>(ms: number, { world, signal }: Scene, call: (signal: Ab
 /** The request with blob references replaced by their content. Messages without any keep their identity. */
 async function resolved(request: ModelRequest, store: Store): Promise<ModelRequest> {
   if (!request.messages.some(hasBlob)) return request;
-  return { ...request, messages: await Promise.all(request.messages.map((message) => (hasBlob(message) ? inlined(message, store) : message))) };
+  return { ...request, messages: await Promise.all(request.messages.map((message) => (hasBlob(message) ? inlined(message, store) : Promise.resolve(message)))) };
 }
 
 const hasBlob = ({ role, parts }: Message): boolean => role === 'tool' && parts.some((part) => part.type === 'tool_result' && isBlobRef(part.output));

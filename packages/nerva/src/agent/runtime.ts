@@ -151,7 +151,7 @@ class Engine implements Runtime {
   #driver(sid: Sid, agent: string | undefined, fence: { readonly epoch: number } | null = null): Promise<Driver> {
     this.#assertOpen();
     const known = this.#drivers.get(sid);
-    if (known !== undefined) return known;
+    if (known !== undefined) return fence === null ? known : known.then((driver) => (driver.adopt(fence), driver));
     const opening = this.#open(sid, agent, fence);
     this.#drivers.set(sid, opening);
     opening.then(
@@ -183,12 +183,12 @@ class Engine implements Runtime {
 
   #deltas(sid: Sid): ((call: Seq, delta: Delta | 'reset') => void) | null {
     const listeners = this.#listeners.get(sid);
-    return listeners === undefined ? null : (call, delta) => [...listeners].forEach((listener) => listener(call, delta));
+    return listeners === undefined ? null : (call, delta) => listeners.forEach((listener) => listener(call, delta));
   }
 
   /** Tells who waits, and lets go of sessions at rest: the newest `idleMax` stay folded. */
   #changed(driver: Driver): void {
-    for (const watcher of [...(this.#watchers.get(driver.sid) ?? [])]) watcher(driver);
+    for (const watcher of this.#watchers.get(driver.sid) ?? []) watcher(driver);
     if (driver.failure !== null) {
       this.#drivers.delete(driver.sid);
       this.#resting.delete(driver.sid);

@@ -77,6 +77,8 @@ export type Approvals = ReadonlyMap<Seq, Approval>;
 /** The open model call, if any. */
 export interface ModelCalls {
   readonly open: { readonly seq: Seq; readonly epoch: number; readonly digest: string; readonly reserve: Reserve | null } | null;
+  /** Seq of the first outcome of the last call; null while it is open. */
+  readonly settledBy: Seq | null;
   /** Of the session, all outcomes. */
   readonly count: number;
 }
@@ -187,6 +189,8 @@ export interface Tally {
   readonly usd: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Model calls whose usage nobody reported: then the two counts above are not the whole. */
+  readonly unknown: number;
 }
 
 /** Counts of the session and of the open turn. Promise: spent + reserved ≤ limit, on our count. */

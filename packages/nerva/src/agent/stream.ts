@@ -50,11 +50,8 @@ async function* items({ store, sid, after, signal, end, ready }: StreamSource, d
       for (let delta = deltas.take(); delta !== undefined; delta = deltas.take()) yield delta;
       const frame = tail.take();
       if (frame !== null) {
-        for (const event of eventsOf(frame)) {
-          if (event.seq < next) continue;
-          yield { type: 'event', id: `${event.sid}:${event.seq}`, event: event as unknown as AgentEvent };
-          next = event.seq + 1;
-        }
+        yield* eventItems(frame, next);
+        next = Math.max(next, frame.seq + frame.events.length);
         continue;
       }
       if (isOver(last, next) || tail.isDone || signal.aborted) return;
@@ -65,6 +62,12 @@ async function* items({ store, sid, after, signal, end, ready }: StreamSource, d
     signal.removeEventListener('abort', abort);
     abort();
     tail?.close();
+  }
+}
+
+function* eventItems(frame: Frame, next: Seq): Generator<StreamItem> {
+  for (const event of eventsOf(frame)) {
+    if (event.seq >= next) yield { type: 'event', id: `${event.sid}:${event.seq}`, event: event as unknown as AgentEvent };
   }
 }
 
@@ -106,7 +109,7 @@ class Deltas {
 
 function isOver(last: { readonly head: Seq } | { readonly error: unknown } | null, next: Seq): boolean {
   if (last === null) return false;
-  if ('error' in last) throw last.error;
+  if ('error' in last) throw last.error as Error;
   return next >= last.head;
 }
 
@@ -127,7 +130,7 @@ class Tail {
 
   /** The next frame if it is there. @throws what the store threw */
   take(): Frame | null {
-    if (this.#error !== null) throw this.#error;
+    if (this.#error !== null) throw this.#error as Error;
     const frame = this.#frame;
     if (frame !== null) {
       this.#frame = null;

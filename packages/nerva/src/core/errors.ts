@@ -13,28 +13,60 @@ const entry = (kind: ErrorKind, retry: boolean, help: string): Entry => ({ kind,
 /** The one catalogue of failures. Codes are permanent; a test holds docs/errors.md equal to it. */
 export const ERRORS = {
   CANCELLED: entry('cancelled', false, 'The caller aborted the operation. Nothing to do.'),
-  JSON_INVALID: entry('invalid', false, 'A value is not plain JSON (undefined, NaN, a function, a cycle, a class instance, too deep). Send plain data.'),
-  SCHEMA_UNSUPPORTED: entry('invalid', false, 'A JSON Schema uses a keyword that Nerva does not check. Remove the keyword, or give a Standard Schema.'),
+  JSON_INVALID: entry(
+    'invalid',
+    false,
+    'A value is not plain JSON (undefined, NaN, a function, a cycle, a class instance, too deep). Send plain data.',
+  ),
+  SCHEMA_UNSUPPORTED: entry(
+    'invalid',
+    false,
+    'A JSON Schema uses a keyword that Nerva does not check. Remove the keyword, or give a Standard Schema.',
+  ),
   SCHEMA_MISMATCH: entry('invalid', false, 'A value does not fit its schema. The message names the path, what came and what was expected.'),
   OPTION_UNKNOWN: entry('invalid', false, 'An option has an unknown name. The message gives the nearest known one.'),
   OPTION_INVALID: entry('invalid', false, 'An option has a value outside its range. The message gives the range.'),
   SESSION_UNKNOWN: entry('invalid', false, 'No session has this id in this store. `nerva sessions` lists those that exist.'),
   SESSION_DELETED: entry('invalid', false, 'The session was deleted; only its tombstone is left.'),
   SESSION_CLOSED: entry('conflict', false, 'The session is closed and takes no more input. Fork it to go on.'),
-  SESSION_READONLY: entry('unavailable', false, 'The log holds a critical event that this release does not know. Use the release that wrote it.'),
-  SESSION_QUARANTINED: entry('unavailable', false, 'The session failed to make progress too often and is set aside. Look at it with `nerva show`, then release it.'),
+  SESSION_READONLY: entry(
+    'unavailable',
+    false,
+    'The log holds a critical event that this release does not know. Use the release that wrote it.',
+  ),
+  SESSION_QUARANTINED: entry(
+    'unavailable',
+    false,
+    'The session failed to make progress too often and is set aside. Look at it with `nerva show`, then release it.',
+  ),
   SESSION_FENCED: entry('conflict', true, 'Another driver took the session over. What this one had done is recorded; the other goes on.'),
   SESSION_FULL: entry('limit', false, 'The log reached eventsMax or bytesMax. Continue in a new session.'),
-  SESSION_HAS_FORKS: entry('conflict', false, 'Other sessions are forks of this one and read its events. Delete them first, or delete with cascade.'),
-  AGENT_UNKNOWN: entry('invalid', false, 'The session belongs to an agent that is not registered here. Pass it to createRuntime({agents}).'),
+  SESSION_HAS_FORKS: entry(
+    'conflict',
+    false,
+    'Other sessions are forks of this one and read its events. Delete them first, or delete with cascade.',
+  ),
+  AGENT_UNKNOWN: entry(
+    'invalid',
+    false,
+    'The session belongs to an agent that is not registered here. Pass it to createRuntime({agents}).',
+  ),
   AGENT_INVALID: entry('invalid', false, 'An agent definition is incomplete or contradicts itself. The message names the option.'),
   APPROVAL_UNKNOWN: entry('invalid', false, 'No approval or call with this id is in the session.'),
   APPROVAL_SETTLED: entry('conflict', false, 'This approval was already answered. The first answer stands.'),
   APPROVAL_CHANGED: entry('conflict', false, 'The digest given is not that of what is asked now. Look again before you answer.'),
   LOG_PRUNED: entry('unavailable', false, 'The events asked for were pruned; their envelopes and chain are left.'),
-  LOG_CORRUPT: entry('corrupt', false, 'The log does not verify. Keep the file, restore a backup; `nerva verify` names the first bad frame.'),
+  LOG_CORRUPT: entry(
+    'corrupt',
+    false,
+    'The log does not verify. Keep the file, restore a backup; `nerva verify` names the first bad frame.',
+  ),
   LOG_RANGE: entry('invalid', false, 'The position asked for lies outside the log.'),
-  LOG_UNKNOWN_RESULT: entry('unavailable', true, 'The store failed before it could say whether the frame was written. Append the same frame id again.'),
+  LOG_UNKNOWN_RESULT: entry(
+    'unavailable',
+    true,
+    'The store failed before it could say whether the frame was written. Append the same frame id again.',
+  ),
   FRAME_INVALID: entry('invalid', false, 'A frame is empty, too large, or has a malformed field. Nothing was written.'),
   STATUS_ILLEGAL: entry('conflict', false, 'A session cannot move between these two statuses.'),
   TENANT_DENIED: entry('denied', false, 'This handle belongs to another tenant.'),
@@ -63,7 +95,11 @@ export const ERRORS = {
   MODEL_TRUNCATED: entry('unavailable', true, 'The stream ended before the answer was complete.'),
   MODEL_SCRIPT_ENDED: entry('invalid', false, 'A scripted or replayed model was asked for more answers than it has.'),
   CONTEXT_TOO_LONG: entry('limit', false, 'The conversation does not fit the model. Nothing was sent.'),
-  REPLAY_DIVERGED: entry('conflict', false, 'A replay decided differently from the record. The message names the first event and both sides.'),
+  REPLAY_DIVERGED: entry(
+    'conflict',
+    false,
+    'A replay decided differently from the record. The message names the first event and both sides.',
+  ),
   TOOL_INVALID: entry('invalid', false, 'A tool definition is incomplete or its name is taken.'),
   TOOL_NOT_DONE: entry('unavailable', true, 'Thrown by a tool to say: the effect did not happen and will not.'),
   POLICY_INVALID: entry('invalid', false, 'A policy or a rule is malformed. The message names the row.'),
@@ -84,7 +120,11 @@ export class NervaError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
 
   /** @param message says what came, what was expected, what to do, and what was left unchanged. */
-  constructor(code: ErrorCode, message: string, options: { readonly details?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly details?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.kind = ERRORS[code].kind;

@@ -38,9 +38,10 @@ export function trialOf(run: Run): Run {
   return { path: run.path, issues: [], spent: run.spent };
 }
 
-/** Counts one check. @throws Exhausted */
-export function spend(run: Run): void {
-  if (++run.spent.checks > CHECKS_MAX) throw new Exhausted(`the value needs more than ${CHECKS_MAX} checks`);
+/** Counts checks. @throws Exhausted */
+export function spend(run: Run, checks = 1): void {
+  run.spent.checks += checks;
+  if (run.spent.checks > CHECKS_MAX) throw new Exhausted(`the value needs more than ${CHECKS_MAX} checks`);
 }
 
 /** Checks a member of the value. @throws Exhausted below 256 levels. */
@@ -80,7 +81,8 @@ export function describeIssues(issues: readonly string[]): string {
 
 /** A value in a few words. Costs the same for a large value as for a small one. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return excerpt(JSON.stringify(value.slice(0, 200)), 80) + (value.length > 200 ? ` (text of ${value.length})` : '');
+  if (typeof value === 'string')
+    return excerpt(JSON.stringify(value.slice(0, 200)), 80) + (value.length > 200 ? ` (text of ${value.length})` : '');
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
   if (typeof value === 'object' && value !== null) return showObject(value);
   if (value === undefined) return 'nothing';

@@ -84,7 +84,8 @@ function reference(pointer: string, path: Path, owner: string | null, book: Book
   if (owner !== null) book.same.set(owner, (book.same.get(owner) ?? new Set()).add(pointer));
   if (!book.checks.has(pointer)) {
     const target = targetOf(pointer, book.root);
-    if (target === undefined) throw unsupported(path, `The reference "${pointer}" must be "#", or "#/$defs/name" of a definition that exists`, '$ref');
+    if (target === undefined)
+      throw unsupported(path, `The reference "${pointer}" must be "#", or "#/$defs/name" of a definition that exists`, '$ref');
     book.checks.set(pointer, null);
     book.checks.set(pointer, compileNode(target, pointer.slice(2).split('/'), pointer, book));
   }
@@ -98,13 +99,16 @@ function targetOf(pointer: string, root: JsonObject): unknown {
   if (hash !== '#' || (group !== '$defs' && group !== 'definitions') || name === undefined || more.length > 0) return undefined;
   const definitions = root[group];
   const key = decodeURIComponent(name).replaceAll('~1', '/').replaceAll('~0', '~');
-  return typeof definitions === 'object' && definitions !== null && Object.hasOwn(definitions, key) ? (definitions as JsonObject)[key] : undefined;
+  return typeof definitions === 'object' && definitions !== null && Object.hasOwn(definitions, key)
+    ? (definitions as JsonObject)[key]
+    : undefined;
 }
 
 function refuseCircles(book: Book): void {
   const done = new Set<string>();
   const walk = (pointer: string, above: readonly string[]): void => {
-    if (above.includes(pointer)) throw unsupported([], `The reference "${pointer}" leads back to itself without entering the value`, '$ref');
+    if (above.includes(pointer))
+      throw unsupported([], `The reference "${pointer}" leads back to itself without entering the value`, '$ref');
     if (done.has(pointer)) return;
     for (const next of book.same.get(pointer) ?? []) walk(next, [...above, pointer]);
     done.add(pointer);
@@ -114,7 +118,11 @@ function refuseCircles(book: Book): void {
 
 function unsupported(path: Path, what: string, keyword?: string): NervaError {
   const at = formatPath(path);
-  return new NervaError('SCHEMA_UNSUPPORTED', `${what} (at ${at} of the schema). Remove or correct it, or give a Standard Schema. Nothing was made.`, {
-    details: { path: at, ...(keyword !== undefined && { keyword }) },
-  });
+  return new NervaError(
+    'SCHEMA_UNSUPPORTED',
+    `${what} (at ${at} of the schema). Remove or correct it, or give a Standard Schema. Nothing was made.`,
+    {
+      details: { path: at, ...(keyword !== undefined && { keyword }) },
+    },
+  );
 }

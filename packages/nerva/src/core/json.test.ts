@@ -4,7 +4,10 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { canonicalJson, checkJson, freeze, NervaError, toWellFormed, type Json } from './index.ts';
 
-const json = fc.jsonValue({ maxDepth: 5 }).map((value) => JSON.parse(JSON.stringify(value)) as Json).filter((value) => !JSON.stringify(value).includes('"__proto__"'));
+const json = fc
+  .jsonValue({ maxDepth: 5 })
+  .map((value) => JSON.parse(JSON.stringify(value)) as Json)
+  .filter((value) => !JSON.stringify(value).includes('"__proto__"'));
 const refusal = (path: string, came: string | RegExp) => (error: unknown) => {
   assert.ok(NervaError.is(error, 'JSON_INVALID'));
   assert.equal(error.details['path'], path);
@@ -19,16 +22,48 @@ test('any JSON value is taken as it is', () => {
 test('any value is measured as its JSON text in UTF-8', () => {
   const text = fc.string({ unit: 'binary' });
   fc.assert(
-    fc.property(fc.oneof(json, text, fc.dictionary(text.filter((key) => key !== '__proto__'), fc.array(text))), (value) => {
-      const bytes = Buffer.byteLength(JSON.stringify(value));
-      // An upper bound: each member counts a comma, which the last one does not have; an array's commas are not counted.
-      checkJson(value, { bytesMax: bytes + JSON.stringify(value).length });
-      if (typeof value === 'string') {
-        checkJson(value, { bytesMax: bytes });
-        assert.throws(() => checkJson(value, { bytesMax: bytes - 1 }), /bytes in all/);
-      }
-    }),
+    fc.property(
+      fc.oneof(
+        json,
+        text,
+        fc.dictionary(
+          text.filter((key) => key !== '__proto__'),
+          fc.array(text),
+        ),
+      ),
+      (value) => {
+        const bytes = Buffer.byteLength(JSON.stringify(value));
+        // An upper bound: each member counts a comma, which the last one does not have; an array's commas are not counted.
+        checkJson(value, { bytesMax: bytes + JSON.stringify(value).length });
+        if (typeof value === 'string') {
+          checkJson(value, { bytesMax: bytes });
+          assert.throws(() => checkJson(value, { bytesMax: bytes - 1 }), /bytes in all/);
+        }
+      },
+    ),
   );
+});
+
+test('characters at the borders of UTF-8 and of escaping are measured exactly', () => {
+  for (const text of [
+    '\u007f',
+    '\u0080',
+    '\u07ff',
+    '\u0800',
+    '\u08ff',
+    '\ud7ff',
+    '\ue000',
+    '\uffff',
+    '😀',
+    '\u0000',
+    '\u001f',
+    '\b\t\n\v\f\r',
+    '"\\/',
+  ]) {
+    const bytes = Buffer.byteLength(JSON.stringify(text));
+    checkJson(text, { bytesMax: bytes });
+    assert.throws(() => checkJson(text, { bytesMax: bytes - 1 }), /bytes in all/, JSON.stringify(text));
+  }
 });
 
 test('what is not JSON is refused with its path', () => {
@@ -79,7 +114,11 @@ test('any value has the same canonical text whatever the order of its keys', () 
   const reversed = (value: Json): Json => {
     if (Array.isArray(value)) return (value as Json[]).map(reversed);
     if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).reverse().map(([key, member]) => [key, reversed(member)]));
+    return Object.fromEntries(
+      Object.entries(value)
+        .reverse()
+        .map(([key, member]) => [key, reversed(member)]),
+    );
   };
   fc.assert(
     fc.property(json, (value) => {
@@ -91,9 +130,15 @@ test('any value has the same canonical text whatever the order of its keys', () 
 });
 
 test('canonical text is exact', () => {
-  assert.equal(canonicalJson({ b: [1, -0, 1e21, 0.1], a: { z: null, 'é': '\u0001"' }, B: true }), '{"B":true,"a":{"z":null,"é":"\\u0001\\""},"b":[1,0,1e+21,0.1]}');
+  assert.equal(
+    canonicalJson({ b: [1, -0, 1e21, 0.1], a: { z: null, é: '\u0001"' }, B: true }),
+    '{"B":true,"a":{"z":null,"é":"\\u0001\\""},"b":[1,0,1e+21,0.1]}',
+  );
   assert.throws(() => canonicalJson(NaN), /NaN/);
-  assert.throws(() => canonicalJson({ a: undefined } as unknown as Json), (error) => NervaError.is(error, 'JSON_INVALID'));
+  assert.throws(
+    () => canonicalJson({ a: undefined } as unknown as Json),
+    (error) => NervaError.is(error, 'JSON_INVALID'),
+  );
 });
 
 test('freezing goes all the way down, survives cycles and stops at what is frozen', () => {
@@ -111,4 +156,5 @@ test('lone surrogates are mended, and a value without them stays the same object
   const mended = toWellFormed({ a: ['\ud83d', 1, null], '\udc00': true });
   assert.deepEqual(mended, { a: ['\ufffd', 1, null], '\ufffd': true });
   checkJson(mended);
+  assert.deepEqual(toWellFormed({ '\udc00': 1 }), { '\ufffd': 1 });
 });

@@ -35,9 +35,11 @@ export function checkJson(value: unknown, limits: JsonLimits = {}): Json {
  * @throws JSON_INVALID for a value that is not JSON.
  */
 export function canonicalJson(value: Json): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return quoted(value);
+  if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'number' && Number.isFinite(value)) return JSON.stringify(value);
-  if (typeof value !== 'object') throw new NervaError('JSON_INVALID', `Only JSON has a canonical text; a ${typeof value} (${String(value)}) came.`);
+  if (typeof value !== 'object')
+    throw new NervaError('JSON_INVALID', `Only JSON has a canonical text; a ${typeof value} (${String(value)}) came.`);
   let out = '';
   if (Array.isArray(value)) {
     for (const item of value as readonly Json[]) out += out === '' ? canonicalJson(item) : `,${canonicalJson(item)}`;
@@ -45,7 +47,7 @@ export function canonicalJson(value: Json): string {
   }
   const object = value as JsonObject;
   for (const key of Object.keys(object).sort()) {
-    const member = `${JSON.stringify(key)}:${canonicalJson(object[key] as Json)}`;
+    const member = `${quoted(key)}:${canonicalJson(object[key] as Json)}`;
     out += out === '' ? member : `,${member}`;
   }
   return `{${out}}`;
@@ -130,12 +132,18 @@ function enter(value: object, walk: Walk): void {
 
 function textBytes(text: string, walk: Walk): number {
   if (walk.bytes + text.length > walk.bytesMax) return text.length;
+  if (!UNPLAIN.test(text)) return text.length + 2;
   if (!text.isWellFormed()) refuse(walk, 'text with a lone surrogate (half of a character)');
-  // eslint-disable-next-line no-control-regex -- control characters are what JSON escapes
-  if (!/[\u0000-\u001f"\\\u0080-\uffff]/.test(text)) return text.length + 2;
   let bytes = text.length + 2;
   for (let i = 0; i < text.length; i++) bytes += extraBytes(text.charCodeAt(i));
   return bytes;
+}
+
+/** What JSON escapes, and what takes more than a byte in UTF-8. */
+const UNPLAIN = /[^ !#-[\]-~]/;
+
+function quoted(text: string): string {
+  return UNPLAIN.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 /** Bytes beyond the first that a UTF-16 unit takes in JSON text. Half a pair is 2 of 4 bytes. */

@@ -1,4 +1,4 @@
-import { complain, into, isFull, mismatch, show, trialOf, type Check, type Run } from './issues.ts';
+import { complain, into, isFull, mismatch, show, spend, trialOf, type Check, type Run } from './issues.ts';
 import { canonicalJson, type Json, type JsonObject } from './json.ts';
 import { nearestOf } from './options.ts';
 
@@ -20,7 +20,9 @@ export type Builder = (operand: unknown, site: Site) => Check | null;
 const PATTERN_CHARS_MAX = 65_536;
 const TYPES = ['null', 'boolean', 'object', 'array', 'number', 'integer', 'string'];
 const FORMATS = new Set(
-  'date-time date time duration email idn-email hostname idn-hostname ipv4 ipv6 uri uri-reference iri iri-reference uuid uri-template json-pointer relative-json-pointer regex'.split(' '),
+  'date-time date time duration email idn-email hostname idn-hostname ipv4 ipv6 uri uri-reference iri iri-reference uuid uri-template json-pointer relative-json-pointer regex'.split(
+    ' ',
+  ),
 );
 
 const annotation: Builder = () => null;
@@ -31,7 +33,13 @@ const annotation: Builder = () => null;
  */
 export const KEYWORDS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['const', (operand) => oneOfValues([operand as Json])],
-  ['enum', (operand, site) => (Array.isArray(operand) && operand.length > 0 ? oneOfValues(operand as Json[]) : site.refuse('must be an array with at least one value'))],
+  [
+    'enum',
+    (operand, site) =>
+      Array.isArray(operand) && operand.length > 0
+        ? oneOfValues(operand as Json[])
+        : site.refuse('must be an array with at least one value'),
+  ],
   ['type', typeOf],
   ['$ref', (operand, site) => (typeof operand === 'string' ? site.reference(operand) : site.refuse('must be a string'))],
   ['minimum', limit((value, bound) => value >= bound, 'at least')],
@@ -42,7 +50,11 @@ export const KEYWORDS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['minLength', size(codePoints, (count, bound) => count >= bound, 'text of at least', 'characters')],
   ['maxLength', size(codePoints, (count, bound) => count <= bound, 'text of at most', 'characters')],
   ['pattern', pattern],
-  ['format', (operand, site) => (typeof operand === 'string' && FORMATS.has(operand) ? null : site.refuse(`is no format of JSON Schema: ${show(operand)}`))],
+  [
+    'format',
+    (operand, site) =>
+      typeof operand === 'string' && FORMATS.has(operand) ? null : site.refuse(`is no format of JSON Schema: ${show(operand)}`),
+  ],
   ['minItems', size(itemCount, (count, bound) => count >= bound, 'at least', 'items')],
   ['maxItems', size(itemCount, (count, bound) => count <= bound, 'at most', 'items')],
   ['uniqueItems', uniqueItems],
@@ -58,9 +70,20 @@ export const KEYWORDS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['anyOf', (operand, site) => some(forms(operand, site), false)],
   ['oneOf', (operand, site) => some(forms(operand, site), true)],
   ['not', not],
-  ...['$schema', '$id', '$comment', '$defs', 'definitions', 'title', 'description', 'default', 'examples', 'deprecated', 'readOnly', 'writeOnly'].map(
-    (name): [string, Builder] => [name, annotation],
-  ),
+  ...[
+    '$schema',
+    '$id',
+    '$comment',
+    '$defs',
+    'definitions',
+    'title',
+    'description',
+    'default',
+    'examples',
+    'deprecated',
+    'readOnly',
+    'writeOnly',
+  ].map((name): [string, Builder] => [name, annotation]),
 ]);
 
 /** All checks, each one run so that every complaint is heard. */
@@ -75,7 +98,9 @@ export function all(checks: readonly Check[]): Check {
 function oneOfValues(values: readonly Json[]): Check {
   const scalars = new Set<unknown>(values.filter((value) => typeof value !== 'object' || value === null));
   const others = new Set(values.filter((value) => typeof value === 'object' && value !== null).map(canonicalJson));
-  const names = values.slice(0, 20).map((value) => (typeof value === 'object' && value !== null ? canonicalJson(value).slice(0, 80) : JSON.stringify(value)));
+  const names = values
+    .slice(0, 20)
+    .map((value) => (typeof value === 'object' && value !== null ? canonicalJson(value).slice(0, 80) : JSON.stringify(value)));
   const expected = values.length === 1 ? (names[0] ?? '') : `one of ${names.join(', ')}${values.length > 20 ? ', …' : ''}`;
   return (value, run) => {
     if (scalars.has(value)) return true;
@@ -86,7 +111,8 @@ function oneOfValues(values: readonly Json[]): Check {
 
 function typeOf(operand: unknown, site: Site): Check {
   const names: readonly unknown[] = Array.isArray(operand) ? operand : [operand];
-  if (names.length === 0 || !names.every((name) => typeof name === 'string' && TYPES.includes(name))) site.refuse(`must be of ${TYPES.join(', ')}`);
+  if (names.length === 0 || !names.every((name) => typeof name === 'string' && TYPES.includes(name)))
+    site.refuse(`must be of ${TYPES.join(', ')}`);
   const set = new Set(names as string[]);
   const expected = [...set].join(' or ');
   return (value, run) => set.has(kindOf(value)) || (typeof value === 'number' && isNumber(value, set)) || mismatch(run, value, expected);
@@ -121,7 +147,12 @@ function multipleOf(operand: unknown, site: Site): Check {
   };
 }
 
-function size(measure: (value: unknown) => number | null, fits: (count: number, bound: number) => boolean, words: string, unit: string): Builder {
+function size(
+  measure: (value: unknown) => number | null,
+  fits: (count: number, bound: number) => boolean,
+  words: string,
+  unit: string,
+): Builder {
   return (operand, site) => {
     if (!Number.isInteger(operand) || (operand as number) < 0) return site.refuse('must be a whole number from 0');
     const bound = operand as number;
@@ -155,7 +186,8 @@ function pattern(operand: unknown, site: Site): Check {
   if (expression === null) return site.refuse('must be a regular expression (ECMAScript, flag u)');
   return (value, run) => {
     if (typeof value !== 'string') return true;
-    if (value.length > PATTERN_CHARS_MAX) return mismatch(run, value, `text of at most ${PATTERN_CHARS_MAX} characters, as it must match a pattern`);
+    if (value.length > PATTERN_CHARS_MAX)
+      return mismatch(run, value, `text of at most ${PATTERN_CHARS_MAX} characters, as it must match a pattern`);
     return expression.test(value) || mismatch(run, value, `text that matches ${expression.source}`);
   };
 }
@@ -208,7 +240,8 @@ function items(operand: unknown, site: Site): Check {
 }
 
 function required(operand: unknown, site: Site): Check {
-  if (!Array.isArray(operand) || !operand.every((name) => typeof name === 'string')) return site.refuse('must be an array of property names');
+  if (!Array.isArray(operand) || !operand.every((name) => typeof name === 'string'))
+    return site.refuse('must be an array of property names');
   const names = operand as readonly string[];
   const declared = site.schema['properties'];
   return (value, run) => {
@@ -259,7 +292,8 @@ function additionalProperties(operand: unknown, site: Site): Check | null {
 
 function unknownProperty(run: Run, name: string, known: ReadonlySet<string>): false {
   const nearest = nearestOf(name, [...known]);
-  const hint = nearest !== null ? `did you mean "${nearest}"?` : known.size === 0 ? 'none is allowed' : `known: ${[...known].slice(0, 20).join(', ')}`;
+  const hint =
+    nearest !== null ? `did you mean "${nearest}"?` : known.size === 0 ? 'none is allowed' : `known: ${[...known].slice(0, 20).join(', ')}`;
   return complain(run, `has an unknown property ${show(name)}; ${hint}`);
 }
 
@@ -279,8 +313,11 @@ function some(checks: readonly Check[], exactlyOne: boolean): Check {
     const fitting: number[] = [];
     for (const [index, check] of checks.entries()) {
       const trial = trialOf(run);
-      if (!check(value, trial)) failed.push(trial);
-      else if (!exactlyOne) return true;
+      if (!check(value, trial)) {
+        // A form that failed has also written down why, which costs about as much as this many checks.
+        spend(run, 4);
+        failed.push(trial);
+      } else if (!exactlyOne) return true;
       else fitting.push(index + 1);
     }
     if (fitting.length === 1) return true;
@@ -309,7 +346,8 @@ function reportForms(value: unknown, failed: readonly Run[], run: Run): false {
 
 function not(operand: unknown, site: Site): Check {
   const check = site.same(operand);
-  return (value, run) => !check(value, trialOf(run)) || mismatch(run, value, `a value that does not fit ${canonicalJson(operand as Json).slice(0, 200)}`);
+  return (value, run) =>
+    !check(value, trialOf(run)) || mismatch(run, value, `a value that does not fit ${canonicalJson(operand as Json).slice(0, 200)}`);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

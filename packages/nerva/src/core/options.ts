@@ -6,7 +6,10 @@ import { NervaError } from './errors.ts';
  */
 export function checkOptions(given: unknown, known: readonly string[], where: string): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new NervaError('OPTION_INVALID', `${where} takes an options object; ${given === null ? 'null' : Array.isArray(given) ? 'an array' : `a ${typeof given}`} came.`);
+    throw new NervaError(
+      'OPTION_INVALID',
+      `${where} takes an options object; ${given === null ? 'null' : Array.isArray(given) ? 'an array' : `a ${typeof given}`} came.`,
+    );
   }
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
@@ -23,7 +26,9 @@ export function checkOptions(given: unknown, known: readonly string[], where: st
 export function checkRange(name: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && value >= min && value <= max) return value;
   const came = typeof value === 'number' ? String(value) : value === null ? 'null' : `a ${typeof value}`;
-  throw new NervaError('OPTION_INVALID', `${name} must be a number from ${min} to ${max}; ${came} came. Nothing was made.`, { details: { name, min, max } });
+  throw new NervaError('OPTION_INVALID', `${name} must be a number from ${min} to ${max}; ${came} came. Nothing was made.`, {
+    details: { name, min, max },
+  });
 }
 
 /** The known name that differs least, or null when none is near: at most a third of its letters, and two at least. */

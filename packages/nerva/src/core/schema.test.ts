@@ -40,7 +40,20 @@ const MEANING: [JsonObject, unknown[], unknown[]][] = [
   [{ pattern: '^\\p{L}$' }, ['é'], ['1', 'éé']],
   [{ minItems: 1 }, [[0], ''], [[]]],
   [{ maxItems: 1 }, [[0], 'xx'], [[1, 2]]],
-  [{ uniqueItems: true }, [[1, '1', true, { a: 1 }], [[1], ['1']]], [[1, 1.0], [{ a: 1, b: 2 }, { b: 2, a: 1 }]]],
+  [
+    { uniqueItems: true },
+    [
+      [1, '1', true, { a: 1 }],
+      [[1], ['1']],
+    ],
+    [
+      [1, 1.0],
+      [
+        { a: 1, b: 2 },
+        { b: 2, a: 1 },
+      ],
+    ],
+  ],
   [{ uniqueItems: false }, [[1, 1]], []],
   [{ items: { type: 'integer' } }, [[], [1, 2], { 0: 'x' }], [[1, 'x']]],
   [{ prefixItems: [{ type: 'integer' }, { type: 'string' }] }, [[1, 'a'], [1], [], [1, 'a', true]], [[1, 2], ['a']]],
@@ -62,7 +75,14 @@ const MEANING: [JsonObject, unknown[], unknown[]][] = [
   [{ not: { not: { type: 'string' } } }, ['x'], [1]],
   [{ anyOf: [true, false] }, [1], []],
   [{ properties: { a: false } }, [{}, { b: 1 }], [{ a: 1 }]],
-  [{ $defs: { tree: { type: 'object', properties: { kids: { items: { $ref: '#/$defs/tree' } } }, additionalProperties: false } }, $ref: '#/$defs/tree' }, [{ kids: [{ kids: [] }, {}] }], [{ kids: [{ kid: [] }] }, 1]],
+  [
+    {
+      $defs: { tree: { type: 'object', properties: { kids: { items: { $ref: '#/$defs/tree' } } }, additionalProperties: false } },
+      $ref: '#/$defs/tree',
+    },
+    [{ kids: [{ kids: [] }, {}] }],
+    [{ kids: [{ kid: [] }] }, 1],
+  ],
   [{ properties: { next: { $ref: '#' } }, required: ['v'] }, [{ v: 1, next: { v: 2 } }], [{ v: 1, next: {} }]],
   [{ definitions: { 'a/b~c': { type: 'null' } }, items: { $ref: '#/definitions/a~1b~0c' } }, [[null]], [[1]]],
   [{ $ref: '#/$defs/a', maximum: 3, $defs: { a: { type: 'number' } } }, [3], [4, 'x']],
@@ -71,7 +91,8 @@ const MEANING: [JsonObject, unknown[], unknown[]][] = [
 
 test('every keyword means what JSON Schema says', () => {
   for (const [schema, good, bad] of MEANING) {
-    for (const value of good) assert.ok(fits(schema, value), `${JSON.stringify(schema)} refuses ${JSON.stringify(value)}: ${issues(schema, value)}`);
+    for (const value of good)
+      assert.ok(fits(schema, value), `${JSON.stringify(schema)} refuses ${JSON.stringify(value)}: ${issues(schema, value)}`);
     for (const value of bad) assert.ok(!fits(schema, value), `${JSON.stringify(schema)} takes ${JSON.stringify(value)}`);
   }
 });
@@ -97,12 +118,45 @@ test('a keyword that is not checked is refused at definition, with its path', ()
 
 test('a malformed operand is refused at definition', () => {
   const cases: JsonObject[] = [
-    { type: 'text' }, { type: [] }, { type: 5 }, { enum: [] }, { enum: 'a' }, { minimum: '1' }, { minLength: -1 }, { maxItems: 1.5 }, { multipleOf: 0 }, { pattern: '(' },
-    { pattern: 5 }, { uniqueItems: 1 }, { required: 'a' }, { required: [1] }, { properties: [] }, { properties: { a: 5 } }, { items: [{}] }, { prefixItems: {} }, { prefixItems: [] },
-    { anyOf: [] }, { anyOf: {} }, { not: 1 }, { $ref: '#/$defs/none' }, { $ref: 'https://x.org/s' }, { $ref: '#/properties/a' }, { $ref: 5 }, { format: 'shiny' },
+    { type: 'text' },
+    { type: [] },
+    { type: 5 },
+    { enum: [] },
+    { enum: 'a' },
+    { minimum: '1' },
+    { minLength: -1 },
+    { maxItems: 1.5 },
+    { multipleOf: 0 },
+    { pattern: '(' },
+    { pattern: 5 },
+    { uniqueItems: 1 },
+    { required: 'a' },
+    { required: [1] },
+    { properties: [] },
+    { properties: { a: 5 } },
+    { items: [{}] },
+    { prefixItems: {} },
+    { prefixItems: [] },
+    { anyOf: [] },
+    { anyOf: {} },
+    { not: 1 },
+    { $ref: '#/$defs/none' },
+    { $ref: 'https://x.org/s' },
+    { $ref: '#/properties/a' },
+    { $ref: 5 },
+    { format: 'shiny' },
   ];
-  for (const schema of cases) assert.throws(() => compileSchema(schema), (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED'), JSON.stringify(schema));
-  for (const schema of [null, 5, 'x', [], undefined]) assert.throws(() => compileSchema(schema as unknown as JsonObject), (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED'));
+  for (const schema of cases)
+    assert.throws(
+      () => compileSchema(schema),
+      (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED'),
+      JSON.stringify(schema),
+    );
+  for (const schema of [null, 5, 'x', [], undefined])
+    assert.throws(
+      () => compileSchema(schema as unknown as JsonObject),
+      (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED'),
+    );
 });
 
 test('a reference that leads back to itself without entering the value is refused', () => {
@@ -119,7 +173,12 @@ test('a reference that leads back to itself without entering the value is refuse
 test('issues tell a model the path, what came and what was expected', () => {
   const schema = {
     type: 'object',
-    properties: { city: { type: 'string' }, days: { type: 'integer', minimum: 1 }, unit: { enum: ['C', 'F'] }, stops: { type: 'array', items: { type: 'object', required: ['at'] } } },
+    properties: {
+      city: { type: 'string' },
+      days: { type: 'integer', minimum: 1 },
+      unit: { enum: ['C', 'F'] },
+      stops: { type: 'array', items: { type: 'object', required: ['at'] } },
+    },
     required: ['city'],
     additionalProperties: false,
   };
@@ -136,25 +195,51 @@ test('issues tell a model the path, what came and what was expected', () => {
   assert.equal(issues(schema, 'Rome'), '$: came "Rome", expected object');
 });
 
+test('no complaint misleads: a value of another kind gets one, and what may not fit leaves none', () => {
+  assert.equal(issues({ enum: ['a'], pattern: '^a$' }, 'b'), '$: came "b", expected "a"');
+  assert.equal(issues({ not: { type: 'string' }, minimum: 5 }, 1), '$: came 1, expected at least 5');
+});
+
 test('alternatives are told in one line when they differ only in what is expected, else the nearest form speaks', () => {
   assert.equal(issues({ anyOf: [{ type: 'string' }, { type: 'null' }] }, 5), '$: came 5, expected string or null');
-  const shape = (kind: string, field: string): JsonObject => ({ type: 'object', properties: { kind: { const: kind }, [field]: { type: 'number' } }, required: ['kind', field] });
+  const shape = (kind: string, field: string): JsonObject => ({
+    type: 'object',
+    properties: { kind: { const: kind }, [field]: { type: 'number' } },
+    required: ['kind', field],
+  });
   const shapes = { oneOf: [shape('circle', 'radius'), shape('square', 'side')] };
-  assert.equal(issues(shapes, { kind: 'square', radius: 1 }), '$: an object with kind, radius fits none of 2 forms; form 2 is nearest:\n$: lacks "side" (number)');
+  assert.equal(
+    issues(shapes, { kind: 'square', radius: 1 }),
+    '$: an object with kind, radius fits none of 2 forms; form 2 is nearest:\n$: lacks "side" (number)',
+  );
   assert.equal(issues(shapes, { kind: 'hexagon', radius: 1, side: 2 }), '$.kind: came "hexagon", expected "circle" or "square"');
   assert.match(issues({ oneOf: [{}, {}] }, 1), /fits forms 1 and 2 of 2, expected exactly one/);
 });
 
 test('issues are bounded in number and length', () => {
-  const many = issues({ items: { type: 'string' } }, Array.from({ length: 100_000 }, (_, i) => i));
+  const many = issues(
+    { items: { type: 'string' } },
+    Array.from({ length: 100_000 }, (_, i) => i),
+  );
   assert.equal(many.split('\n').length, 9);
-  assert.match(many, /and at least \d+ more$/);
+  // The rest of the list was not looked at.
+  assert.match(many, /and at least 1 more$/);
   assert.ok(issues({ type: 'number' }, 'x'.repeat(1_000_000)).length < 300);
   assert.ok(issues({ additionalProperties: false }, { ['k'.repeat(100_000)]: 1 }).length < 300);
 });
 
 test('a check that would cost too much ends, and the value does not fit', () => {
-  const twice = { $defs: { a: { anyOf: [{ properties: { x: { $ref: '#/$defs/a' } }, required: ['y'] }, { properties: { x: { $ref: '#/$defs/a' } }, required: ['z'] }] } }, $ref: '#/$defs/a' };
+  const twice = {
+    $defs: {
+      a: {
+        anyOf: [
+          { properties: { x: { $ref: '#/$defs/a' } }, required: ['y'] },
+          { properties: { x: { $ref: '#/$defs/a' } }, required: ['z'] },
+        ],
+      },
+    },
+    $ref: '#/$defs/a',
+  };
   let value: Json = {};
   for (let i = 0; i < 60; i++) value = { x: value };
   assert.match(issues(twice, value), /more than 1000000 checks/);
@@ -184,19 +269,38 @@ const schemas = fc.letrec<{ node: [JsonObject, fc.Arbitrary<Json>] }>((tie) => (
   node: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     fc.constant<[JsonObject, fc.Arbitrary<Json>]>([{ type: 'boolean' }, fc.boolean()]),
-    fc.tuple(fc.integer({ min: -50, max: 50 }), fc.nat(50)).map(([min, span]): [JsonObject, fc.Arbitrary<Json>] => [{ type: 'integer', minimum: min, maximum: min + span }, fc.integer({ min, max: min + span })]),
-    fc.nat(8).map((max): [JsonObject, fc.Arbitrary<Json>] => [{ type: 'string', maxLength: max }, fc.string({ unit: 'binary', maxLength: max })]),
-    fc.uniqueArray(fc.integer(), { minLength: 1, maxLength: 5 }).map((values): [JsonObject, fc.Arbitrary<Json>] => [{ enum: values }, fc.constantFrom(...values)]),
-    tie('node').map(([schema, values]): [JsonObject, fc.Arbitrary<Json>] => [{ type: 'array', items: schema, maxItems: 4 }, fc.array(values, { maxLength: 4 })]),
+    fc
+      .tuple(fc.integer({ min: -50, max: 50 }), fc.nat(50))
+      .map(([min, span]): [JsonObject, fc.Arbitrary<Json>] => [
+        { type: 'integer', minimum: min, maximum: min + span },
+        fc.integer({ min, max: min + span }),
+      ]),
+    fc
+      .nat(8)
+      .map((max): [JsonObject, fc.Arbitrary<Json>] => [{ type: 'string', maxLength: max }, fc.string({ unit: 'binary', maxLength: max })]),
+    fc
+      .uniqueArray(fc.integer(), { minLength: 1, maxLength: 5 })
+      .map((values): [JsonObject, fc.Arbitrary<Json>] => [{ enum: values }, fc.constantFrom(...values)]),
+    tie('node').map(([schema, values]): [JsonObject, fc.Arbitrary<Json>] => [
+      { type: 'array', items: schema, maxItems: 4 },
+      fc.array(values, { maxLength: 4 }),
+    ]),
     fc.dictionary(fc.constantFrom('a', 'b', 'c', '__x'), tie('node'), { minKeys: 1 }).map((members): [JsonObject, fc.Arbitrary<Json>] => [
-      { type: 'object', properties: Object.fromEntries(Object.entries(members).map(([key, [schema]]) => [key, schema])), required: Object.keys(members).slice(0, 1), additionalProperties: false },
-      fc.record(Object.fromEntries(Object.entries(members).map(([key, [, values]]) => [key, values])), { requiredKeys: Object.keys(members).slice(0, 1) }) as fc.Arbitrary<Json>,
+      {
+        type: 'object',
+        properties: Object.fromEntries(Object.entries(members).map(([key, [schema]]) => [key, schema])),
+        required: Object.keys(members).slice(0, 1),
+        additionalProperties: false,
+      },
+      fc.record(Object.fromEntries(Object.entries(members).map(([key, [, values]]) => [key, values])), {
+        requiredKeys: Object.keys(members).slice(0, 1),
+      }) as fc.Arbitrary<Json>,
     ]),
     fc.tuple(tie('node'), tie('node')).map(([[one, values], [two]]): [JsonObject, fc.Arbitrary<Json>] => [{ anyOf: [two, one] }, values]),
   ),
 }));
 
-test('any value made from a schema fits it, and by zod’s reading of the same schema too', () => {
+test('any value made from a schema fits it, and not its negation', () => {
   fc.assert(
     fc.property(
       schemas.node.chain(([schema, values]) => fc.tuple(fc.constant(schema), values)),
@@ -212,12 +316,24 @@ test('any value made from a schema fits it, and by zod’s reading of the same s
 test('any value is judged by a schema as zod judges it', () => {
   fc.assert(
     fc.property(
-      schemas.node.chain(([schema, values]) => fc.tuple(fc.constant(schema), fc.oneof(values, schemas.node.chain(([, others]) => others), fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>))),
+      schemas.node.chain(([schema, values]) =>
+        fc.tuple(
+          fc.constant(schema),
+          fc.oneof(
+            values,
+            schemas.node.chain(([, others]) => others),
+            fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>,
+          ),
+        ),
+      ),
       ([schema, value]) => {
         // Zod counts UTF-16 units where JSON Schema counts code points, and refuses integers beyond 2^53.
-        fc.pre(!/[\ud800-\udfff]|e\+|__proto__/.test(JSON.stringify(value) + String(value)) && JSON.stringify(value) === JSON.stringify(JSON.parse(JSON.stringify(value))));
-        fc.pre(!/\d{16}/.test(JSON.stringify(value)));
-        assert.equal(fits(schema, value), z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(value).success, `${JSON.stringify(schema)} of ${JSON.stringify(value)}`);
+        fc.pre(!/[\ud800-\udfff]|\\ud|e\+|__proto__|\d{16}/.test(JSON.stringify(value)));
+        assert.equal(
+          fits(schema, value),
+          z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(value).success,
+          `${JSON.stringify(schema)} of ${JSON.stringify(value)}`,
+        );
       },
     ),
     { numRuns: 300 },
@@ -227,7 +343,11 @@ test('any value is judged by a schema as zod judges it', () => {
 test('a Standard Schema parses, transforms and shows its input as JSON Schema', () => {
   const compiled = compileSchema(z.object({ n: z.string().transform(Number), tag: z.string().default('x') }));
   assert.deepEqual(compiled.parse({ n: '5' }), { ok: true, value: { n: 5, tag: 'x' } });
-  assert.deepEqual(compiled.jsonSchema, { type: 'object', properties: { n: { type: 'string' }, tag: { default: 'x', type: 'string' } }, required: ['n'] });
+  assert.deepEqual(compiled.jsonSchema, {
+    type: 'object',
+    properties: { n: { type: 'string' }, tag: { default: 'x', type: 'string' } },
+    required: ['n'],
+  });
   const bad = compiled.parse({ n: 5 });
   assert.ok(!(bad instanceof Promise) && !bad.ok);
   assert.equal(bad.issues, '$.n: Invalid input: expected string, received number (came 5)');
@@ -239,25 +359,49 @@ test('an asynchronous Standard Schema gives a promise, and one that throws gives
   assert.deepEqual(await later.parse({ a: 'yes' }), { ok: true, value: { a: 'yes' } });
   const refused = await later.parse({ a: 'no' });
   assert.ok(!refused.ok);
-  const broken = compileSchema(z.string().refine(() => { throw new Error('boom'); }));
+  const broken = compileSchema(
+    z.string().refine(() => {
+      throw new Error('boom');
+    }),
+  );
   const outcome = await broken.parse('x');
   assert.ok(!outcome.ok && outcome.issues.includes('boom'));
 });
 
 test('a library that cannot write JSON Schema still validates, and says so when asked to write', () => {
-  const handmade = { '~standard': { version: 1 as const, vendor: 'hand', validate: (value: unknown) => (value === 1 ? { value: 'one' } : { issues: [{ message: 'not one', path: ['a', { key: 0 }] }] }) } };
+  const handmade = {
+    '~standard': {
+      version: 1 as const,
+      vendor: 'hand',
+      validate: (value: unknown) => (value === 1 ? { value: 'one' } : { issues: [{ message: 'not one', path: ['a', { key: 0 }] }] }),
+    },
+  };
   const compiled = compileSchema(handmade);
   assert.deepEqual(compiled.parse(1), { ok: true, value: 'one' });
   assert.deepEqual(compiled.parse({ a: [7] }), { ok: false, issues: '$.a[0]: not one (came 7)' });
-  assert.throws(() => compiled.jsonSchema, (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED') && error.message.includes('"hand"'));
-  assert.throws(() => compileSchema(z.object({ at: z.date() })).jsonSchema, (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED'));
+  assert.throws(
+    () => compiled.jsonSchema,
+    (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED') && error.message.includes('"hand"'),
+  );
+  assert.throws(
+    () => compileSchema(z.object({ at: z.date() })).jsonSchema,
+    (error) => NervaError.is(error, 'SCHEMA_UNSUPPORTED'),
+  );
 });
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const claim = <T extends true>(): T | undefined => undefined;
 
 test('types follow the schema', () => {
-  const SCHEMA = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'array', items: { enum: [1, 2] } }, c: { anyOf: [{ type: 'null' }, { type: 'integer' }] } }, required: ['a'] } as const;
+  const SCHEMA = {
+    type: 'object',
+    properties: {
+      a: { type: 'string' },
+      b: { type: 'array', items: { enum: [1, 2] } },
+      c: { anyOf: [{ type: 'null' }, { type: 'integer' }] },
+    },
+    required: ['a'],
+  } as const;
   type Read = Infer<typeof SCHEMA>;
   claim<Same<Read['a'], string>>();
   claim<Same<Read['b'], readonly (1 | 2)[] | undefined>>();

@@ -23,11 +23,18 @@ export interface StandardSchema<T = unknown> {
 
 type StandardResult<T> =
   | { readonly value: T; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined }[] };
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
 
 /** The type a schema stands for: the output of a Standard Schema, a modest reading of a JSON Schema `as const`, else unknown. */
 export type Infer<S> = S extends { readonly '~standard': { readonly types?: infer T } }
-  ? NonNullable<T> extends { readonly output: infer O } ? O : unknown
+  ? NonNullable<T> extends { readonly output: infer O }
+    ? O
+    : unknown
   : FromJsonSchema<S>;
 
 type FromJsonSchema<S> = S extends { readonly const: infer C }
@@ -74,7 +81,10 @@ export interface CompiledSchema<T> {
 export function compileSchema<const S extends Schema>(schema: S): CompiledSchema<Infer<S>> {
   if (isStandard(schema)) return compileStandard(schema) as CompiledSchema<Infer<S>>;
   if (typeof schema !== 'object' || (schema as unknown) === null || Array.isArray(schema)) {
-    throw new NervaError('SCHEMA_UNSUPPORTED', `A schema is a Standard Schema or a JSON Schema object; ${show(schema)} came. Nothing was made.`);
+    throw new NervaError(
+      'SCHEMA_UNSUPPORTED',
+      `A schema is a Standard Schema or a JSON Schema object; ${show(schema)} came. Nothing was made.`,
+    );
   }
   const check = compileJsonSchema(schema as JsonObject);
   const copy = freeze(structuredCopy(schema as JsonObject));
@@ -140,14 +150,19 @@ function at(value: unknown, path: readonly (string | number)[]): unknown {
 
 function standardJsonSchema(standard: StandardSchema['~standard']): JsonObject {
   if (standard.jsonSchema === undefined) {
-    throw new NervaError('SCHEMA_UNSUPPORTED', `The schema library "${standard.vendor}" cannot write JSON Schema. Give the JSON Schema beside it.`);
+    throw new NervaError(
+      'SCHEMA_UNSUPPORTED',
+      `The schema library "${standard.vendor}" cannot write JSON Schema. Give the JSON Schema beside it.`,
+    );
   }
   try {
     const { $schema: _, ...written } = standard.jsonSchema.input({ target: 'draft-2020-12' });
     return freeze(structuredCopy(checkJson(written) as JsonObject));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new NervaError('SCHEMA_UNSUPPORTED', `The schema library "${standard.vendor}" cannot write this schema as JSON Schema: ${why}`, { cause });
+    throw new NervaError('SCHEMA_UNSUPPORTED', `The schema library "${standard.vendor}" cannot write this schema as JSON Schema: ${why}`, {
+      cause,
+    });
   }
 }
 

@@ -29,8 +29,9 @@ test('any excerpt fits, is a whole beginning and says how much was cut', () => {
 test('an excerpt keeps as much as fits', () => {
   assert.equal(excerpt('😀😀', 7), '😀');
   assert.equal(excerpt('abc', 3), 'abc');
-  assert.equal(excerpt('é'.repeat(50), 41), `${'é'.repeat(10)}… [80 bytes cut]`);
+  assert.equal(excerpt('é'.repeat(50), 41), `${'é'.repeat(11)}… [78 bytes cut]`);
   assert.equal(excerpt('abc', 0), '');
+  for (let bytesMax = 0; bytesMax < 60; bytesMax++) assert.ok(utf8Bytes(excerpt('é'.repeat(50), bytesMax)) <= bytesMax, `${bytesMax}`);
 });
 
 test('paths are written as people write them', () => {

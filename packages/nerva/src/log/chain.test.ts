@@ -4,16 +4,38 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { testWorld } from '../testing/index.ts';
-import { chainWalk, encodeEvents, frameHash, isPruned, payloadDigest, RELEASE, verifyChain, type ChainLink, type Envelope } from './index.ts';
+import {
+  chainWalk,
+  encodeEvents,
+  frameHash,
+  isPruned,
+  payloadDigest,
+  RELEASE,
+  verifyChain,
+  type ChainLink,
+  type Envelope,
+} from './index.ts';
 
 const world = testWorld();
 
-function chainOf(length: number): ChainLink[] {
+function chainOf(length: number, change: (index: number) => Partial<Envelope> = () => ({})): ChainLink[] {
   const links: ChainLink[] = [];
   for (let index = 0; index < length; index++) {
     const previous = links.at(-1)?.envelope.hash ?? '';
     const payload = encodeEvents([{ type: 'note.taken', data: { index } }], world.ids.random().slice(0, 20));
-    const open = { id: `f${index}`, sid: 's', seq: index, count: 1, atMs: 1000 + index, writer: { incarnation: 'i', epoch: 0, release: '0' }, by: 'runtime', tenant: 'default', trace: 's', fact: false };
+    const open = {
+      id: `f${index}`,
+      sid: 's',
+      seq: index,
+      count: 1,
+      atMs: 1000 + index,
+      writer: { incarnation: 'i', epoch: 0, release: '0' },
+      by: 'runtime',
+      tenant: 'default',
+      trace: 's',
+      fact: false,
+      ...change(index),
+    };
     links.push({ envelope: { ...open, hash: frameHash(world, previous, open, payload) }, payload });
   }
   return links;
@@ -26,7 +48,19 @@ test('the release that frames bear is that of package.json', () => {
 
 test('the hash of a frame is SHA-256 over exactly the documented bytes', () => {
   const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
-  const open = { id: 'f', sid: 's', seq: 3, count: 2, atMs: 5, writer: { incarnation: 'inc', epoch: 7, release: '0.1.0' }, by: 'user:ada', tenant: 'red', cause: 's:1', trace: 'root', fact: true } as const;
+  const open = {
+    id: 'f',
+    sid: 's',
+    seq: 3,
+    count: 2,
+    atMs: 5,
+    writer: { incarnation: 'inc', epoch: 7, release: '0.1.0' },
+    by: 'user:ada',
+    tenant: 'red',
+    cause: 's:1',
+    trace: 'root',
+    fact: true,
+  } as const;
   const payload = '[{"type":"note.taken","data":{}},"salt"]';
   const expected = sha(`["nerva-frame-1","prev","f","s",3,2,5,"inc",7,"0.1.0","user:ada","red","s:1","root",true,"${sha(payload)}"]`);
   assert.equal(frameHash(world, 'prev', open, payload), expected);
@@ -65,7 +99,9 @@ test('any change of an envelope or a payload is found at its frame', () => {
       const changed = links.map((link, index) => {
         if (index !== at) return link;
         const change = fields[field];
-        return change === undefined ? { ...link, payload: link.payload.replace('index', 'other') } : { ...link, envelope: { ...link.envelope, ...change(link.envelope) } };
+        return change === undefined
+          ? { ...link, payload: link.payload.replace('index', 'other') }
+          : { ...link, envelope: { ...link.envelope, ...change(link.envelope) } };
       });
       const result = verifyChain(world, changed);
       assert.deepEqual([result.ok, result.bad?.seq], [false, at]);
@@ -76,11 +112,38 @@ test('any change of an envelope or a payload is found at its frame', () => {
 
 test('a frame left out, put twice or out of order is found', () => {
   const links = chainOf(5);
-  const orders: readonly (readonly number[])[] = [[1, 2, 3, 4], [0, 2, 3, 4], [0, 1, 1, 2, 3, 4], [0, 2, 1, 3, 4], [0, 0, 1]];
+  const orders: readonly (readonly number[])[] = [
+    [1, 2, 3, 4],
+    [0, 2, 3, 4],
+    [0, 1, 1, 2, 3, 4],
+    [0, 2, 1, 3, 4],
+    [0, 0, 1],
+  ];
   for (const order of orders) {
-    assert.equal(verifyChain(world, order.map((index) => links[index] as ChainLink)).ok, false, order.join());
+    assert.equal(
+      verifyChain(
+        world,
+        order.map((index) => links[index] as ChainLink),
+      ).ok,
+      false,
+      order.join(),
+    );
   }
   const walk = chainWalk(world);
   assert.equal(walk.step(links[1] as ChainLink), false);
-  assert.equal(verifyChain(world, links.slice(0, 3), { head: links[4]?.envelope.hash ?? '' }).bad?.seq, 2, 'a cut chain shows against a head kept elsewhere');
+  assert.equal(
+    verifyChain(world, links.slice(0, 3), { head: links[4]?.envelope.hash ?? '' }).bad?.seq,
+    2,
+    'a cut chain shows against a head kept elsewhere',
+  );
+});
+
+test('a chain whose hashes fit is still refused where positions leave a gap or times go back (S1, S4)', () => {
+  for (const change of [{ seq: 4 }, { seq: 2 }, { atMs: 1 }]) {
+    const result = verifyChain(
+      world,
+      chainOf(5, (index) => (index === 3 ? change : {})),
+    );
+    assert.deepEqual([result.ok, result.bad?.seq], [false, change.seq ?? 3], JSON.stringify(change));
+  }
 });

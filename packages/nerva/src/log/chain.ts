@@ -41,7 +41,24 @@ export function frameHash(world: Pick<World, 'digest'>, previous: string, envelo
   const { id, sid, seq, count, atMs, writer, by, tenant, cause, trace, fact } = envelope;
   const digest = payloadDigest(world, payload);
   return world.digest(
-    JSON.stringify(['nerva-frame-1', previous, id, sid, seq, count, atMs, writer.incarnation, writer.epoch, writer.release, by, tenant, cause ?? null, trace, fact, digest]),
+    JSON.stringify([
+      'nerva-frame-1',
+      previous,
+      id,
+      sid,
+      seq,
+      count,
+      atMs,
+      writer.incarnation,
+      writer.epoch,
+      writer.release,
+      by,
+      tenant,
+      cause ?? null,
+      trace,
+      fact,
+      digest,
+    ]),
   );
 }
 
@@ -49,7 +66,11 @@ export function frameHash(world: Pick<World, 'digest'>, previous: string, envelo
  * Recomputes a chain from its first frame, inherited ones included and uncut. A frame does not fit when its hash, its
  * position (S1) or its time (S4) is wrong; `options.head` also demands that the chain ends there.
  */
-export function verifyChain(world: Pick<World, 'digest'>, links: Iterable<ChainLink>, options: { readonly head?: string } = {}): Verification {
+export function verifyChain(
+  world: Pick<World, 'digest'>,
+  links: Iterable<ChainLink>,
+  options: { readonly head?: string } = {},
+): Verification {
   const walk = chainWalk(world);
   for (const link of links) if (!walk.step(link)) break;
   return walk.end(options.head);
@@ -70,7 +91,8 @@ export function chainWalk(world: Pick<World, 'digest'>): { step(link: ChainLink)
       const fits = sid === holder || frames === 0 ? seq === next : seq <= next;
       if (!fits) bad = { seq, why: `begins at ${seq}, but the frame before ends at ${next - 1}` };
       else if (envelope.atMs < atMs) bad = { seq, why: 'is older than the frame before' };
-      else if (frameHash(world, hash, envelope, payload) !== envelope.hash) bad = { seq, why: 'its content or the frame before is not what was hashed' };
+      else if (frameHash(world, hash, envelope, payload) !== envelope.hash)
+        bad = { seq, why: 'its content or the frame before is not what was hashed' };
       if (bad !== undefined) return false;
       frames++;
       hash = envelope.hash;
@@ -80,7 +102,8 @@ export function chainWalk(world: Pick<World, 'digest'>): { step(link: ChainLink)
       return true;
     },
     end(head) {
-      if (bad === undefined && head !== undefined && head !== hash) bad = { seq: Math.max(0, next - 1), why: `the chain ends with ${hash}, not with the head given` };
+      if (bad === undefined && head !== undefined && head !== hash)
+        bad = { seq: Math.max(0, next - 1), why: `the chain ends with ${hash}, not with the head given` };
       return { ok: bad === undefined, frames, hash, ...(bad === undefined ? {} : { bad }) };
     },
   };

@@ -37,20 +37,25 @@ export interface CheckContext {
  * world. Fields of a draft that the contract does not name are not stored.
  * @throws FRAME_INVALID naming the field; SUBJECT_ERASED from the keys.
  */
-export function checkAppend(frame: Pick<Append, 'id' | 'sid' | 'events'> & Partial<Append>, { world, limits, keys }: CheckContext): Checked {
+export function checkAppend(
+  frame: Pick<Append, 'id' | 'sid' | 'events'> & Partial<Append>,
+  { world, limits, keys }: CheckContext,
+): Checked {
   if (typeof frame.id !== 'string' || !FRAME_ID.test(frame.id)) refuse('id', frame.id, '1–64 printable ASCII characters');
   checkSid(frame.sid);
   const { expected, atMs, fence } = frame;
   if (expected !== undefined && expected !== 'fact' && !isCount(expected)) refuse('expected', expected, 'a count of events or "fact"');
   if (atMs !== undefined && !isCount(atMs)) refuse('atMs', atMs, 'whole ms since 1970');
   if (fence !== undefined && !isCount(fence.epoch)) refuse('fence.epoch', fence.epoch, 'a whole number');
-  if (frame.by !== undefined && (typeof frame.by !== 'string' || frame.by === '')) refuse('by', frame.by, 'a principal such as runtime or user:…');
+  if (frame.by !== undefined && (typeof frame.by !== 'string' || frame.by === ''))
+    refuse('by', frame.by, 'a principal such as runtime or user:…');
   const wakeAtMs = frame.then?.wakeAtMs;
   if (wakeAtMs !== undefined && wakeAtMs !== null && !Number.isFinite(wakeAtMs)) refuse('then.wakeAtMs', wakeAtMs, 'ms since 1970 or null');
   checkEvents(frame.events);
   const text = encodeEvents(frame.events, world.ids.random().slice(0, SALT_LENGTH), keys);
   const bytes = utf8Bytes(text);
-  if (bytes > limits.frameBytesMax) refuse('events', `${bytes} bytes`, `at most ${limits.frameBytesMax} (frameBytesMax); put large values into blobs`);
+  if (bytes > limits.frameBytesMax)
+    refuse('events', `${bytes} bytes`, `at most ${limits.frameBytesMax} (frameBytesMax); put large values into blobs`);
   // Only sealing hides the references from the text.
   const blobs = keys === undefined ? blobsNamed(text) : frame.events.flatMap((event) => blobsNamed(JSON.stringify(event.data)));
   return { text, bytes, blobs };
@@ -64,27 +69,31 @@ export function checkSid(sid: unknown): void {
 /** @throws OPTION_INVALID when it is not a tenant's name. */
 export function checkTenant(tenant: unknown): void {
   if (typeof tenant === 'string' && TENANT.test(tenant)) return;
-  throw new NervaError('OPTION_INVALID', `The tenant is ${show(tenant)}; expected 1–64 of A-Z a-z 0-9 _ . : -`, { details: { option: 'tenant' } });
+  throw new NervaError('OPTION_INVALID', `The tenant is ${show(tenant)}; expected 1–64 of A-Z a-z 0-9 _ . : -`, {
+    details: { option: 'tenant' },
+  });
 }
 
 /** At least one draft, each well-formed with plain JSON data. @throws FRAME_INVALID */
 export function checkEvents(events: readonly EventDraft[]): void {
   if (!Array.isArray(events) || events.length === 0) refuse('events', events, 'at least one event');
-  for (let index = 0; index < events.length; index++) {
-    const event = events[index] as EventDraft;
-    const at = `events[${index}]`;
-    if (typeof event !== 'object' || event === null) refuse(at, event, 'an event draft');
-    const { type, v, critical, subject, origin, data } = event;
-    if (typeof type !== 'string' || type.length > TYPE_LENGTH_MAX || !TYPE.test(type)) refuse(`${at}.type`, type, 'noun.past in lower case, at most 64 characters');
-    if (v !== undefined && (!isCount(v) || v === 0)) refuse(`${at}.v`, v, 'a whole number from 1');
-    if (critical !== undefined && typeof critical !== 'boolean') refuse(`${at}.critical`, critical, 'true or false');
-    if (origin !== undefined && !ORIGINS.has(origin)) refuse(`${at}.origin`, origin, 'person, model, tool or system');
-    if (subject !== undefined && !isSubject(subject)) refuse(`${at}.subject`, subject, '1–256 characters');
-    if (typeof data !== 'object' || data === null || Array.isArray(data)) refuse(`${at}.data`, data, 'a JSON object');
-    const problem = jsonProblem(data, 0);
-    if (problem !== null) refuse(`${at}.data${problem.path}`, problem.value, 'plain JSON');
-  }
+  for (let index = 0; index < events.length; index++) checkDraft(events[index] as EventDraft, `events[${index}]`);
 }
+
+function checkDraft(event: EventDraft, at: string): void {
+  if (typeof event !== 'object' || event === null) refuse(at, event, 'an event draft');
+  const { type, v, critical, subject, origin, data } = event;
+  if (!isType(type)) refuse(`${at}.type`, type, 'noun.past in lower case, at most 64 characters');
+  if (v !== undefined && (!isCount(v) || v === 0)) refuse(`${at}.v`, v, 'a whole number from 1');
+  if (critical !== undefined && typeof critical !== 'boolean') refuse(`${at}.critical`, critical, 'true or false');
+  if (origin !== undefined && !ORIGINS.has(origin)) refuse(`${at}.origin`, origin, 'person, model, tool or system');
+  if (subject !== undefined && !isSubject(subject)) refuse(`${at}.subject`, subject, '1–256 characters');
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) refuse(`${at}.data`, data, 'a JSON object');
+  const problem = jsonProblem(data, 0);
+  if (problem !== null) refuse(`${at}.data${problem.path}`, problem.value, 'plain JSON');
+}
+
+const isType = (type: unknown): boolean => typeof type === 'string' && type.length <= TYPE_LENGTH_MAX && TYPE.test(type);
 
 const isSubject = (subject: unknown): boolean => typeof subject === 'string' && subject !== '' && subject.length <= SUBJECT_LENGTH_MAX;
 
@@ -126,7 +135,9 @@ export function utf8Bytes(text: string): number {
 }
 
 function refuse(field: string, came: unknown, expected: string): never {
-  throw new NervaError('FRAME_INVALID', `The frame's ${field} is ${show(came)}; expected ${expected}. Nothing was written.`, { details: { field } });
+  throw new NervaError('FRAME_INVALID', `The frame's ${field} is ${show(came)}; expected ${expected}. Nothing was written.`, {
+    details: { field },
+  });
 }
 
 function show(value: unknown): string {

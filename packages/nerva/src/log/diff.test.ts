@@ -4,9 +4,16 @@ import fc from 'fast-check';
 import type { Json } from '../core/index.ts';
 import { changes, diff, type Change } from './index.ts';
 
-const json = fc.letrec<{ value: Json }>((tie) => ({
-  value: fc.oneof({ depthSize: 'small' }, fc.constantFrom<Json>(null, 0, 1, 'x', true), fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(fc.constantFrom('a', 'b', 'c'), tie('value')) as fc.Arbitrary<Json>),
-})).value.map((value) => JSON.parse(JSON.stringify(value)) as Json);
+const json = fc
+  .letrec<{ value: Json }>((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      fc.constantFrom<Json>(null, 0, 1, 'x', true),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom('a', 'b', 'c'), tie('value')) as fc.Arbitrary<Json>,
+    ),
+  }))
+  .value.map((value) => JSON.parse(JSON.stringify(value)) as Json);
 
 /** Applies changes to a copy: what a diff says must be enough to come from one value to the other. */
 function applied(base: Json, list: readonly Change[]): Json {
@@ -50,8 +57,17 @@ test('exactly the divergent keys are listed and a conflict is reported, never si
   const ours = { title: 'ours', count: 2, tags: ['a', 'c'], same: { deep: 1, more: 2 } };
   const theirs = { title: 'theirs', count: 2, tags: ['a', 'b', 'c'], gone: true, same: { deep: 1 } };
   const { conflicts, ...sides } = diff(base, ours, theirs);
-  assert.deepEqual(sides.ours.map(({ path }) => path.join('.')), ['count', 'gone', 'same.more', 'tags.1', 'title']);
-  assert.deepEqual(sides.theirs.map(({ path }) => path.join('.')), ['count', 'tags', 'title']);
-  assert.deepEqual(conflicts.map(({ path }) => path.join('.')), ['tags', 'title']);
+  assert.deepEqual(
+    sides.ours.map(({ path }) => path.join('.')),
+    ['count', 'gone', 'same.more', 'tags.1', 'title'],
+  );
+  assert.deepEqual(
+    sides.theirs.map(({ path }) => path.join('.')),
+    ['count', 'tags', 'title'],
+  );
+  assert.deepEqual(
+    conflicts.map(({ path }) => path.join('.')),
+    ['tags', 'title'],
+  );
   assert.deepEqual(conflicts[1]?.ours, { path: ['title'], before: 'x', after: 'ours' });
 });

@@ -37,7 +37,10 @@ test('the stored text is readable, leaves out defaults and ends with its salt', 
     { type: 'a.b', v: 1, origin: 'system', critical: false, data: { n: 1 } },
     { type: 'a.b', v: 2, origin: 'person', critical: true, subject: 'ada', data: {} },
   ];
-  assert.equal(encodeEvents(events, 'abc'), '[{"type":"a.b","data":{"n":1}},{"type":"a.b","v":2,"critical":true,"origin":"person","subject":"ada","data":{}},"abc"]');
+  assert.equal(
+    encodeEvents(events, 'abc'),
+    '[{"type":"a.b","data":{"n":1}},{"type":"a.b","v":2,"critical":true,"origin":"person","subject":"ada","data":{}},"abc"]',
+  );
 });
 
 test('sealed data is not in the stored text, and without its key the event is an erased shell', () => {
@@ -53,7 +56,11 @@ test('sealed data is not in the stored text, and without its key the event is an
 test('every frame has its own salt, and blobs are named before sealing hides them', () => {
   const world = testWorld();
   const ref = 'a'.repeat(64);
-  const frame = { id: 'f', sid: 's', events: [{ type: 'a.b', subject: 'ada', data: { file: { ref, bytes: 1, mediaType: 'text/plain' } } }] };
+  const frame = {
+    id: 'f',
+    sid: 's',
+    events: [{ type: 'a.b', subject: 'ada', data: { file: { ref, bytes: 1, mediaType: 'text/plain' } } }],
+  };
   const context = { world, limits: { frameBytesMax: 1000 } };
   assert.notEqual(checkAppend(frame, context).text, checkAppend(frame, context).text);
   assert.deepEqual(checkAppend(frame, context).blobs, [ref]);
@@ -62,7 +69,10 @@ test('every frame has its own salt, and blobs are named before sealing hides the
 });
 
 test('any text has as many UTF-8 bytes as its encoding', () => {
-  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => assert.equal(utf8Bytes(text), new TextEncoder().encode(text).length)), { seed: 1 });
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => assert.equal(utf8Bytes(text), new TextEncoder().encode(text).length)),
+    { seed: 1 },
+  );
 });
 
 test('a value that is not plain JSON is named by its path', () => {

@@ -32,19 +32,24 @@ const upTo = (n: number): string => `s:${Array.from({ length: n + 1 }, (_, seq) 
 test('any position of the past is the fold of the events up to it, with snapshots or without (A33, NA8)', async () => {
   const frames = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 12 });
   await fc.assert(
-    fc.asyncProperty(frames, fc.integer({ min: 0, max: 6 }), fc.array(fc.nat(40), { maxLength: 8 }), async (counts, everyEvents, visits) => {
-      const { store, head } = await filled(counts);
-      for (const visit of visits) {
-        const upto = visit % head;
-        assert.equal((await fold(store, 's', reducer, { upto, snapshots: { everyEvents } })).state, upTo(upto));
-      }
-      for (let upto = -1; upto < head; upto++) {
-        const plain = await fold(store, 's', reducer, { upto });
-        assert.deepEqual([plain.state, plain.head], [upTo(upto), upto + 1]);
-        assert.deepEqual(await fold(store, 's', reducer, { upto, snapshots: { everyEvents } }), plain);
-        assert.deepEqual(await fold(store, 's', reducer, { back: head - 1 - upto }), plain);
-      }
-    }),
+    fc.asyncProperty(
+      frames,
+      fc.integer({ min: 0, max: 6 }),
+      fc.array(fc.nat(40), { maxLength: 8 }),
+      async (counts, everyEvents, visits) => {
+        const { store, head } = await filled(counts);
+        for (const visit of visits) {
+          const upto = visit % head;
+          assert.equal((await fold(store, 's', reducer, { upto, snapshots: { everyEvents } })).state, upTo(upto));
+        }
+        for (let upto = -1; upto < head; upto++) {
+          const plain = await fold(store, 's', reducer, { upto });
+          assert.deepEqual([plain.state, plain.head], [upTo(upto), upto + 1]);
+          assert.deepEqual(await fold(store, 's', reducer, { upto, snapshots: { everyEvents } }), plain);
+          assert.deepEqual(await fold(store, 's', reducer, { back: head - 1 - upto }), plain);
+        }
+      },
+    ),
     { seed: 1, numRuns: 60 },
   );
 });
@@ -53,9 +58,18 @@ test('by time, the state is that after the last event not later, with snapshots 
   const { store, startMs } = await filled([2, 1, 3]);
   const snapshots = { everyEvents: 0 };
   await fold(store, 's', reducer, { snapshots });
-  const at: readonly (readonly [ms: number, seq: number])[] = [[-1, -1], [0, 1], [9, 1], [10, 2], [19, 2], [20, 5], [1e9, 5]];
+  const at: readonly (readonly [ms: number, seq: number])[] = [
+    [-1, -1],
+    [0, 1],
+    [9, 1],
+    [10, 2],
+    [19, 2],
+    [20, 5],
+    [1e9, 5],
+  ];
   for (const [ms, seq] of at) {
-    for (const options of [{}, { snapshots }]) assert.equal((await fold(store, 's', reducer, { atMs: startMs + ms, ...options })).state, upTo(seq), String(ms));
+    for (const options of [{}, { snapshots }])
+      assert.equal((await fold(store, 's', reducer, { atMs: startMs + ms, ...options })).state, upTo(seq), String(ms));
   }
 });
 
@@ -80,12 +94,21 @@ test('a snapshot is used only under its reducer version, upcasters and flags', a
   const counting: Reducer<string> = { ...reducer, evolve: (state, event) => (folded++, reducer.evolve(state, event)) };
   const count = async (changed: Partial<Reducer<string>>, options: Parameters<typeof fold>[3] = {}): Promise<number> => {
     folded = 0;
-    assert.equal((await fold(store, 's', { ...counting, ...changed }, { snapshots: { everyEvents: 2 }, ...options })).state, upTo(head - 1));
+    assert.equal(
+      (await fold(store, 's', { ...counting, ...changed }, { snapshots: { everyEvents: 2 }, ...options })).state,
+      upTo(head - 1),
+    );
     return folded;
   };
   assert.deepEqual([await count({}), await count({})], [head, 0]);
   assert.deepEqual([await count({ version: 2 }), await count({ version: 2 })], [head, 0]);
-  assert.deepEqual([await count({ version: 2 }, { upcasters: upcasters({}, { 'n.added': 1 }) }), await count({ version: 2 }, { snapshots: { everyEvents: 2, flags: 'x' } })], [head, head]);
+  assert.deepEqual(
+    [
+      await count({ version: 2 }, { upcasters: upcasters({}, { 'n.added': 1 }) }),
+      await count({ version: 2 }, { snapshots: { everyEvents: 2, flags: 'x' } }),
+    ],
+    [head, head],
+  );
 });
 
 test('a fold goes on from where it stood, takes no event twice and refuses a gap', async () => {
@@ -95,7 +118,10 @@ test('a fold goes on from where it stood, takes no event twice and refuses a gap
   const half = foldFrames(reducer, start, frames.slice(0, 2));
   assert.equal(half.state, upTo(4));
   assert.equal(foldFrames(reducer, half, frames.slice(1)).state, upTo(head - 1));
-  assert.throws(() => foldFrames(reducer, start, frames.slice(1)), (error) => NervaError.is(error, 'LOG_CORRUPT'));
+  assert.throws(
+    () => foldFrames(reducer, start, frames.slice(1)),
+    (error) => NervaError.is(error, 'LOG_CORRUPT'),
+  );
 });
 
 test('skipped events count for the head, and a critical unknown one stops the fold', async () => {
@@ -111,5 +137,8 @@ test('a fork folds what it inherited and then itself', async () => {
   await store.fork({ id: 'f', sid: 'fork', parent: 's', at: 2, events: [{ type: 'n.added', data: { n: 'own' } }] });
   assert.equal((await fold(store, 'fork', reducer)).state, 'fork:0,1,2,own,');
   const seen: LogEvent[] = (await store.read('fork')).flatMap(eventsOf);
-  assert.deepEqual(seen.map(({ sid, seq }) => `${sid}:${seq}`), ['s:0', 's:1', 's:2', 'fork:3']);
+  assert.deepEqual(
+    seen.map(({ sid, seq }) => `${sid}:${seq}`),
+    ['s:0', 's:1', 's:2', 'fork:3'],
+  );
 });

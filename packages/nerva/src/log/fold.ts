@@ -79,7 +79,12 @@ export function foldFrames<S>(
   for (const frame of frames) {
     for (const event of eventsOf(frame)) {
       if (event.seq < head) continue;
-      if (event.seq > head) throw new NervaError('LOG_CORRUPT', `The fold stands at ${head} and was given event ${event.seq} of ${event.sid}; expected ${head}.`, { details: { head, seq: event.seq } });
+      if (event.seq > head)
+        throw new NervaError(
+          'LOG_CORRUPT',
+          `The fold stands at ${head} and was given event ${event.seq} of ${event.sid}; expected ${head}.`,
+          { details: { head, seq: event.seq } },
+        );
       if (event.atMs > untilMs) return { state, head, atMs };
       const lifted = upcasters === undefined ? event : upcasters.lift(event);
       if (lifted !== null) state = reducer.evolve(state, lifted);
@@ -106,7 +111,11 @@ async function endOf(store: Store, sid: Sid, { upto, atMs, back }: FoldOptions):
   throw new NervaError('LOG_RANGE', `Cannot fold ${sid} up to ${end}; expected -1…${head - 1}.`, { details: { sid, upto: end, head } });
 }
 
-async function thawed<S>(store: Store, sid: Sid, { reducer, key, upto, untilMs }: { readonly reducer: Reducer<S>; readonly key: string; readonly upto: Seq; readonly untilMs: number }): Promise<Folded<S> | null> {
+async function thawed<S>(
+  store: Store,
+  sid: Sid,
+  { reducer, key, upto, untilMs }: { readonly reducer: Reducer<S>; readonly key: string; readonly upto: Seq; readonly untilMs: number },
+): Promise<Folded<S> | null> {
   if (reducer.thaw === undefined) return null;
   const found = await store.snapshots.get(sid, key, upto);
   if (found === null) return null;

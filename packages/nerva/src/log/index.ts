@@ -9,10 +9,27 @@ export { refusal, rowAfter, type JudgedRow } from './judge.ts';
 export { memoryProjectionRows } from './memory-projection.ts';
 export { memoryStore, STORE_LIMITS, type MemoryStoreOptions } from './memory-store.ts';
 export { fairly } from './memory-work.ts';
-export { projections, type Projection, type ProjectionOptions, type Projections, type ProjectionStatus } from './projection.ts';
+export { projections, type Projections } from './projection.ts';
+export type { Projection, ProjectionOptions, ProjectionStatus } from './projection-options.ts';
 export type { ProjectionRows, Rows } from './projection-rows.ts';
 export { RELEASE } from './release.ts';
 export { eraseSubject, type Erasure, type KeyPort } from './sealed.ts';
 export { checkTransition, TRANSITIONS } from './status.ts';
-export type { Append, AppendResult, Blobs, Capabilities, Cursor, Fence, FeedOptions, ReadOptions, SessionInfo, Snapshots, Status, Store, StoreLimits, StoreStats, Then } from './store.ts';
+export type {
+  Append,
+  AppendResult,
+  Blobs,
+  Capabilities,
+  Cursor,
+  Fence,
+  FeedOptions,
+  ReadOptions,
+  SessionInfo,
+  Snapshots,
+  Status,
+  Store,
+  StoreLimits,
+  StoreStats,
+  Then,
+} from './store.ts';
 export { upcasters, type Upcast, type Upcasters, type UpcastSteps } from './upcast.ts';

@@ -30,7 +30,10 @@ export function refusal(row: JudgedRow, frame: Append, bytes: number, limits: Pi
  * The status, wake-up time and attempt count after a frame. `row` is null for a session that is being created.
  * @throws STATUS_ILLEGAL
  */
-export function rowAfter(row: JudgedRow | null, frame: Pick<Append, 'expected' | 'then'>): Pick<JudgedRow, 'status' | 'wakeAtMs' | 'attempts'> {
+export function rowAfter(
+  row: JudgedRow | null,
+  frame: Pick<Append, 'expected' | 'then'>,
+): Pick<JudgedRow, 'status' | 'wakeAtMs' | 'attempts'> {
   const from = row?.status ?? null;
   const kept = from ?? 'idle';
   const then = frame.then;

@@ -16,7 +16,11 @@ export function appendFrame(memory: Memory, tenant: string | null, frame: Append
   const checked = checkAppend(frame, memory);
   if (row === null) {
     if (frame.expected !== 0) {
-      throw new NervaError('SESSION_UNKNOWN', `No session ${JSON.stringify(frame.sid)} is here to append to; a decision at 0 creates it. Nothing was written.`, { details: { sid: frame.sid } });
+      throw new NervaError(
+        'SESSION_UNKNOWN',
+        `No session ${JSON.stringify(frame.sid)} is here to append to; a decision at 0 creates it. Nothing was written.`,
+        { details: { sid: frame.sid } },
+      );
     }
     return write(memory, birth(memory, tenant, frame), frame, checked);
   }
@@ -32,16 +36,22 @@ export function forkSession(memory: Memory, tenant: string | null, fork: Paramet
   if (taken !== null) {
     const first = taken.tenant === parent.tenant && taken.parent !== null ? taken.frames[0] : undefined;
     if (first?.envelope.id === fork.id) return acknowledged(first.envelope, true);
-    throw new NervaError('FRAME_INVALID', `The fork's sid ${JSON.stringify(fork.sid)} is taken; expected a new one. Nothing was written.`, { details: { field: 'sid' } });
+    throw new NervaError('FRAME_INVALID', `The fork's sid ${JSON.stringify(fork.sid)} is taken; expected a new one. Nothing was written.`, {
+      details: { field: 'sid' },
+    });
   }
   if (!Number.isSafeInteger(fork.at) || fork.at < 0 || fork.at >= parent.head) {
     const details = { sid: fork.parent, at: fork.at, head: parent.head };
-    throw new NervaError('LOG_RANGE', `Cannot fork ${fork.parent} at ${fork.at}; expected 0…${parent.head - 1}. Nothing was written.`, { details });
+    throw new NervaError('LOG_RANGE', `Cannot fork ${fork.parent} at ${fork.at}; expected 0…${parent.head - 1}. Nothing was written.`, {
+      details,
+    });
   }
   const segments = segmentsUpto(parent, fork.at);
   const holder = segments.at(-1)?.holder as SessionRow;
   if (segments.some((segment) => segment.holder.pruned)) {
-    throw new NervaError('LOG_PRUNED', `The events of ${fork.parent} were pruned and cannot be inherited. Nothing was written.`, { details: { sid: fork.parent } });
+    throw new NervaError('LOG_PRUNED', `The events of ${fork.parent} were pruned and cannot be inherited. Nothing was written.`, {
+      details: { sid: fork.parent },
+    });
   }
   const { envelope } = holder.frames[frameIndex(holder, fork.at)] as StoredFrame;
   const row = newRow(memory, {
@@ -60,7 +70,8 @@ export function forkSession(memory: Memory, tenant: string | null, fork: Paramet
 
 /** The first result of a frame that is already there, or null: a fact by its id, a decision at its position. */
 function repetition(row: SessionRow, frame: Append): AppendResult | null {
-  const index = frame.expected === 'fact' ? row.facts.get(frame.id) : frame.expected < row.head ? frameIndex(row, frame.expected) : undefined;
+  const index =
+    frame.expected === 'fact' ? row.facts.get(frame.id) : frame.expected < row.head ? frameIndex(row, frame.expected) : undefined;
   if (index === undefined) return null;
   const envelope = row.frames[index]?.envelope;
   if (envelope === undefined || envelope.id !== frame.id) return null;
@@ -73,9 +84,21 @@ function acknowledged({ seq, count, atMs, writer }: Envelope, repeated: boolean)
 
 function birth(memory: Memory, tenant: string | null, frame: Append): SessionRow {
   if (memory.sessions.has(frame.sid) || memory.tombstones.has(frame.sid)) {
-    throw new NervaError('TENANT_DENIED', `The session id ${JSON.stringify(frame.sid)} is taken by another tenant. Nothing was written.`, { details: { sid: frame.sid } });
+    throw new NervaError('TENANT_DENIED', `The session id ${JSON.stringify(frame.sid)} is taken by another tenant. Nothing was written.`, {
+      details: { sid: frame.sid },
+    });
   }
-  return newRow(memory, { sid: frame.sid, tenant: tenant ?? 'default', agent: null, trace: frame.then?.trace ?? frame.sid, base: 0, segments: [], hash: '', atMs: 0, parent: null });
+  return newRow(memory, {
+    sid: frame.sid,
+    tenant: tenant ?? 'default',
+    agent: null,
+    trace: frame.then?.trace ?? frame.sid,
+    base: 0,
+    segments: [],
+    hash: '',
+    atMs: 0,
+    parent: null,
+  });
 }
 
 type Origins = Pick<SessionRow, 'sid' | 'tenant' | 'agent' | 'trace' | 'base' | 'segments' | 'hash' | 'atMs' | 'parent'>;
@@ -84,6 +107,8 @@ type Origins = Pick<SessionRow, 'sid' | 'tenant' | 'agent' | 'trace' | 'base' | 
 function newRow(memory: Memory, origins: Origins): SessionRow {
   return {
     ...origins,
+    // No id is taken twice, so the count never goes back.
+    number: memory.sessions.size + memory.tombstones.size,
     status: 'idle',
     head: origins.base,
     frames: [],
@@ -116,7 +141,7 @@ function write(memory: Memory, row: SessionRow, frame: Append, checked: Checked)
     seq: row.head,
     count: frame.events.length,
     atMs: Math.max(row.atMs, frame.atMs ?? nowMs),
-    writer: { incarnation: memory.incarnation, epoch: frame.fence?.epoch ?? row.epoch, release: RELEASE },
+    writer: { incarnation: memory.incarnation, epoch: row.epoch, release: RELEASE },
     by: frame.by ?? 'runtime',
     tenant: row.tenant,
     ...(frame.cause === undefined ? {} : { cause: frame.cause }),
@@ -133,7 +158,10 @@ function write(memory: Memory, row: SessionRow, frame: Append, checked: Checked)
   row.bytes += checked.bytes;
   for (const ref of checked.blobs) row.blobs.add(ref);
   if (frame.then?.agent !== undefined) row.agent = frame.then.agent;
-  if (isNew) memory.sessions.set(row.sid, row);
+  if (isNew) {
+    memory.sessions.set(row.sid, row);
+    row.owner = frame.then?.owner ?? null;
+  }
   memory.feed.push({ row, frame: stored });
   setWork(memory, row, after.status, after.wakeAtMs);
   row.attempts = after.attempts;
@@ -171,5 +199,7 @@ export function wakeAll(waiters: Set<() => void>): void {
 /** For callers that only know a position: throws unless it is a whole number in the range. @throws LOG_RANGE */
 export function checkSeq(name: string, seq: Seq, least: Seq): void {
   if (Number.isSafeInteger(seq) && seq >= least) return;
-  throw new NervaError('LOG_RANGE', `The position ${name} is ${String(seq)}; expected a whole number from ${least}.`, { details: { [name]: seq } });
+  throw new NervaError('LOG_RANGE', `The position ${name} is ${String(seq)}; expected a whole number from ${least}.`, {
+    details: { [name]: seq },
+  });
 }

@@ -31,7 +31,10 @@ export function blobShelf(memory: Memory): BlobShelf {
         checkSid(sid);
         const { blobBytesMax } = memory.limits;
         if (content.length > blobBytesMax) {
-          throw new NervaError('FRAME_INVALID', `The blob has ${content.length} bytes; expected at most ${blobBytesMax} (blobBytesMax). Nothing was stored.`);
+          throw new NervaError(
+            'FRAME_INVALID',
+            `The blob has ${content.length} bytes; expected at most ${blobBytesMax} (blobBytesMax). Nothing was stored.`,
+          );
         }
         // The session may not exist yet: a blob is durable before the frame that names it.
         const owner = findRow(memory, tenant, sid)?.tenant ?? tenant ?? 'default';
@@ -53,7 +56,9 @@ export function blobShelf(memory: Memory): BlobShelf {
           const content = open(memory, blob);
           if (content !== null) return content.slice(range?.start ?? 0, range?.end ?? content.length);
         }
-        throw new NervaError('BLOB_UNKNOWN', `No blob ${JSON.stringify(ref)} is in this store, or the key of its subject is gone.`, { details: { ref } });
+        throw new NervaError('BLOB_UNKNOWN', `No blob ${JSON.stringify(ref)} is in this store, or the key of its subject is gone.`, {
+          details: { ref },
+        });
       },
       async sweep(beforeMs) {
         assertOpen(memory);
@@ -65,7 +70,8 @@ export function blobShelf(memory: Memory): BlobShelf {
         }
         let swept = 0;
         for (const [key, blob] of blobs) {
-          if ((tenant !== null && blob.tenant !== tenant) || blob.atMs >= beforeMs || named.get(blob.tenant)?.has(blob.ref) === true) continue;
+          if ((tenant !== null && blob.tenant !== tenant) || blob.atMs >= beforeMs || named.get(blob.tenant)?.has(blob.ref) === true)
+            continue;
           blobs.delete(key);
           swept++;
         }

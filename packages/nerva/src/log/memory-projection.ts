@@ -37,7 +37,10 @@ function rowsOf(rows: Map<string, string>, undo: (() => void)[]): Rows {
     },
     scan({ prefix = '', after, limit = Infinity } = {}) {
       const keys = Array.from(rows.keys()).filter((key) => key.startsWith(prefix) && (after === undefined || key > after));
-      return keys.sort().slice(0, limit).map((key) => ({ key, value: rows.get(key) ?? '' }));
+      return keys
+        .sort()
+        .slice(0, limit)
+        .map((key) => ({ key, value: rows.get(key) ?? '' }));
     },
     clear() {
       for (const key of Array.from(rows.keys())) this.delete(key);

@@ -28,7 +28,12 @@ function readPage(memory: Memory, tenant: string | null, sid: Sid, options: Read
   return readFrames(memory, row, { after, upto, limit });
 }
 
-async function* tail(memory: Memory, tenant: string | null, sid: Sid, options: { readonly after?: Seq; readonly signal?: AbortSignal } = {}): AsyncGenerator<Frame> {
+async function* tail(
+  memory: Memory,
+  tenant: string | null,
+  sid: Sid,
+  options: { readonly after?: Seq; readonly signal?: AbortSignal } = {},
+): AsyncGenerator<Frame> {
   const aborted = (): boolean => options.signal?.aborted === true;
   let after = options.after ?? -1;
   while (!aborted()) {
@@ -43,10 +48,14 @@ async function* tail(memory: Memory, tenant: string | null, sid: Sid, options: {
   }
 }
 
-async function* feed(memory: Memory, tenant: string | null, options: FeedOptions = {}): AsyncGenerator<{ readonly cursor: string; readonly frame: Frame }> {
+async function* feed(
+  memory: Memory,
+  tenant: string | null,
+  options: FeedOptions = {},
+): AsyncGenerator<{ readonly cursor: string; readonly frame: Frame }> {
   const { types, limit = Infinity, live = false, signal } = options;
   let position = cursorPosition(options.after ?? '');
-  for (let given = 0; given < limit; ) {
+  for (let given = 0; given < limit;) {
     assertOpen(memory);
     if (signal?.aborted === true) return;
     const entry = memory.feed[position];
@@ -68,7 +77,9 @@ async function* feed(memory: Memory, tenant: string | null, options: FeedOptions
 function cursorPosition(cursor: string): number {
   if (cursor === '') return 0;
   if (/^[0-9]{1,15}$/.test(cursor)) return Number(cursor);
-  throw new NervaError('LOG_RANGE', `The cursor ${JSON.stringify(cursor)} is not of this store; expected '' or one that its feed gave.`, { details: { cursor } });
+  throw new NervaError('LOG_RANGE', `The cursor ${JSON.stringify(cursor)} is not of this store; expected '' or one that its feed gave.`, {
+    details: { cursor },
+  });
 }
 
 /** Resolves at the next change or when the signal aborts. */

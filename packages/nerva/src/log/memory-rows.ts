@@ -22,6 +22,8 @@ export interface Segment {
 /** A session in memory. `base` is the seq of its first own event; what lies below is in `segments`. */
 export interface SessionRow {
   readonly sid: Sid;
+  /** In order of creation. */
+  readonly number: number;
   readonly tenant: string;
   agent: string | null;
   status: Status;
@@ -59,8 +61,8 @@ export interface Memory {
   readonly incarnation: string;
   /** In order of creation. */
   readonly sessions: Map<Sid, SessionRow>;
-  /** Deleted sessions and the tenant they belonged to. */
-  readonly tombstones: Map<Sid, string>;
+  /** What is left of deleted sessions. */
+  readonly tombstones: Map<Sid, Pick<SessionRow, 'tenant' | 'number'>>;
   /** Every own frame of every session in commit order; the position is the feed's cursor. */
   readonly feed: { readonly row: SessionRow; readonly frame: StoredFrame }[];
   readonly feedWaiters: Set<() => void>;
@@ -74,7 +76,8 @@ export interface Memory {
 /** The session, or why a handle of `tenant` cannot have it. @throws SESSION_UNKNOWN, SESSION_DELETED, STORE_CLOSED */
 export function rowOf(memory: Memory, tenant: string | null, sid: Sid): SessionRow {
   const row = findRow(memory, tenant, sid);
-  if (row === null) throw new NervaError('SESSION_UNKNOWN', `No session ${JSON.stringify(sid)} is here. Nothing was changed.`, { details: { sid } });
+  if (row === null)
+    throw new NervaError('SESSION_UNKNOWN', `No session ${JSON.stringify(sid)} is here. Nothing was changed.`, { details: { sid } });
   return row;
 }
 
@@ -83,7 +86,7 @@ export function findRow(memory: Memory, tenant: string | null, sid: Sid): Sessio
   if (memory.closed) throw new NervaError('STORE_CLOSED', 'The store was closed; open it again. Nothing was changed.');
   const row = memory.sessions.get(sid);
   if (row !== undefined) return tenant === null || tenant === row.tenant ? row : null;
-  const buried = memory.tombstones.get(sid);
+  const buried = memory.tombstones.get(sid)?.tenant;
   if (buried === undefined || (tenant !== null && tenant !== buried)) return null;
   throw new NervaError('SESSION_DELETED', `Session ${JSON.stringify(sid)} was deleted; only its tombstone is left.`, { details: { sid } });
 }
@@ -91,7 +94,21 @@ export function findRow(memory: Memory, tenant: string | null, sid: Sid): Sessio
 /** The row as a reader sees it: a copy. */
 export function infoOf(row: SessionRow): SessionInfo {
   const { sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent } = row;
-  return { sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent: parent === null ? null : { ...parent } };
+  return {
+    sid,
+    tenant,
+    agent,
+    status,
+    head,
+    createdMs,
+    atMs,
+    wakeAtMs,
+    epoch,
+    attempts,
+    hash,
+    trace,
+    parent: parent === null ? null : { ...parent },
+  };
 }
 
 /** Index of the own frame that holds event `seq`; the number of frames when it lies beyond. O(log n). */
@@ -120,7 +137,11 @@ export function segmentsUpto(row: SessionRow, at: Seq): readonly Segment[] {
 }
 
 /** At most `limit` frames of the range, cut to it. @throws LOG_PRUNED */
-export function readFrames(memory: Memory, row: SessionRow, { after, upto, limit }: { readonly after: Seq; readonly upto: Seq; readonly limit: number }): Frame[] {
+export function readFrames(
+  memory: Memory,
+  row: SessionRow,
+  { after, upto, limit }: { readonly after: Seq; readonly upto: Seq; readonly limit: number },
+): Frame[] {
   const frames: Frame[] = [];
   for (const segment of segmentsOf(row)) {
     const last = Math.min(segment.upto, upto);

@@ -68,7 +68,10 @@ function handle(memory: Memory, shelf: BlobShelf, tenant: string | null): Store 
     list: async (options = {}) => list(memory, tenant, options),
     scope(name) {
       checkTenant(name);
-      if (tenant !== null && tenant !== name) throw new NervaError('TENANT_DENIED', `This handle sees tenant ${tenant}, not ${name}. Nothing was opened.`, { details: { tenant } });
+      if (tenant !== null && tenant !== name)
+        throw new NervaError('TENANT_DENIED', `This handle sees tenant ${tenant}, not ${name}. Nothing was opened.`, {
+          details: { tenant },
+        });
       return handle(memory, shelf, name);
     },
     stats: async () => stats(memory, shelf, tenant),
@@ -92,12 +95,14 @@ function list(memory: Memory, tenant: string | null, options: NonNullable<Parame
   const { status, agent, after, limit = Infinity } = options;
   const wanted = options.tenant ?? tenant;
   const found: ReturnType<typeof infoOf>[] = [];
-  let past = after === undefined;
+  const past = after === undefined ? -1 : ((memory.sessions.get(after) ?? memory.tombstones.get(after))?.number ?? Infinity);
   for (const row of memory.sessions.values()) {
     if (found.length >= limit) break;
-    const fits = (wanted === null || row.tenant === wanted) && (status === undefined || row.status === status) && (agent === undefined || row.agent === agent);
-    if (past && fits) found.push(infoOf(row));
-    if (row.sid === after) past = true;
+    const fits =
+      (wanted === null || row.tenant === wanted) &&
+      (status === undefined || row.status === status) &&
+      (agent === undefined || row.agent === agent);
+    if (row.number > past && fits) found.push(infoOf(row));
   }
   return found;
 }
@@ -143,7 +148,11 @@ function remove(memory: Memory, tenant: string | null, sid: Sid, cascade: boolea
   const forks = forksOf(memory, row);
   if (forks.length > 0 && !cascade) {
     const sids = forks.map((fork) => fork.sid);
-    throw new NervaError('SESSION_HAS_FORKS', `Session ${sid} is read by its forks ${sids.join(', ')}; delete them first, or with cascade. Nothing was deleted.`, { details: { forks: sids } });
+    throw new NervaError(
+      'SESSION_HAS_FORKS',
+      `Session ${sid} is read by its forks ${sids.join(', ')}; delete them first, or with cascade. Nothing was deleted.`,
+      { details: { forks: sids } },
+    );
   }
   for (const gone of [row, ...forks]) {
     gone.deleted = true;
@@ -151,7 +160,7 @@ function remove(memory: Memory, tenant: string | null, sid: Sid, cascade: boolea
     memory.sessions.delete(gone.sid);
     memory.snapshots.delete(gone.sid);
     memory.work.delete(gone);
-    memory.tombstones.set(gone.sid, gone.tenant);
+    memory.tombstones.set(gone.sid, { tenant: gone.tenant, number: gone.number });
     wakeAll(gone.waiters);
   }
 }

@@ -29,7 +29,11 @@ export function memoryWork(memory: Memory, tenant: string | null): WorkMethods {
     async takeOver(sid, owner) {
       const row = rowOf(memory, tenant, sid);
       if (row.status === 'quarantined') {
-        throw new NervaError('SESSION_QUARANTINED', `Session ${sid} is quarantined after ${row.attempts} attempts; release it first. Nothing was changed.`, { details: { sid } });
+        throw new NervaError(
+          'SESSION_QUARANTINED',
+          `Session ${sid} is quarantined after ${row.attempts} attempts; release it first. Nothing was changed.`,
+          { details: { sid } },
+        );
       }
       row.owner = owner;
       row.epoch++;

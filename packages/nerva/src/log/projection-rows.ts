@@ -4,7 +4,11 @@ export interface Rows {
   put(key: string, value: string): void;
   delete(key: string): void;
   /** Rows whose key begins with `prefix` and is greater than `after`, ascending, at most `limit` (default: all). */
-  scan(options?: { readonly prefix?: string; readonly after?: string; readonly limit?: number }): readonly { readonly key: string; readonly value: string }[];
+  scan(options?: {
+    readonly prefix?: string;
+    readonly after?: string;
+    readonly limit?: number;
+  }): readonly { readonly key: string; readonly value: string }[];
   /** Deletes every row of the space. */
   clear(): void;
 }

@@ -3,13 +3,26 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NervaError } from '../core/index.ts';
 import { memoryKeys, projectionRowsContract, testWorld } from '../testing/index.ts';
-import { eraseSubject, memoryProjectionRows, memoryStore, projections, type EventDraft, type Projection, type ProjectionRows, type Rows } from './index.ts';
+import {
+  eraseSubject,
+  memoryProjectionRows,
+  memoryStore,
+  projections,
+  type EventDraft,
+  type Projection,
+  type ProjectionRows,
+  type Rows,
+} from './index.ts';
 
 projectionRowsContract('memoryProjectionRows', () => Promise.resolve({ rows: memoryProjectionRows() }));
 
 const world = testWorld();
 
-const add = (n: number | string, subject?: string): EventDraft => ({ type: 'n.added', data: { n }, ...(subject === undefined ? {} : { subject }) });
+const add = (n: number | string, subject?: string): EventDraft => ({
+  type: 'n.added',
+  data: { n },
+  ...(subject === undefined ? {} : { subject }),
+});
 
 /** Every event id in order, per session: an event applied twice, lost or out of order shows. */
 const trail: Projection = {
@@ -25,7 +38,14 @@ function kept(list: readonly Projection[], rows: ProjectionRows = memoryProjecti
 }
 
 test('any projection caught up in pieces, through restarts, equals one built at once (A36)', async () => {
-  const steps = fc.array(fc.oneof(fc.record({ sid: fc.constantFrom('a', 'b', 'c'), count: fc.integer({ min: 1, max: 3 }) }), fc.constant('catch up' as const), fc.constant('restart' as const)), { maxLength: 30 });
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ sid: fc.constantFrom('a', 'b', 'c'), count: fc.integer({ min: 1, max: 3 }) }),
+      fc.constant('catch up' as const),
+      fc.constant('restart' as const),
+    ),
+    { maxLength: 30 },
+  );
   await fc.assert(
     fc.asyncProperty(steps, async (list) => {
       let piecewise = kept([trail]);
@@ -35,7 +55,12 @@ test('any projection caught up in pieces, through restarts, equals one built at 
         else if (step === 'restart') piecewise = kept([trail], rows, store);
         else {
           const head = await store.head(step.sid);
-          await store.append({ id: `f${index}`, sid: step.sid, expected: head, events: Array.from({ length: step.count }, (_, event) => add(head + event)) });
+          await store.append({
+            id: `f${index}`,
+            sid: step.sid,
+            expected: head,
+            events: Array.from({ length: step.count }, (_, event) => add(head + event)),
+          });
         }
       }
       const atOnce = kept([trail], memoryProjectionRows(), store);
@@ -90,12 +115,16 @@ test('a failure that passes before the last try leaves no trace', async () => {
 test('rows and cursor commit together: a crash of the rows loses both or none (P1)', async () => {
   const inner = memoryProjectionRows();
   let crashAt = Infinity;
-  const crashing: ProjectionRows = { transaction: (work) => (crashAt-- <= 0 ? Promise.reject(new Error('disk')) : inner.transaction(work)) };
+  const crashing: ProjectionRows = {
+    transaction: (work) => (crashAt-- <= 0 ? Promise.reject(new Error('disk')) : inner.transaction(work)),
+  };
   const { store } = kept([trail]);
   for (let index = 0; index < 4; index++) await store.append({ id: `f${index}`, sid: 'a', expected: index, events: [add(index)] });
   for (let budget = 0; budget < 7; budget++) {
     crashAt = budget;
-    await assert.rejects(kept([trail], crashing, store).catchUp(), /disk/).catch(() => undefined);
+    await kept([trail], crashing, store)
+      .catchUp()
+      .catch((error: unknown) => assert.match(String(error), /disk/));
   }
   crashAt = Infinity;
   const whole = kept([trail], crashing, store);
@@ -143,14 +172,21 @@ test('waiting for a projection passes everything acknowledged before, or gives u
   assert.ok(passed && cursor !== '');
   assert.equal(await read('trail', (each) => each.get('a')), '0=0,');
   await store.append({ id: 'f2', sid: 'a', expected: 1, events: [add(1)] });
-  const stuck: { release?: () => void } = {};
-  const blocked: typeof store = { ...store, feed: (options) => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise((resolve) => (stuck.release = () => resolve({ done: true, value: undefined }))) }), options }) as ReturnType<typeof store.feed> };
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const blocked: typeof store = {
+    ...store,
+    async *feed(options) {
+      await held;
+      yield* store.feed(options);
+    },
+  };
   const slow = kept([trail], rows, blocked);
   const waiting = slow.waitFor('trail', 50);
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   await world.advance(50);
   assert.deepEqual(await waiting, { passed: false, cursor });
-  stuck.release?.();
+  release();
 });
 
 test('an unknown projection is a typed error whatever is asked of it', async () => {
@@ -158,4 +194,19 @@ test('an unknown projection is a typed error whatever is asked of it', async () 
   for (const ask of [() => catchUp('x'), () => read('x', () => 1), () => status('x'), () => waitFor('x', 1), () => rebuild('x')]) {
     await assert.rejects(ask(), (error) => NervaError.is(error, 'PROJECTION_UNKNOWN'));
   }
+});
+
+test('a build of a version that was never served is dropped with its rows', async () => {
+  const inner = memoryProjectionRows();
+  let transactions = 0;
+  const dying: ProjectionRows = {
+    transaction: (work) => (transactions++ < 2 ? inner.transaction(work) : Promise.reject(new Error('killed'))),
+  };
+  const half = kept([trail], dying);
+  await half.store.append({ id: 'f1', sid: 'a', expected: 0, events: [add(0)] });
+  await assert.rejects(half.catchUp(), /killed/);
+  assert.equal(await inner.transaction((space) => space('trail@1').scan().length), 1);
+  const whole = kept([{ ...trail, version: 2 }], inner, half.store);
+  await whole.catchUp();
+  assert.deepEqual(await inner.transaction((space) => [1, 2].map((build) => space(`trail@${build}`).scan().length)), [0, 1]);
 });

@@ -49,7 +49,14 @@ export async function eraseSubject(options: {
       // A put under another key drops every older snapshot of the session.
       await store.snapshots.put(sid, 'erased', -1, '');
       // The note is nobody's work: the status stays what it is.
-      const noted = await store.append({ id, sid, expected: 'fact', by, events: [{ type: 'subject.erased', data: { subject } }], then: { status } });
+      const noted = await store.append({
+        id,
+        sid,
+        expected: 'fact',
+        by,
+        events: [{ type: 'subject.erased', data: { subject } }],
+        then: { status },
+      });
       if (!noted.ok) unnoted.push(sid);
     }
     after = page.at(-1)?.sid;
@@ -61,14 +68,11 @@ async function holdsSubject(store: Store, sid: Sid, subject: string): Promise<bo
   let after: Seq = -1;
   try {
     for (;;) {
-      const frames = await store.read(sid, { after });
-      for (const frame of frames) {
-        for (const event of eventsOf(frame)) {
-          after = event.seq;
-          if (event.subject === subject) return true;
-        }
-      }
-      if (frames.length === 0) return false;
+      const events = (await store.read(sid, { after })).flatMap(eventsOf);
+      if (events.some((event) => event.subject === subject)) return true;
+      const last = events.at(-1);
+      if (last === undefined) return false;
+      after = last.seq;
     }
   } catch (error) {
     // A pruned session has no payload left to erase.

@@ -11,7 +11,12 @@ test('every pair of statuses is legal or refused as the matrix says', () => {
   for (const [row, from] of [null, ...STATUSES].entries()) {
     for (const [column, to] of STATUSES.entries()) {
       if (MATRIX[row]?.[column] === '1') checkTransition(from, to);
-      else assert.throws(() => checkTransition(from, to), (error) => NervaError.is(error, 'STATUS_ILLEGAL'), `${from} → ${to}`);
+      else
+        assert.throws(
+          () => checkTransition(from, to),
+          (error) => NervaError.is(error, 'STATUS_ILLEGAL'),
+          `${from} → ${to}`,
+        );
     }
   }
 });

@@ -188,22 +188,45 @@ export interface Store {
    * The new row takes `then` and the parent's agent, tenant and trace.
    * @throws LOG_RANGE, SESSION_UNKNOWN, FRAME_INVALID (sid exists, unless made by the same frame id).
    */
-  fork(fork: { readonly id: FrameId; readonly sid: Sid; readonly parent: Sid; readonly at: Seq; readonly events: readonly EventDraft[]; readonly by?: string; readonly then?: Then }): Promise<AppendResult>;
+  fork(fork: {
+    readonly id: FrameId;
+    readonly sid: Sid;
+    readonly parent: Sid;
+    readonly at: Seq;
+    readonly events: readonly EventDraft[];
+    readonly by?: string;
+    readonly then?: Then;
+  }): Promise<AppendResult>;
   /** Sessions by id order of creation; `after` is the last sid of the page before. `tenant` only on the operator's handle (TENANT_DENIED). */
-  list(options?: { readonly tenant?: string; readonly status?: Status; readonly agent?: string; readonly after?: Sid; readonly limit?: number }): Promise<readonly SessionInfo[]>;
+  list(options?: {
+    readonly tenant?: string;
+    readonly status?: Status;
+    readonly agent?: string;
+    readonly after?: Sid;
+    readonly limit?: number;
+  }): Promise<readonly SessionInfo[]>;
 
   /**
    * Takes up to `countMax` sessions to drive: `ready`, or whose `wakeAtMs` has come; oldest first, fair over tenants; adds one to each one's attempt count.
    * One past `attemptsMax` becomes `quarantined` instead. With one process, `leaseMs` has no effect.
    * A session claimed by this owner and not released is not handed out again.
    */
-  claim(options: { readonly owner: string; readonly countMax: number; readonly leaseMs: number; readonly agents?: readonly string[] }): Promise<readonly { readonly info: SessionInfo; readonly fence: Fence }[]>;
+  claim(options: {
+    readonly owner: string;
+    readonly countMax: number;
+    readonly leaseMs: number;
+    readonly agents?: readonly string[];
+  }): Promise<readonly { readonly info: SessionInfo; readonly fence: Fence }[]>;
   /** Makes the caller the driver: every earlier fence of this session is refused from now on. @throws SESSION_QUARANTINED */
   takeOver(sid: Sid, owner: string): Promise<Fence>;
   /** Prolongs the lease. @returns false when fenced. */
   renew(sid: Sid, fence: Fence, leaseMs: number): Promise<boolean>;
   /** Gives the session back and sets its row. @returns false (nothing changed) when fenced or when the head is not `expected`. */
-  release(sid: Sid, fence: Fence, row: { readonly expected: Seq; readonly status: Status; readonly wakeAtMs: number | null }): Promise<boolean>;
+  release(
+    sid: Sid,
+    fence: Fence,
+    row: { readonly expected: Seq; readonly status: Status; readonly wakeAtMs: number | null },
+  ): Promise<boolean>;
   /** Sets a quarantined session `ready` again with a fresh attempt count. */
   unquarantine(sid: Sid): Promise<void>;
   /** Calls `hint` when there may be work. Spurious calls are harmless. @returns unsubscribe; calling it twice is safe. */
@@ -217,7 +240,15 @@ export interface Store {
   /** Deletes a session and leaves a tombstone. @throws SESSION_HAS_FORKS unless `cascade`. */
   delete(sid: Sid, options?: { readonly cascade?: boolean }): Promise<void>;
   /** Recomputes the chain. `bad` names the first frame that does not fit; with `head`, also a chain that ends elsewhere. */
-  verify(sid: Sid, options?: { readonly head?: string }): Promise<{ readonly ok: boolean; readonly frames: number; readonly hash: string; readonly bad?: { readonly seq: Seq; readonly why: string } }>;
+  verify(
+    sid: Sid,
+    options?: { readonly head?: string },
+  ): Promise<{
+    readonly ok: boolean;
+    readonly frames: number;
+    readonly hash: string;
+    readonly bad?: { readonly seq: Seq; readonly why: string };
+  }>;
   /** Rejects what is queued, releases the lock and the file. Idempotent. */
   close(): Promise<void>;
 }

@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import { NervaError } from '../core/index.ts';
 import { upcasters, type LogEvent } from './index.ts';
 
-const event = (more: Partial<LogEvent>): LogEvent => ({ type: 'tool.called', v: 1, sid: 's', seq: 0, atMs: 1, epoch: 0, origin: 'system', data: {}, ...more });
+const event = (more: Partial<LogEvent>): LogEvent => ({
+  type: 'tool.called',
+  v: 1,
+  sid: 's',
+  seq: 0,
+  atMs: 1,
+  epoch: 0,
+  origin: 'system',
+  data: {},
+  ...more,
+});
 
 const STEPS = {
   'tool.called': {
@@ -30,7 +40,10 @@ test('an unknown type or version is skipped, unless it is critical: then the ses
   const { lift } = upcasters(STEPS, { 'tool.called': 3 });
   for (const unknown of [{ type: 'star.born' }, { v: 4 }]) {
     assert.equal(lift(event(unknown)), null);
-    assert.throws(() => lift(event({ ...unknown, critical: true })), (error) => NervaError.is(error, 'SESSION_READONLY'));
+    assert.throws(
+      () => lift(event({ ...unknown, critical: true })),
+      (error) => NervaError.is(error, 'SESSION_READONLY'),
+    );
   }
   assert.deepEqual(upcasters(STEPS).lift(event({ type: 'star.born', v: 9 })), event({ type: 'star.born', v: 9 }));
   assert.equal(upcasters(STEPS).lift(event({ v: 4 })), null);
@@ -43,10 +56,22 @@ test('an erased event is lifted without looking at what is gone', () => {
 
 test('steps with a gap are refused, and the version changes with every step', () => {
   for (const steps of [{ 2: () => ({}) }, { 1: () => ({}), 3: () => ({}) }]) {
-    assert.throws(() => upcasters({ 'a.b': steps }), (error) => NervaError.is(error, 'OPTION_INVALID'));
+    assert.throws(
+      () => upcasters({ 'a.b': steps }),
+      (error) => NervaError.is(error, 'OPTION_INVALID'),
+    );
   }
-  assert.throws(() => upcasters({ 'a.b': { 1: () => ({}) } }, { 'a.b': 3 }), (error) => NervaError.is(error, 'OPTION_INVALID'));
-  const versions = [upcasters({}), upcasters(STEPS), upcasters({ 'tool.called': { 1: STEPS['tool.called'][1] } }), upcasters({ 'tool.called': { 1: () => ({ x: 1 }) } }), upcasters({}, { 'a.b': 1 })];
+  assert.throws(
+    () => upcasters({ 'a.b': { 1: () => ({}) } }, { 'a.b': 3 }),
+    (error) => NervaError.is(error, 'OPTION_INVALID'),
+  );
+  const versions = [
+    upcasters({}),
+    upcasters(STEPS),
+    upcasters({ 'tool.called': { 1: STEPS['tool.called'][1] } }),
+    upcasters({ 'tool.called': { 1: () => ({ x: 1 }) } }),
+    upcasters({}, { 'a.b': 1 }),
+  ];
   assert.equal(new Set(versions.map(({ version }) => version)).size, versions.length);
   assert.equal(upcasters(STEPS).version, upcasters({ ...STEPS }).version);
 });

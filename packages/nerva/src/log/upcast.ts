@@ -26,11 +26,17 @@ export interface Upcasters {
 export function upcasters(steps: UpcastSteps, known?: Readonly<Record<string, number>>): Upcasters {
   const newest = new Map<string, number>(Object.entries(known ?? {}));
   for (const [type, byVersion] of Object.entries(steps)) {
-    const versions = Object.keys(byVersion).map(Number).sort((a, b) => a - b);
+    const versions = Object.keys(byVersion)
+      .map(Number)
+      .sort((a, b) => a - b);
     const target = newest.get(type) ?? versions.length + 1;
     const isWhole = versions.length === target - 1 && versions.every((version, index) => version === index + 1);
     if (!isWhole) {
-      throw new NervaError('OPTION_INVALID', `The upcasters of ${type} lift from ${versions.join(', ')}; expected every version from 1 to ${target - 1}.`, { details: { type } });
+      throw new NervaError(
+        'OPTION_INVALID',
+        `The upcasters of ${type} lift from ${versions.join(', ')}; expected every version from 1 to ${target - 1}.`,
+        { details: { type } },
+      );
     }
     newest.set(type, target);
   }
@@ -50,7 +56,11 @@ function lift(event: LogEvent, { steps, newest, isClosed }: Table): LogEvent | n
   if (event.v > target) {
     if (event.critical !== true) return null;
     const details = { sid: event.sid, seq: event.seq, type: event.type, v: event.v };
-    throw new NervaError('SESSION_READONLY', `Event ${event.sid}:${event.seq} is ${event.type} version ${event.v} and critical; this release knows it up to version ${target}. Use the release that wrote it.`, { details });
+    throw new NervaError(
+      'SESSION_READONLY',
+      `Event ${event.sid}:${event.seq} is ${event.type} version ${event.v} and critical; this release knows it up to version ${target}. Use the release that wrote it.`,
+      { details },
+    );
   }
   if (event.erased === true) return { ...event, v: target };
   let data = event.data;
@@ -64,7 +74,9 @@ function lift(event: LogEvent, { steps, newest, isClosed }: Table): LogEvent | n
 
 /** FNV-1a (Fowler, Noll, Vo; public domain) over versions and sources: a cache key, not a seal. */
 function versionOf(steps: UpcastSteps, newest: ReadonlyMap<string, number>): string {
-  const sources = Object.entries(steps).flatMap(([type, byVersion]) => Object.entries(byVersion).map(([version, step]) => `${type}${version}${String(step)}`));
+  const sources = Object.entries(steps).flatMap(([type, byVersion]) =>
+    Object.entries(byVersion).map(([version, step]) => `${type}${version}${String(step)}`),
+  );
   const text = [...Array.from(newest, ([type, version]) => `${type}@${version}`), ...sources].sort().join('\n');
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;

@@ -1,13 +1,12 @@
 import { canonicalJson, type Json, type World } from '../core/index.ts';
-import type { Message, ToolSpec } from './message.ts';
+import type { ToolSpec } from './message.ts';
 import type { ModelParams, ModelRequest } from './model.ts';
 import { rolling } from './rolling.ts';
 
 type Digest = World['digest'];
 
 const START = '';
-const chain = rolling<string, Digest>(START, (state, message, digest) => digest(`${state}${messageDigest(message, digest)}`));
-const messageDigests = new WeakMap<Message, string>();
+const chain = rolling<string, Digest>(START, (state, message, digest) => digest(`${state}${canonicalJson(plain(message))}`));
 const heads = new WeakMap<readonly ToolSpec[], { readonly instructions: string; readonly params: ModelParams; readonly digest: string }>();
 
 /**
@@ -25,15 +24,6 @@ function headDigest({ instructions, tools, params }: ModelRequest, digest: Diges
   const fresh = digest(canonicalJson(plain({ instructions, tools, params })));
   heads.set(tools, { instructions, params, digest: fresh });
   return fresh;
-}
-
-function messageDigest(message: Message, digest: Digest): string {
-  let known = messageDigests.get(message);
-  if (known === undefined) {
-    known = digest(canonicalJson(plain(message)));
-    messageDigests.set(message, known);
-  }
-  return known;
 }
 
 /** These types hold only JSON; an interface with optional members cannot say so. */

@@ -91,9 +91,11 @@ export class Assembly {
     const choice = object(choices[0], 'choices[0]');
     const message = choice[field];
     if (isObject(message)) this.#message(message, whole);
-    else if (field === 'message' || (message !== undefined && message !== null)) throw garbage(`choices[0].${field} is not an object`, whole);
+    else if (field === 'message' || (message !== undefined && message !== null))
+      throw garbage(`choices[0].${field} is not an object`, whole);
     const logprobs = choice['logprobs'];
-    if (isObject(logprobs) && Array.isArray(logprobs['content'])) for (const entry of logprobs['content']) this.#logprobs.push(entry as Json);
+    if (isObject(logprobs) && Array.isArray(logprobs['content']))
+      for (const entry of logprobs['content']) this.#logprobs.push(entry as Json);
     const finish = choice['finish_reason'];
     if (typeof finish === 'string' && finish !== '') this.#finish = finish;
   }

@@ -14,7 +14,11 @@ interface Complaint {
  * The failure that an answer of status 400 or more stands for. Never holds a key: `secrets` and whatever looks like one are cut out,
  * because providers quote keys back.
  */
-export function failureOf(answer: Pick<HttpAnswer, 'status' | 'headers'>, body: string, context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] }): NervaError {
+export function failureOf(
+  answer: Pick<HttpAnswer, 'status' | 'headers'>,
+  body: string,
+  context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] },
+): NervaError {
   const { status, headers } = answer;
   const complaint = complaintOf(body);
   const said = excerpt(redact(complaint.message, context.secrets), EXCERPT_LENGTH);
@@ -24,7 +28,9 @@ export function failureOf(answer: Pick<HttpAnswer, 'status' | 'headers'>, body: 
   const waitMs = retryAfterMs(headers, context.world.clock.nowMs());
   if (waitMs !== undefined) details['retryAfterMs'] = waitMs;
   if (headers['x-request-id'] !== undefined) details['requestId'] = headers['x-request-id'];
-  return new NervaError(code, `${context.name} ${VERBS[code] ?? 'failed'} (HTTP ${status}): ${said === '' ? 'it gave no reason' : said}`, { details });
+  return new NervaError(code, `${context.name} ${VERBS[code] ?? 'failed'} (HTTP ${status}): ${said === '' ? 'it gave no reason' : said}`, {
+    details,
+  });
 }
 
 const VERBS: Partial<Readonly<Record<ErrorCode, string>>> = {
@@ -37,10 +43,19 @@ const VERBS: Partial<Readonly<Record<ErrorCode, string>>> = {
 };
 
 /** A failure that a provider reports inside an answer of status 200 (in a stream, or through a gateway). */
-export function reportedFailure(error: unknown, context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] }): NervaError {
+export function reportedFailure(
+  error: unknown,
+  context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] },
+): NervaError {
   const status = isObject(error) && typeof error['code'] === 'number' && error['code'] >= 400 ? error['code'] : 0;
   const complaint = complaintOf(JSON.stringify({ error }));
-  const guess = /rate.?limit/i.test(complaint.code) ? 429 : /auth|api_key/i.test(complaint.code) ? 401 : /invalid_request|context_length/i.test(complaint.code) ? 400 : 500;
+  const guess = /rate.?limit/i.test(complaint.code)
+    ? 429
+    : /auth|api_key/i.test(complaint.code)
+      ? 401
+      : /invalid_request|context_length/i.test(complaint.code)
+        ? 400
+        : 500;
   return failureOf({ status: status === 0 ? guess : status, headers: {} }, JSON.stringify({ error }), context);
 }
 
@@ -50,7 +65,8 @@ export function redact(text: string, secrets: readonly string[]): string {
   for (const secret of secrets) {
     if (secret.length >= SECRET_LENGTH_MIN) clean = clean.replaceAll(secret, '[key]');
     // An excerpt may have cut it in two.
-    for (let length = secret.length - 1; length >= SECRET_LENGTH_MIN; length--) clean = clean.replaceAll(`${secret.slice(0, length)}…`, '[key]…');
+    for (let length = secret.length - 1; length >= SECRET_LENGTH_MIN; length--)
+      clean = clean.replaceAll(`${secret.slice(0, length)}…`, '[key]…');
   }
   return clean.replace(/\b(?:sk|pk|key|gsk|xai)-[\w*.-]{6,}/gi, '[key]').replace(/\bBearer\s+\S+/gi, 'Bearer [key]');
 }
@@ -68,7 +84,8 @@ function codeOf(status: number, { message, code }: Complaint): ErrorCode {
 }
 
 /** How the common servers say it: OpenAI and vLLM, llama.cpp, Anthropic's and Google's compatible endpoints. */
-const TOO_LONG = /maximum context length|context length exceeded|exceeds? the (?:available |maximum )?context|prompt is too long|input token count .* exceeds/i;
+const TOO_LONG =
+  /maximum context length|context length exceeded|exceeds? the (?:available |maximum )?context|prompt is too long|input token count .* exceeds/i;
 
 function complaintOf(body: string): Complaint {
   try {
@@ -101,7 +118,13 @@ function httpDateMs(text: string): number {
   const match = /^\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/.exec(text.trim());
   const month = match === null ? -1 : MONTHS.indexOf(match[2] as string) / 3;
   if (match === null || !Number.isInteger(month) || month < 0) return Number.NaN;
-  const [day, year, hour, minute, second] = [1, 3, 4, 5, 6].map((index) => Number(match[index])) as [number, number, number, number, number];
+  const [day, year, hour, minute, second] = [1, 3, 4, 5, 6].map((index) => Number(match[index])) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   return ((daysSince1970(year, month + 1, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000;
 }
 

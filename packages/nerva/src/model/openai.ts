@@ -59,7 +59,10 @@ function endpointOf(options: OpenAiOptions): Endpoint {
   if (model.trim() === '') throw new NervaError('OPTION_INVALID', 'model is empty; give the name that the provider uses.');
   const parsed = URL.parse(baseUrl);
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    throw new NervaError('OPTION_INVALID', `baseUrl is "${redact(baseUrl.slice(0, 200), [])}"; give an http or https URL such as ${OPENAI_URL}.`);
+    throw new NervaError(
+      'OPTION_INVALID',
+      `baseUrl is "${redact(baseUrl.slice(0, 200), [])}"; give an http or https URL such as ${OPENAI_URL}.`,
+    );
   }
   const headers: Record<string, string> = { 'content-type': 'application/json', ...options.headers };
   if (apiKey !== undefined && apiKey !== '') headers['authorization'] = `Bearer ${apiKey}`;
@@ -130,7 +133,10 @@ async function readStream(answer: HttpAnswer, mediaType: string, { context, onDe
     if (isDone) break;
   }
   if (!isDone && !assembly.isFinished) {
-    throw new NervaError('MODEL_TRUNCATED', `The stream of ${context.name} ended before the answer did. What had come was dropped; call again.`);
+    throw new NervaError(
+      'MODEL_TRUNCATED',
+      `The stream of ${context.name} ended before the answer did. What had come was dropped; call again.`,
+    );
   }
   return assembly.answer();
 }

@@ -5,7 +5,10 @@ import type { Message } from './message.ts';
  * The list may be a new array each time; its entries are compared by identity, all of them: a list that is not an extension is folded from its start.
  * Memory: one state a conversation, dropped with its first message.
  */
-export function rolling<S, C>(start: S, add: (state: S, message: Message, context: C) => S): (messages: readonly Message[], context: C) => S {
+export function rolling<S, C>(
+  start: S,
+  add: (state: S, message: Message, context: C) => S,
+): (messages: readonly Message[], context: C) => S {
   const latest = new WeakMap<Message, { readonly seen: Message[]; state: S }>();
   return (messages, context) => {
     const first = messages[0];
@@ -26,7 +29,6 @@ export function rolling<S, C>(start: S, add: (state: S, message: Message, contex
 
 /** 50 comparisons of pointers cost less than one hash; a wrong prefix would cost a wrong request. */
 function extendsList(messages: readonly Message[], seen: readonly Message[]): boolean {
-  if (messages.length < seen.length) return false;
   for (let index = 0; index < seen.length; index++) if (messages[index] !== seen[index]) return false;
   return true;
 }

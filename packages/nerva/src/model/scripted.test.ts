@@ -30,13 +30,21 @@ test('a script answers in order, records what it was asked, and ends with an err
   const model = scriptedModel(['one', { calls: [{ name: 'add', input: { a: 1 } }], usage: { inputTokens: 3, outputTokens: 4 } }]);
   const request = ask('a');
   const first = await model.call(request, { world });
-  assert.deepEqual(first, { parts: [{ type: 'text', text: 'one' }], finish: 'stop', usage: { inputTokens: null, outputTokens: null }, model: 'scripted/model' });
+  assert.deepEqual(first, {
+    parts: [{ type: 'text', text: 'one' }],
+    finish: 'stop',
+    usage: { inputTokens: null, outputTokens: null },
+    model: 'scripted/model',
+  });
   const second = await model.call(ask('b'), { world });
   assert.deepEqual(second.parts, [{ type: 'tool_call', id: 'call_1_0', name: 'add', input: { a: 1 } }]);
   assert.deepEqual([second.finish, second.usage.outputTokens], ['tool_calls', 4]);
   await assert.rejects(model.call(ask('c'), { world }), { code: 'MODEL_SCRIPT_ENDED' });
   (request.messages as Message[]).push(say('later'));
-  assert.deepEqual(model.requests.map(({ messages }) => messages.length), [1, 1, 1]);
+  assert.deepEqual(
+    model.requests.map(({ messages }) => messages.length),
+    [1, 1, 1],
+  );
   assert.equal(model.callCount, 3);
 });
 
@@ -47,7 +55,10 @@ test('a script can be a function of the request and its number', async () => {
 });
 
 test('a step can wait and can fail', async () => {
-  const model = scriptedModel([{ delayMs: 250, error: { code: 'MODEL_RATE_LIMITED', message: 'slow down' } }, { error: new NervaError('MODEL_AUTH', 'no') }]);
+  const model = scriptedModel([
+    { delayMs: 250, error: { code: 'MODEL_RATE_LIMITED', message: 'slow down' } },
+    { error: new NervaError('MODEL_AUTH', 'no') },
+  ]);
   await assert.rejects(model.call(ask('a'), { world }), { code: 'MODEL_RATE_LIMITED', message: 'slow down', retry: true });
   assert.deepEqual(slept, [250]);
   await assert.rejects(model.call(ask('a'), { world }), { code: 'MODEL_AUTH' });
@@ -69,7 +80,10 @@ test('the pieces of a streamed answer joined are its parts', async () => {
   assert.equal(joined(deltas, 0), 'well then');
   assert.equal(joined(deltas, 1), text);
   assert.ok(deltas.filter(({ index }) => index === 1).length > 1);
-  assert.deepEqual(deltas.find(({ type }) => type === 'tool_call'), { type: 'tool_call', index: 2, id: 'c', name: 'add' });
+  assert.deepEqual(
+    deltas.find(({ type }) => type === 'tool_call'),
+    { type: 'tool_call', index: 2, id: 'c', name: 'add' },
+  );
   assert.deepEqual(JSON.parse(joined(deltas, 2)), { a: [1, 'x y'] });
   assert.equal(answer.parts.length, 3);
 });

@@ -20,7 +20,9 @@ export interface ScriptStep {
 }
 
 /** Answers in order, or a function of the request and the number of the call, from 0. A string is short for `{text}`. */
-export type Script = readonly (ScriptStep | string)[] | ((request: ModelRequest, n: number) => ScriptStep | string | Promise<ScriptStep | string>);
+export type Script =
+  | readonly (ScriptStep | string)[]
+  | ((request: ModelRequest, n: number) => ScriptStep | string | Promise<ScriptStep | string>);
 
 export interface ScriptedModel extends Model {
   /** What was asked, oldest first; only the first `requestsMax`. The lists in it are copies. */
@@ -38,7 +40,12 @@ const REQUESTS_MAX = 1_000;
  */
 export function scriptedModel(
   script: Script,
-  options: { readonly name?: string; readonly price?: Model['price']; readonly contextTokensMax?: number; readonly requestsMax?: number } = {},
+  options: {
+    readonly name?: string;
+    readonly price?: Model['price'];
+    readonly contextTokensMax?: number;
+    readonly requestsMax?: number;
+  } = {},
 ): ScriptedModel {
   const { name = 'scripted/model', requestsMax = REQUESTS_MAX } = options;
   const requests: ModelRequest[] = [];
@@ -57,7 +64,10 @@ export function scriptedModel(
       if (requests.length < requestsMax) requests.push({ ...request, messages: [...request.messages] });
       const given = typeof script === 'function' ? await script(request, n) : script[n];
       if (given === undefined) {
-        throw new NervaError('MODEL_SCRIPT_ENDED', `${name} was asked for answer ${n + 1}, but its script has ${n}. Add one, or stop asking.`);
+        throw new NervaError(
+          'MODEL_SCRIPT_ENDED',
+          `${name} was asked for answer ${n + 1}, but its script has ${n}. Add one, or stop asking.`,
+        );
       }
       const step = typeof given === 'string' ? { text: given } : given;
       if (step.delayMs !== undefined) await world.clock.sleep(step.delayMs, signal === undefined ? {} : { signal });
@@ -79,7 +89,10 @@ function deltasOf(part: Part, index: number): Delta[] {
   if (part.type === 'tool_result') return [];
   if (part.type !== 'tool_call') return words(part.text).map((text) => ({ type: part.type, index, text }));
   const input = part.malformed === true ? String(part.input) : JSON.stringify(part.input);
-  return [{ type: 'tool_call', index, id: part.id, name: part.name }, ...words(input).map((text) => ({ type: 'tool_input', index, text }) as const)];
+  return [
+    { type: 'tool_call', index, id: part.id, name: part.name },
+    ...words(input).map((text) => ({ type: 'tool_input', index, text }) as const),
+  ];
 }
 
 function words(text: string): string[] {
@@ -91,7 +104,9 @@ function answerOf(step: ScriptStep, n: number, name: string): ModelAnswer {
   if (step.parts === undefined) {
     if (step.reasoning !== undefined) parts.push({ type: 'reasoning', text: step.reasoning });
     if (step.text !== undefined) parts.push({ type: 'text', text: step.text });
-    (step.calls ?? []).forEach((call, index) => parts.push({ type: 'tool_call', id: call.id ?? `call_${n}_${index}`, name: call.name, input: call.input }));
+    (step.calls ?? []).forEach((call, index) =>
+      parts.push({ type: 'tool_call', id: call.id ?? `call_${n}_${index}`, name: call.name, input: call.input }),
+    );
   }
   const finish = step.finish ?? (parts.some((part) => part.type === 'tool_call') ? 'tool_calls' : 'stop');
   return { parts, finish, usage: step.usage ?? { inputTokens: null, outputTokens: null }, model: name };

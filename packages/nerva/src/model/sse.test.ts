@@ -38,10 +38,25 @@ test('any cutting of any stream gives the events of the whole', () => {
 
 test('any list of texts survives being written as events and read back', () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\r', '').toWellFormed())), fc.constantFrom('\n', '\r\n', '\r'), (texts, end) => {
-      const stream = texts.map((text) => `${text.split('\n').map((part) => `data: ${part}${end}`).join('')}${end}`).join('');
-      assert.deepEqual(parse([bytes(stream)]).map(({ data }) => data), texts);
-    }),
+    fc.property(
+      fc.array(fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\r', '').toWellFormed())),
+      fc.constantFrom('\n', '\r\n', '\r'),
+      (texts, end) => {
+        const stream = texts
+          .map(
+            (text) =>
+              `${text
+                .split('\n')
+                .map((part) => `data: ${part}${end}`)
+                .join('')}${end}`,
+          )
+          .join('');
+        assert.deepEqual(
+          parse([bytes(stream)]).map(({ data }) => data),
+          texts,
+        );
+      },
+    ),
   );
 });
 

@@ -20,5 +20,10 @@ test('the cost is tokens times price per million, and unknown rather than zero',
 test('a sum with an unknown is unknown, its known details are kept', () => {
   const known = { inputTokens: 3, outputTokens: 4, cachedInputTokens: 1 };
   assert.deepEqual(addUsage(known, known), { inputTokens: 6, outputTokens: 8, cachedInputTokens: 2 });
-  assert.deepEqual(addUsage(known, { inputTokens: null, outputTokens: 1, reasoningTokens: 5 }), { inputTokens: null, outputTokens: 5, cachedInputTokens: 1, reasoningTokens: 5 });
+  assert.deepEqual(addUsage(known, { inputTokens: null, outputTokens: 1, reasoningTokens: 5 }), {
+    inputTokens: null,
+    outputTokens: 5,
+    cachedInputTokens: 1,
+    reasoningTokens: 5,
+  });
 });

@@ -155,7 +155,10 @@ export class Exchange implements HttpAnswer {
     this.#fail = undefined;
     clearTimeout(this.#timer);
     if (incoming.readableEnded) return this.#settle();
-    this.#timer = setTimeout(() => this.#stop(new NervaError('CANCELLED', `The answer of ${withoutQuery(this.#request.url)} was discarded by its reader.`)), LINGER_MS);
+    this.#timer = setTimeout(
+      () => this.#stop(new NervaError('CANCELLED', `The answer of ${withoutQuery(this.#request.url)} was discarded by its reader.`)),
+      LINGER_MS,
+    );
     incoming.unpipe();
     incoming.removeAllListeners('data');
     incoming.once('end', () => this.#settle());
@@ -181,7 +184,10 @@ export class Exchange implements HttpAnswer {
   }
 
   /** Reads the body once. @returns the stream to pause, or undefined when there is nothing more to come. */
-  #consume(fail: (error: NervaError) => void, to: { readonly piece: (chunk: Buffer) => void; readonly end: () => void }): Readable | undefined {
+  #consume(
+    fail: (error: NervaError) => void,
+    to: { readonly piece: (chunk: Buffer) => void; readonly end: () => void },
+  ): Readable | undefined {
     const incoming = this.#incoming;
     if (incoming === undefined || this.#read) throw new Error('Invariant broken: X1 an answer is read once');
     this.#read = true;
@@ -210,10 +216,19 @@ export class Exchange implements HttpAnswer {
     if (this.#failure !== undefined) return;
     const code = 'code' in error ? String(error.code) : error.message;
     if (this.#incoming !== undefined) {
-      return this.#stop(new NervaError('HTTP_BROKEN', `The answer of ${withoutQuery(this.#request.url)} broke off: ${code}. What had come was dropped.`, { cause: error }));
+      return this.#stop(
+        new NervaError('HTTP_BROKEN', `The answer of ${withoutQuery(this.#request.url)} broke off: ${code}. What had come was dropped.`, {
+          cause: error,
+        }),
+      );
     }
     if (!this.#connected) {
-      return this.#stop(new NervaError('HTTP_UNREACHABLE', `No connection to ${withoutQuery(this.#request.url)}: ${code}. Nothing was sent.`, { details: { why: code }, cause: error }));
+      return this.#stop(
+        new NervaError('HTTP_UNREACHABLE', `No connection to ${withoutQuery(this.#request.url)}: ${code}. Nothing was sent.`, {
+          details: { why: code },
+          cause: error,
+        }),
+      );
     }
     const stale = this.#outgoing.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE');
     const message = `The connection to ${withoutQuery(this.#request.url)} broke before an answer: ${code}. Whether the request was processed is unknown.`;
@@ -253,7 +268,8 @@ export class Exchange implements HttpAnswer {
       const nowMs = performance.now();
       const totalEndMs = this.#startMs + totalMs;
       if (nowMs >= totalEndMs) return this.#late('total', totalMs);
-      if (nowMs >= this.#phaseEndMs) return this.#late(this.#phase, { connect: connectMs, 'first-byte': firstByteMs, idle: idleMs, total: totalMs }[this.#phase]);
+      if (nowMs >= this.#phaseEndMs)
+        return this.#late(this.#phase, { connect: connectMs, 'first-byte': firstByteMs, idle: idleMs, total: totalMs }[this.#phase]);
       this.#timer = setTimeout(look, Math.max(1, Math.ceil(Math.min(periodMs, this.#phaseEndMs - nowMs, totalEndMs - nowMs))));
     };
     this.#timer = setTimeout(look, Math.ceil(periodMs));
@@ -272,7 +288,10 @@ export class Exchange implements HttpAnswer {
 
 /** For messages: queries and user names may hold secrets. */
 export function withoutQuery(url: string): string {
-  return url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//').slice(0, 200);
+  return url
+    .replace(/[?#].*$/s, '')
+    .replace(/\/\/[^/]*@/, '//')
+    .slice(0, 200);
 }
 
 function flat(headers: NodeJS.Dict<string | string[]>): Record<string, string> {

@@ -13,7 +13,11 @@ interface Peer {
 }
 
 /** Runs `body` against a loopback server, and ends both. */
-async function withPeer(listener: RequestListener, body: (peer: Peer, transport: Transport) => Promise<void>, options: HttpOptions = {}): Promise<void> {
+async function withPeer(
+  listener: RequestListener,
+  body: (peer: Peer, transport: Transport) => Promise<void>,
+  options: HttpOptions = {},
+): Promise<void> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   let count = 0;
@@ -48,7 +52,8 @@ async function withSockets(listener: (socket: Socket) => void, body: (url: strin
 }
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
-const text = async (transport: Transport, url: string, limits: Partial<HttpLimits> = {}): Promise<string> => (await transport.request({ method: 'GET', url, limits })).text();
+const text = async (transport: Transport, url: string, limits: Partial<HttpLimits> = {}): Promise<string> =>
+  (await transport.request({ method: 'GET', url, limits })).text();
 const collect = async (pieces: AsyncIterable<Uint8Array>): Promise<Buffer> => {
   const all: Uint8Array[] = [];
   for await (const piece of pieces) all.push(piece);
@@ -121,7 +126,9 @@ test('each limit of time ends a request with its phase', async () => {
     (incoming, outgoing) => {
       if (incoming.url === '/silent') return;
       outgoing.write('begin');
-      if (incoming.url === '/drip') setInterval(() => outgoing.write('.'), 5).unref();
+      if (incoming.url !== '/drip') return;
+      const drip = setInterval(() => outgoing.write('.'), 5);
+      outgoing.on('close', () => clearInterval(drip));
     },
     async ({ url }, transport) => {
       const late = (phase: string): object => ({ code: 'HTTP_TIMEOUT', details: { phase, limitMs: 40 } });
@@ -138,7 +145,10 @@ test('a TLS handshake that does not come is a connection that took too long', as
   await withSockets(
     () => undefined,
     async (url, transport) => {
-      await assert.rejects(text(transport, url.replace('http:', 'https:'), { connectMs: 40 }), { code: 'HTTP_TIMEOUT', details: { phase: 'connect', limitMs: 40 } });
+      await assert.rejects(text(transport, url.replace('http:', 'https:'), { connectMs: 40 }), {
+        code: 'HTTP_TIMEOUT',
+        details: { phase: 'connect', limitMs: 40 },
+      });
     },
   );
 });
@@ -147,10 +157,11 @@ test('a slow reader is not taken for a slow peer', async () => {
   await withPeer(
     (_, outgoing) => void outgoing.end('x'.repeat(3_000_000)),
     async ({ url }, transport) => {
-      const answer = await transport.request({ method: 'GET', url, limits: { idleMs: 20 } });
+      const answer = await transport.request({ method: 'GET', url, limits: { idleMs: 150, firstByteMs: 150 } });
+      await new Promise((resolve) => setTimeout(resolve, 300));
       let bytes = 0;
       for await (const piece of answer.bytes()) {
-        if (bytes === 0) await new Promise((resolve) => setTimeout(resolve, 60));
+        if (bytes === 0) await new Promise((resolve) => setTimeout(resolve, 300));
         bytes += piece.length;
       }
       assert.equal(bytes, 3_000_000);
@@ -201,7 +212,12 @@ test('an answer above bytesMax is refused, announced or not, packed or not', asy
 
 test('bodies that a server packs unasked are unpacked, and a broken packing is a broken answer', async () => {
   const content = 'Grüße 🌍 '.repeat(999);
-  const packed: Record<string, Buffer> = { gzip: gzipSync(content), deflate: deflateSync(content), 'deflate-raw': deflateRawSync(content), br: brotliCompressSync(content) };
+  const packed: Record<string, Buffer> = {
+    gzip: gzipSync(content),
+    deflate: deflateSync(content),
+    'deflate-raw': deflateRawSync(content),
+    br: brotliCompressSync(content),
+  };
   await withPeer(
     (incoming, outgoing) => {
       const name = (incoming.url ?? '').slice(1);
@@ -234,7 +250,10 @@ test('no connection is HTTP_UNREACHABLE, a break before the answer or inside it 
       await assert.rejects(async () => collect((await transport.request({ method: 'GET', url })).bytes()), { code: 'HTTP_BROKEN' });
       mode = 'garbage';
       await assert.rejects(text(transport, url), { code: 'HTTP_BROKEN' });
-      await assert.rejects(text(transport, 'http://127.0.0.1:1/?key=secret'), (error: Error) => error.message.includes('ECONNREFUSED') && !error.message.includes('secret'));
+      await assert.rejects(
+        text(transport, 'http://127.0.0.1:1/?key=secret'),
+        (error: Error) => error.message.includes('ECONNREFUSED') && !error.message.includes('secret'),
+      );
     },
   );
 });
@@ -266,8 +285,12 @@ test('a request on a kept connection that the peer had closed is sent once more,
 
 test('what cannot be sent is refused before anything is sent', async () => {
   const transport = httpTransport();
-  for (const url of ['ftp://127.0.0.1/', 'nonsense', '']) await assert.rejects(transport.request({ method: 'GET', url }), { code: 'OPTION_INVALID' });
-  await assert.rejects(transport.request({ method: 'GET', url: 'http://127.0.0.1:1/', headers: { 'x-a': 'secret\r\nx-b: 1' } }), (error: Error) => 'code' in error && error.code === 'OPTION_INVALID' && !error.message.includes('secret'));
+  for (const url of ['ftp://127.0.0.1/', 'nonsense', ''])
+    await assert.rejects(transport.request({ method: 'GET', url }), { code: 'OPTION_INVALID' });
+  await assert.rejects(
+    transport.request({ method: 'GET', url: 'http://127.0.0.1:1/', headers: { 'x-a': 'secret\r\nx-b: 1' } }),
+    (error: Error) => 'code' in error && error.code === 'OPTION_INVALID' && !error.message.includes('secret'),
+  );
   await assert.rejects(transport.request({ method: 'GET', url: 'http://127.0.0.1:1/', limits: { idleMs: 0 } }), { code: 'OPTION_INVALID' });
   assert.throws(() => httpTransport({ socketsMax: 0 }), { code: 'OPTION_INVALID' });
   await transport.close();

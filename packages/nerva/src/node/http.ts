@@ -50,15 +50,24 @@ export function httpTransport(options: HttpOptions = {}): Transport {
       const { hostname, port, path } = target;
       let outgoing: http.ClientRequest;
       try {
-        // A repeated request takes a new connection: the next idle one may be as stale as the first.
-        const settings = { hostname, port, path, method: request.method, headers: headersOf(request, target), agent: again ? false : agent };
+        // A repeated request takes a new connection: the next idle one may be as stale as the first. So it is never repeated again.
+        const settings = {
+          hostname,
+          port,
+          path,
+          method: request.method,
+          headers: headersOf(request, target),
+          agent: again ? false : agent,
+        };
         outgoing = (target.secure ? https : http).request(settings);
       } catch (error) {
         // Node refuses malformed headers by throwing. Its message names the header, never the value.
-        return reject(new NervaError('OPTION_INVALID', `The request to ${withoutQuery(request.url)} is malformed: ${String(error)}. Nothing was sent.`));
+        return reject(
+          new NervaError('OPTION_INVALID', `The request to ${withoutQuery(request.url)} is malformed: ${String(error)}. Nothing was sent.`),
+        );
       }
       const exchange = new Exchange(request, outgoing, bounds, resolve, (error, stale) => {
-        if (stale && !again && !closed && exchange.ageMs() < STALE_MS) send(request, bounds, target, true).then(resolve, reject);
+        if (stale && !closed && exchange.ageMs() < STALE_MS) send(request, bounds, target, true).then(resolve, reject);
         else reject(error);
       });
       exchange.start();
@@ -66,8 +75,10 @@ export function httpTransport(options: HttpOptions = {}): Transport {
 
   return {
     request(request) {
-      if (request.signal?.aborted === true) return Promise.reject(new NervaError('CANCELLED', `The request to ${withoutQuery(request.url)} was aborted before it was sent.`));
-      if (closed) return Promise.reject(new NervaError('HTTP_UNREACHABLE', `The transport was closed; ${withoutQuery(request.url)} was not asked.`));
+      if (request.signal?.aborted === true)
+        return Promise.reject(new NervaError('CANCELLED', `The request to ${withoutQuery(request.url)} was aborted before it was sent.`));
+      if (closed)
+        return Promise.reject(new NervaError('HTTP_UNREACHABLE', `The transport was closed; ${withoutQuery(request.url)} was not asked.`));
       try {
         const bounds = request.limits === undefined ? limits : checked({ ...limits, ...request.limits });
         return send(request, bounds, targetOf(targets, request.url), false);
@@ -116,7 +127,8 @@ function targetOf(targets: Map<string, Target>, url: string): Target {
 
 function checked(limits: HttpLimits): HttpLimits {
   for (const [name, value] of Object.entries(limits)) {
-    if (!(typeof value === 'number' && value > 0)) throw new NervaError('OPTION_INVALID', `limits.${name} is ${String(value)}; it must be a number above 0. Nothing was sent.`);
+    if (!(typeof value === 'number' && value > 0))
+      throw new NervaError('OPTION_INVALID', `limits.${name} is ${String(value)}; it must be a number above 0. Nothing was sent.`);
   }
   return limits;
 }

@@ -16,10 +16,17 @@ const PROBE_MS = 300;
  * The probe of Ollama is the only request made, and only when the environment names nothing.
  * @throws OPTION_INVALID when there is none, saying what to set.
  */
-export async function modelFromEnv(options: { readonly env: Readonly<Record<string, string | undefined>>; readonly transport: Transport }): Promise<FoundModel> {
+export async function modelFromEnv(options: {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly transport: Transport;
+}): Promise<FoundModel> {
   const { OPENAI_API_KEY: apiKey = '', OPENAI_BASE_URL: baseUrl = '', OPENAI_MODEL: model = '' } = options.env;
   if (baseUrl !== '') {
-    if (model === '') throw new NervaError('OPTION_INVALID', 'OPENAI_BASE_URL is set, but not OPENAI_MODEL. Set it to the name of a model of that endpoint.');
+    if (model === '')
+      throw new NervaError(
+        'OPTION_INVALID',
+        'OPENAI_BASE_URL is set, but not OPENAI_MODEL. Set it to the name of a model of that endpoint.',
+      );
     const found = openaiChat({ model, baseUrl, ...(apiKey === '' ? {} : { apiKey }) });
     return { model: found, took: `${found.name} at ${withoutUser(baseUrl)} (OPENAI_BASE_URL)` };
   }
@@ -30,7 +37,10 @@ export async function modelFromEnv(options: { readonly env: Readonly<Record<stri
   const names = await ollamaModels(options.transport);
   const name = model === '' ? names[0] : model;
   if (name === undefined || names.length === 0) {
-    throw new NervaError('OPTION_INVALID', `No model found: set OPENAI_API_KEY, or OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama with a model (none answered at ${OLLAMA_URL}).`);
+    throw new NervaError(
+      'OPTION_INVALID',
+      `No model found: set OPENAI_API_KEY, or OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama with a model (none answered at ${OLLAMA_URL}).`,
+    );
   }
   const found = openaiChat({ model: name, baseUrl: `${OLLAMA_URL}/v1`, provider: 'ollama' });
   return { model: found, took: `${found.name} (Ollama at ${OLLAMA_URL})` };
@@ -43,7 +53,9 @@ async function ollamaModels(transport: Transport): Promise<readonly string[]> {
     const answer = await transport.request({ method: 'GET', url: `${OLLAMA_URL}/api/tags`, limits });
     const body = JSON.parse(await answer.text()) as { readonly models?: unknown };
     if (answer.status !== 200 || !Array.isArray(body.models)) return [];
-    return body.models.flatMap((entry: unknown) => (typeof entry === 'object' && entry !== null && 'name' in entry && typeof entry.name === 'string' ? [entry.name] : []));
+    return body.models.flatMap((entry: unknown) =>
+      typeof entry === 'object' && entry !== null && 'name' in entry && typeof entry.name === 'string' ? [entry.name] : [],
+    );
   } catch {
     // Whatever listens there is no Ollama for us; the caller says what to set instead.
     return [];

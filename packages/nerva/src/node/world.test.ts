@@ -53,7 +53,9 @@ test('deferred work runs after every pending microtask', async () => {
       order.push('deferred');
       resolve();
     });
-    void Promise.resolve().then(() => Promise.resolve()).then(() => order.push('microtask'));
+    void Promise.resolve()
+      .then(() => Promise.resolve())
+      .then(() => order.push('microtask'));
   });
   assert.deepEqual(order, ['microtask', 'deferred']);
 });

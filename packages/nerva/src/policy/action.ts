@@ -1,7 +1,11 @@
 import { checkJson, NervaError, type JsonObject } from '../core/index.ts';
 import type { Action } from './types.ts';
 
-const FIELDS: Readonly<Record<Action['type'], readonly string[]>> = { answer: ['type', 'text', 'output'], call: ['type', 'calls'], model: ['type'] };
+const FIELDS: Readonly<Record<Action['type'], readonly string[]>> = {
+  answer: ['type', 'text', 'output'],
+  call: ['type', 'calls'],
+  model: ['type'],
+};
 
 /**
  * Returns the value if it is an action of plain JSON with no unknown field.
@@ -17,7 +21,10 @@ export function checkAction(value: unknown, where: string): Action {
 /** @throws POLICY_INVALID for a name other than 1–64 of `A-Za-z0-9_.:-`. */
 export function checkPolicyName(name: unknown): asserts name is string {
   if (typeof name === 'string' && /^[A-Za-z0-9_.:-]{1,64}$/.test(name)) return;
-  throw new NervaError('POLICY_INVALID', `A policy's name must be 1–64 of A-Z a-z 0-9 _ . : -; ${JSON.stringify(name) ?? 'nothing'} came. No policy was made.`);
+  throw new NervaError(
+    'POLICY_INVALID',
+    `A policy's name must be 1–64 of A-Z a-z 0-9 _ . : -; ${JSON.stringify(name) ?? 'nothing'} came. No policy was made.`,
+  );
 }
 
 /** True for a JSON object. */
@@ -28,7 +35,8 @@ export function isObject(value: unknown): value is JsonObject {
 function troubleOf(value: unknown): string | null {
   if (!isObject(value)) return 'an action is an object with a type';
   const type = value['type'];
-  if (type !== 'answer' && type !== 'call' && type !== 'model') return `the action type ${JSON.stringify(type) ?? 'undefined'} is none of answer, call, model`;
+  if (type !== 'answer' && type !== 'call' && type !== 'model')
+    return `the action type ${JSON.stringify(type) ?? 'undefined'} is none of answer, call, model`;
   const extra = Object.keys(value).find((key) => !FIELDS[type].includes(key));
   if (extra !== undefined) return `an action of type ${type} has no field "${extra}"; known: ${FIELDS[type].join(', ')}`;
   const shape = type === 'answer' ? troubleOfAnswer(value) : type === 'call' ? troubleOfCalls(value['calls']) : null;

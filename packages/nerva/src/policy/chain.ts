@@ -10,7 +10,8 @@ export function chain(...policies: readonly Policy[]): Policy {
   if (policies.length === 0) throw new NervaError('POLICY_INVALID', 'A chain needs at least one policy. No policy was made.');
   const names = policies.map((policy) => policy.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new NervaError('POLICY_INVALID', `Two policies of a chain are named "${twice}". Rename one. No policy was made.`);
+  if (twice !== undefined)
+    throw new NervaError('POLICY_INVALID', `Two policies of a chain are named "${twice}". Rename one. No policy was made.`);
   return Object.freeze({
     name: 'chain',
     definition: Object.freeze({ type: 'chain', policies: policies.map(({ name, definition }) => ({ name, definition })) }),

@@ -40,7 +40,8 @@ const OPERATORS: Readonly<Record<string, (operand: Json, refuse: (why: string) =
     const test = compile(operand, refuse);
     return (fact) => !test(fact);
   },
-  exists: (operand, refuse) => (typeof operand === 'boolean' ? (fact) => (fact !== undefined) === operand : refuse('"exists" takes true or false')),
+  exists: (operand, refuse) =>
+    typeof operand === 'boolean' ? (fact) => (fact !== undefined) === operand : refuse('"exists" takes true or false'),
   matches: (operand, refuse) => {
     const expression = typeof operand === 'string' ? regular(operand) : null;
     if (expression === null) return refuse(`"matches" takes a regular expression; ${JSON.stringify(operand)} came`);
@@ -60,7 +61,8 @@ export function compileCondition(condition: Json, where: string): Test {
 }
 
 function compile(condition: Json, refuse: (why: string) => never): Test {
-  if (Array.isArray(condition)) return refuse('a list is no condition; write {"in": […]} for one of them or {"eq": […]} for the list itself');
+  if (Array.isArray(condition))
+    return refuse('a list is no condition; write {"in": […]} for one of them or {"eq": […]} for the list itself');
   if (!isObject(condition)) return equal(condition);
   const names = Object.keys(condition);
   if (names.length === 0) return refuse('a condition needs an operator');

@@ -25,8 +25,9 @@ export function factAt(path: string, where: string): Fact {
   const [root = '', ...rest] = keys;
   if (keys.includes('')) throw new NervaError('POLICY_INVALID', `${where}: the path "${path}" has an empty part. No policy was made.`);
   if (!root.startsWith('$')) return (_view, data) => walk(data, keys);
-  const read = Object.hasOwn(ROOTS, root) ? ROOTS[root] : undefined;
-  if (read === undefined) throw new NervaError('POLICY_INVALID', `${where}: "${root}" is none of ${Object.keys(ROOTS).join(', ')}. No policy was made.`);
+  const read = ROOTS[root];
+  if (read === undefined)
+    throw new NervaError('POLICY_INVALID', `${where}: "${root}" is none of ${Object.keys(ROOTS).join(', ')}. No policy was made.`);
   return (view) => walk(read(view), rest);
 }
 

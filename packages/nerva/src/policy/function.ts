@@ -12,7 +12,8 @@ export type FunctionResult = Action | { readonly action: Action; readonly why?: 
  */
 export function fromFunction(name: string, decide: (view: PolicyView) => FunctionResult | Promise<FunctionResult>): Policy {
   checkPolicyName(name);
-  if (typeof decide !== 'function') throw new NervaError('POLICY_INVALID', `Policy "${name}" takes a function; a ${typeof decide} came. No policy was made.`);
+  if (typeof decide !== 'function')
+    throw new NervaError('POLICY_INVALID', `Policy "${name}" takes a function; a ${typeof decide} came. No policy was made.`);
   return Object.freeze({
     name,
     definition: Object.freeze({ type: 'function', name, source: decide.toString() }),
@@ -34,11 +35,18 @@ export function llm(): Policy {
 
 function decided(name: string, result: FunctionResult): Decided | null {
   if (result === null) return null;
-  if (typeof result !== 'object') throw new NervaError('POLICY_INVALID', `Policy "${name}" returned ${typeof result}; an action, or null to abstain, was expected. Nothing was done.`);
+  if (typeof result !== 'object')
+    throw new NervaError(
+      'POLICY_INVALID',
+      `Policy "${name}" returned ${typeof result}; an action, or null to abstain, was expected. Nothing was done.`,
+    );
   if ('type' in result) return { action: checkAction(result, `Policy "${name}"`), policy: name, why: 'The function decided.' };
   const { action, why = 'The function decided.', propensity } = result;
   if (propensity !== undefined && !(propensity > 0 && propensity <= 1)) {
-    throw new NervaError('POLICY_INVALID', `Policy "${name}" returned the propensity ${propensity}; above 0 and at most 1 was expected. Nothing was done.`);
+    throw new NervaError(
+      'POLICY_INVALID',
+      `Policy "${name}" returned the propensity ${propensity}; above 0 and at most 1 was expected. Nothing was done.`,
+    );
   }
   return { action: checkAction(action, `Policy "${name}"`), policy: name, why, ...(propensity !== undefined && { propensity }) };
 }

@@ -1,4 +1,14 @@
-import { checkJson, checkOptions, compileSchema, excerpt, freeze, NervaError, type Json, type JsonObject, type Schema } from '../core/index.ts';
+import {
+  checkJson,
+  checkOptions,
+  compileSchema,
+  excerpt,
+  freeze,
+  NervaError,
+  type Json,
+  type JsonObject,
+  type Schema,
+} from '../core/index.ts';
 import { checkAction, checkPolicyName, isObject } from './action.ts';
 import { compileCondition, type Condition, type Test } from './condition.ts';
 import { factAt, template, type Build, type Fact } from './facts.ts';
@@ -50,22 +60,35 @@ export function table(options: TableOptions): Table {
   const { name, input, facts } = options;
   checkPolicyName(name);
   const given: unknown = options.rows;
-  if (!Array.isArray(given) || given.length === 0) throw new NervaError('POLICY_INVALID', `Table "${name}" needs a list of at least one row. No policy was made.`);
+  if (!Array.isArray(given) || given.length === 0)
+    throw new NervaError('POLICY_INVALID', `Table "${name}" needs a list of at least one row. No policy was made.`);
   const source = sourceOf(name, given);
   const rows = source.map((row, i) => compileRow(row, name, i));
   const twice = rows.find((row, i) => rows.findIndex((other) => other.name === row.name) !== i);
-  if (twice !== undefined) throw new NervaError('POLICY_INVALID', `Table "${name}" has two rows named "${twice.name}". No policy was made.`);
+  if (twice !== undefined)
+    throw new NervaError('POLICY_INVALID', `Table "${name}" has two rows named "${twice.name}". No policy was made.`);
   const schema = input === undefined ? null : compileSchema(input);
   const explain = (view: PolicyView): Explanation => {
     const data = facts === undefined ? view.input.data : checkJson(facts(view));
     const parsed = schema?.parse(data) ?? { ok: true as const, value: data };
-    if (parsed instanceof Promise) throw new NervaError('POLICY_INVALID', `The input schema of table "${name}" validates asynchronously, which a table cannot.`);
-    if (!parsed.ok) return { decided: null, rows: [{ row: '(input)', matched: false, why: `The data does not fit the table's input: ${parsed.issues}` }] };
+    if (parsed instanceof Promise)
+      throw new NervaError('POLICY_INVALID', `The input schema of table "${name}" validates asynchronously, which a table cannot.`);
+    if (!parsed.ok)
+      return {
+        decided: null,
+        rows: [{ row: '(input)', matched: false, why: `The data does not fit the table's input: ${parsed.issues}` }],
+      };
     return firstMatch(name, rows, view, data);
   };
   return Object.freeze({
     name,
-    definition: freeze({ type: 'table', name, rows: source, ...(schema !== null && { input: shownSchema(schema) }), ...(facts !== undefined && { facts: facts.toString() }) }),
+    definition: freeze({
+      type: 'table',
+      name,
+      rows: source,
+      ...(schema !== null && { input: shownSchema(schema) }),
+      ...(facts !== undefined && { facts: facts.toString() }),
+    }),
     evaluate: (view: PolicyView) => explain(view).decided,
     explain,
   });
@@ -131,7 +154,11 @@ function sourceOf(name: string, rows: readonly unknown[]): readonly Json[] {
   try {
     return JSON.parse(JSON.stringify(checkJson(rows))) as readonly Json[];
   } catch (cause) {
-    throw new NervaError('POLICY_INVALID', `Table "${name}": its rows are not plain JSON: ${(cause as Error).message} No policy was made.`, { cause });
+    throw new NervaError(
+      'POLICY_INVALID',
+      `Table "${name}": its rows are not plain JSON: ${(cause as Error).message} No policy was made.`,
+      { cause },
+    );
   }
 }
 
@@ -139,7 +166,9 @@ function compileRow(row: Json, table: string, index: number): Row {
   const name = isObject(row) ? row['name'] : undefined;
   const where = `Table "${table}", row ${typeof name === 'string' ? `"${name}"` : index}`;
   const refuse = (why: string): never => {
-    throw new NervaError('POLICY_INVALID', `${where}: ${why}. No policy was made.`, { details: { table, row: typeof name === 'string' ? name : index } });
+    throw new NervaError('POLICY_INVALID', `${where}: ${why}. No policy was made.`, {
+      details: { table, row: typeof name === 'string' ? name : index },
+    });
   };
   if (!isObject(row)) return refuse('a row is an object');
   checkOptions(row, ['name', 'when', 'then', 'why'], where);

@@ -34,12 +34,14 @@ export interface PolicyView {
   readonly nowMs: number;
 }
 
+/** What an agent does next. Several calls of one action are treated like those of one model answer. */
 export type Action =
   | { readonly type: 'answer'; readonly text?: string; readonly output?: Json }
   | { readonly type: 'call'; readonly calls: readonly { readonly tool: string; readonly input: Json }[] }
   /** Ask the agent's model for this step. */
   | { readonly type: 'model' };
 
+/** A decision as it is recorded. */
 export interface Decided {
   readonly action: Action;
   /** Which policy of a chain decided. */

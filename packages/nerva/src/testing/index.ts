@@ -4,3 +4,6 @@ export { memoryKeys } from './keys.ts';
 export { storeContract } from './store.contract.ts';
 export type { MakeStore, StoreHarness } from './store-harness.ts';
 export { projectionRowsContract } from './projection-rows.contract.ts';
+export { cutAtEveryStep, type Cut, type CutReport, type CutScenario } from './cut.ts';
+export type { Effects, Execution } from './cut-effects.ts';
+export { conversationModel, requestProblem } from './scenario.ts';

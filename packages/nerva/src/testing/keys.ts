@@ -8,7 +8,8 @@ export function memoryKeys(): KeyPort {
   return {
     seal(subject, text) {
       const key = keys.has(subject) ? keys.get(subject) : randomBytes(32);
-      if (key === null || key === undefined) throw new NervaError('SUBJECT_ERASED', `The key of subject ${subject} was destroyed. Nothing was sealed.`);
+      if (key === null || key === undefined)
+        throw new NervaError('SUBJECT_ERASED', `The key of subject ${subject} was destroyed. Nothing was sealed.`);
       keys.set(subject, key);
       const nonce = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', key, nonce);

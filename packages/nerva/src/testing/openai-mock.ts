@@ -71,9 +71,21 @@ export async function openaiMock(options: {
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const text = await textOf(incoming);
     if (options.apiKey !== undefined && incoming.headers.authorization !== `Bearer ${options.apiKey}`) {
-      return send(outgoing, 401, { error: { message: `Incorrect API key provided: ${String(incoming.headers.authorization)}.`, type: 'invalid_request_error', param: null, code: 'invalid_api_key' } });
+      return send(outgoing, 401, {
+        error: {
+          message: `Incorrect API key provided: ${String(incoming.headers.authorization)}.`,
+          type: 'invalid_request_error',
+          param: null,
+          code: 'invalid_api_key',
+        },
+      });
     }
-    const fault = faultOf({ method: incoming.method ?? '', path: incoming.url ?? '', contentType: incoming.headers['content-type'] ?? '', text });
+    const fault = faultOf({
+      method: incoming.method ?? '',
+      path: incoming.url ?? '',
+      contentType: incoming.headers['content-type'] ?? '',
+      text,
+    });
     if (fault !== null) {
       refusals.push(fault);
       return send(outgoing, 400, { error: { message: fault, type: 'invalid_request_error', param: null, code: null } });
@@ -97,7 +109,8 @@ export async function openaiMock(options: {
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      if (refusals.length > 0 && options.isRefusalExpected !== true) throw new Error(`The mock refused ${refusals.length} requests: ${refusals.join(' · ')}`);
+      if (refusals.length > 0 && options.isRefusalExpected !== true)
+        throw new Error(`The mock refused ${refusals.length} requests: ${refusals.join(' · ')}`);
     },
   };
 }
@@ -106,7 +119,11 @@ function respond(outgoing: ServerResponse, request: MockRequest, answer: MockAns
   if (answer.fault === 'silent') return;
   if (answer.fault === 'reset-early') return void outgoing.socket?.resetAndDestroy();
   const isStream = request.body['stream'] === true;
-  const { status = 200, headers = {}, body = isStream ? streamOf(request, answer) : JSON.stringify(completionOf(request, answer)) } = answer.raw ?? {};
+  const {
+    status = 200,
+    headers = {},
+    body = isStream ? streamOf(request, answer) : JSON.stringify(completionOf(request, answer)),
+  } = answer.raw ?? {};
   outgoing.writeHead(status, { 'content-type': isStream ? 'text/event-stream' : 'application/json', ...headers });
   if (answer.fault === undefined) return void outgoing.end(body);
   // Half by count of characters: for a stream, inside a chunk.
@@ -122,7 +139,11 @@ function completionOf(request: MockRequest, answer: MockAnswer): Record<string, 
   if (answer.reasoning !== undefined) message['reasoning_content'] = answer.reasoning;
   const calls = callsOf(answer);
   if (calls.length > 0) message['tool_calls'] = calls;
-  return { ...frame(request, 'chat.completion'), choices: [{ index: 0, message, logprobs: null, finish_reason: finishOf(answer) }], ...usageOf(answer) };
+  return {
+    ...frame(request, 'chat.completion'),
+    choices: [{ index: 0, message, logprobs: null, finish_reason: finishOf(answer) }],
+    ...usageOf(answer),
+  };
 }
 
 /** The same answer as a stream: text in pieces of 3 characters, arguments in pieces of 5, the parallel calls interleaved. */
@@ -132,12 +153,15 @@ function streamOf(request: MockRequest, answer: MockAnswer): string {
   for (const piece of pieces(answer.text ?? '', 3)) deltas.push({ content: piece });
   for (const piece of pieces(answer.refusal ?? '', 3)) deltas.push({ refusal: piece });
   const calls = callsOf(answer);
-  calls.forEach((call, index) => deltas.push({ tool_calls: [{ index, id: call.id, type: 'function', function: { name: call.function.name, arguments: '' } }] }));
+  calls.forEach((call, index) =>
+    deltas.push({ tool_calls: [{ index, id: call.id, type: 'function', function: { name: call.function.name, arguments: '' } }] }),
+  );
   const inputs = calls.map((call) => pieces(call.function.arguments, 5));
   for (let at = 0; inputs.some((input) => at < input.length); at++) {
     inputs.forEach((input, index) => at < input.length && deltas.push({ tool_calls: [{ index, function: { arguments: input[at] } }] }));
   }
-  const chunk = (rest: Record<string, unknown>): string => `data: ${JSON.stringify({ ...frame(request, 'chat.completion.chunk'), usage: null, ...rest })}\n\n`;
+  const chunk = (rest: Record<string, unknown>): string =>
+    `data: ${JSON.stringify({ ...frame(request, 'chat.completion.chunk'), usage: null, ...rest })}\n\n`;
   const body = deltas.map((delta) => chunk({ choices: [{ index: 0, delta, logprobs: null, finish_reason: null }] })).join('');
   const end = chunk({ choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: finishOf(answer) }] });
   const usage = answer.usage === null ? '' : chunk({ choices: [], ...usageOf(answer) });
@@ -145,10 +169,19 @@ function streamOf(request: MockRequest, answer: MockAnswer): string {
 }
 
 function frame(request: MockRequest, object: string): Record<string, unknown> {
-  return { id: 'chatcmpl-1', object, created: 1_700_000_000, model: `${String(request.body['model'])}-2025-01-01`, service_tier: 'default', system_fingerprint: 'fp_1' };
+  return {
+    id: 'chatcmpl-1',
+    object,
+    created: 1_700_000_000,
+    model: `${String(request.body['model'])}-2025-01-01`,
+    service_tier: 'default',
+    system_fingerprint: 'fp_1',
+  };
 }
 
-function callsOf(answer: MockAnswer): { readonly id: string; readonly type: 'function'; readonly function: { readonly name: string; readonly arguments: string } }[] {
+function callsOf(
+  answer: MockAnswer,
+): { readonly id: string; readonly type: 'function'; readonly function: { readonly name: string; readonly arguments: string } }[] {
   return (answer.calls ?? []).map(({ id, name, input }, index) => ({
     id: id ?? `call_${index}`,
     type: 'function',

@@ -24,7 +24,12 @@ const NUMBERS: readonly (readonly [field: string, min: number, max: number])[] =
 type Loose = Readonly<Record<string, unknown>>;
 
 /** Why OpenAI would refuse this request as malformed, or null when it would not. */
-export function faultOf(request: { readonly method: string; readonly path: string; readonly contentType: string; readonly text: string }): string | null {
+export function faultOf(request: {
+  readonly method: string;
+  readonly path: string;
+  readonly contentType: string;
+  readonly text: string;
+}): string | null {
   if (request.method !== 'POST' || request.path !== '/v1/chat/completions') return `Invalid URL (${request.method} ${request.path})`;
   if (!request.contentType.startsWith('application/json')) return `Unsupported content-type '${request.contentType}'`;
   let body: unknown;
@@ -42,9 +47,11 @@ function fieldFault(body: Loose): string | null {
   if (typeof body['model'] !== 'string' || body['model'] === '') return 'you must provide a model parameter';
   for (const [field, min, max] of NUMBERS) {
     const value = body[field];
-    if (value !== undefined && !(typeof value === 'number' && value >= min && value <= max)) return `Invalid '${field}': ${JSON.stringify(value)}.`;
+    if (value !== undefined && !(typeof value === 'number' && value >= min && value <= max))
+      return `Invalid '${field}': ${JSON.stringify(value)}.`;
   }
-  if (body['stream_options'] !== undefined && body['stream'] !== true) return "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
+  if (body['stream_options'] !== undefined && body['stream'] !== true)
+    return "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
   const format = body['response_format'];
   if (format === undefined) return null;
   if (!isObject(format) || format['type'] !== 'json_schema' || !isObject(format['json_schema'])) return "Invalid 'response_format'.";
@@ -58,14 +65,18 @@ function toolsFault(body: Loose): string | null {
   if (!Array.isArray(tools) || tools.length === 0) return `Invalid 'tools': empty or not an array.`;
   const names = new Set<unknown>();
   for (const tool of tools as unknown[]) {
-    if (!isObject(tool) || tool['type'] !== 'function' || !isObject(tool['function'])) return "Missing required parameter: 'tools[].function'.";
+    if (!isObject(tool) || tool['type'] !== 'function' || !isObject(tool['function']))
+      return "Missing required parameter: 'tools[].function'.";
     const { name, parameters } = tool['function'];
     if (typeof name !== 'string' || !NAME.test(name)) return `Invalid 'tools[].function.name': ${JSON.stringify(name)}.`;
     if (names.has(name)) return `Tool names must be unique: ${name}.`;
     names.add(name);
-    if (parameters !== undefined && (!isObject(parameters) || parameters['type'] !== 'object')) return `Invalid schema for function '${name}': schema must be of type 'object'.`;
+    if (parameters !== undefined && (!isObject(parameters) || parameters['type'] !== 'object'))
+      return `Invalid schema for function '${name}': schema must be of type 'object'.`;
   }
-  return choice === undefined || ['auto', 'none', 'required'].includes(String(choice)) || isObject(choice) ? null : `Invalid 'tool_choice': ${String(choice)}.`;
+  return choice === undefined || ['auto', 'none', 'required'].includes(String(choice)) || isObject(choice)
+    ? null
+    : `Invalid 'tool_choice': ${String(choice)}.`;
 }
 
 /** The order of calls and results is what a runtime gets wrong after a restart or a cancel: every call is followed by its results before anything else. */
@@ -82,7 +93,8 @@ function messagesFault(messages: unknown): string | null {
     const fault = contentFault(message, role, at);
     if (fault !== null) return fault;
     if (role === 'tool') {
-      if (!open.delete(message['tool_call_id'])) return `Invalid parameter: '${at}' with role 'tool' must be a response to a preceding message with 'tool_calls'.`;
+      if (!open.delete(message['tool_call_id']))
+        return `Invalid parameter: '${at}' with role 'tool' must be a response to a preceding message with 'tool_calls'.`;
       continue;
     }
     if (open.size > 0) return missing(open);
@@ -96,8 +108,14 @@ function messagesFault(messages: unknown): string | null {
 function contentFault(message: Loose, role: string, at: string): string | null {
   const { content } = message;
   if (typeof content === 'string') return null;
-  if (content === null || content === undefined) return role === 'assistant' && message['tool_calls'] !== undefined ? null : `Invalid value for '${at}.content': expected a string, got null.`;
-  const isParts = Array.isArray(content) && content.length > 0 && (content as unknown[]).every((part) => isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string');
+  if (content === null || content === undefined)
+    return role === 'assistant' && message['tool_calls'] !== undefined
+      ? null
+      : `Invalid value for '${at}.content': expected a string, got null.`;
+  const isParts =
+    Array.isArray(content) &&
+    content.length > 0 &&
+    (content as unknown[]).every((part) => isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string');
   return isParts ? null : `Invalid type for '${at}.content'.`;
 }
 
@@ -109,7 +127,8 @@ function callIds(message: Loose, at: string): Set<unknown> | string {
   for (const call of calls as unknown[]) {
     if (!isObject(call) || call['type'] !== 'function' || !isObject(call['function'])) return `Invalid '${at}.tool_calls'.`;
     const { name, arguments: input } = call['function'];
-    if (typeof call['id'] !== 'string' || call['id'] === '' || ids.has(call['id'])) return `Invalid '${at}.tool_calls[].id': ${JSON.stringify(call['id'])}.`;
+    if (typeof call['id'] !== 'string' || call['id'] === '' || ids.has(call['id']))
+      return `Invalid '${at}.tool_calls[].id': ${JSON.stringify(call['id'])}.`;
     if (typeof name !== 'string' || !NAME.test(name) || typeof input !== 'string') return `Invalid '${at}.tool_calls[].function'.`;
     ids.add(call['id']);
   }

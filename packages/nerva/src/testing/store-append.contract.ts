@@ -8,34 +8,75 @@ const coded = (code: string) => (error: unknown) => NervaError.is(error) && erro
 /** Appending: S1 dense, S3 once, S4 time, compare-and-set, facts, fences, limits, statuses. */
 export function appendLaws(law: Law): void {
   law('a decision at 0 creates the session and each next one stands at the head', async ({ store, world }) => {
-    const first = await store.append({ id: 'f1', sid: 'a', expected: 0, events: [note('x'), note('y')], then: { status: 'ready', agent: 'helper' } });
+    const first = await store.append({
+      id: 'f1',
+      sid: 'a',
+      expected: 0,
+      events: [note('x'), note('y')],
+      then: { status: 'ready', agent: 'helper' },
+    });
     assert.deepEqual(first, { ok: true, head: 2, seq: 0, atMs: world.clock.nowMs(), epoch: 0, repeated: false });
-    assert.deepEqual(await take(store, 'a', { id: 'f2', expected: 2 }), { ok: true, head: 3, seq: 2, atMs: world.clock.nowMs(), epoch: 0, repeated: false });
+    assert.deepEqual(await take(store, 'a', { id: 'f2', expected: 2 }), {
+      ok: true,
+      head: 3,
+      seq: 2,
+      atMs: world.clock.nowMs(),
+      epoch: 0,
+      repeated: false,
+    });
     assert.equal(await store.head('a'), 3);
     assert.equal(await store.head('nobody'), 0);
     assert.deepEqual(await texts(store, 'a'), ['a:0:x', 'a:1:y', 'a:2:f2']);
     const info = await store.info('a');
     assert.deepEqual(
       { ...info, hash: info.hash.length },
-      { sid: 'a', tenant: 'default', agent: 'helper', status: 'ready', head: 3, createdMs: info.createdMs, atMs: info.atMs, wakeAtMs: null, epoch: 0, attempts: 0, hash: 64, trace: 'a', parent: null },
+      {
+        sid: 'a',
+        tenant: 'default',
+        agent: 'helper',
+        status: 'ready',
+        head: 3,
+        createdMs: info.createdMs,
+        atMs: info.atMs,
+        wakeAtMs: null,
+        epoch: 0,
+        attempts: 0,
+        hash: 64,
+        trace: 'a',
+        parent: null,
+      },
     );
   });
 
   law('a frame is read with the envelope and the fields of its drafts, defaults filled in', async ({ store }) => {
     const draft = note('p', { v: 3, critical: true, origin: 'person' });
-    await store.append({ id: 'f 1', sid: 'a', expected: 0, events: [draft, note('q')], by: 'user:ada', cause: 'b:7', then: { trace: 'root' } });
+    await store.append({
+      id: 'f 1',
+      sid: 'a',
+      expected: 0,
+      events: [draft, note('q')],
+      by: 'user:ada',
+      cause: 'b:7',
+      then: { trace: 'root' },
+    });
     await store.append({ id: 'f2', sid: 'a', expected: 'fact', events: [note('r', { subject: 'ada' })] });
     const [first, second] = (await store.read('a')) as [Frame, Frame];
-    assert.deepEqual([first.id, first.sid, first.seq, first.count, first.by, first.cause, first.trace, first.tenant, first.fact], ['f 1', 'a', 0, 2, 'user:ada', 'b:7', 'root', 'default', false]);
+    assert.deepEqual(
+      [first.id, first.sid, first.seq, first.count, first.by, first.cause, first.trace, first.tenant, first.fact],
+      ['f 1', 'a', 0, 2, 'user:ada', 'b:7', 'root', 'default', false],
+    );
     assert.deepEqual([second.by, second.cause, second.trace, second.fact], ['runtime', undefined, 'root', true]);
     assert.equal(first.writer.incarnation, store.incarnation);
     assert.match(first.hash, /^[0-9a-f]{64}$/);
     const events = [first, second].flatMap(eventsOf);
-    assert.deepEqual(events.map(({ v, critical, origin, subject, seq }) => ({ v, critical, origin, subject, seq })), [
-      { v: 3, critical: true, origin: 'person', subject: undefined, seq: 0 },
-      { v: 1, critical: undefined, origin: 'system', subject: undefined, seq: 1 },
-      { v: 1, critical: undefined, origin: 'system', subject: 'ada', seq: 2 },
-    ]);
+    assert.deepEqual(
+      events.map(({ v, critical, origin, subject, seq }) => ({ v, critical, origin, subject, seq })),
+      [
+        { v: 3, critical: true, origin: 'person', subject: undefined, seq: 0 },
+        { v: 1, critical: undefined, origin: 'system', subject: undefined, seq: 1 },
+        { v: 1, critical: undefined, origin: 'system', subject: 'ada', seq: 2 },
+      ],
+    );
   });
 
   law('any plain JSON comes back as it was handed in', async ({ store }) => {
@@ -60,7 +101,10 @@ export function appendLaws(law: Law): void {
     await take(store, 'a', { id: 'f2', expected: 2 });
     const fence = await store.takeOver('a', 'me');
     assert.deepEqual(await take(store, 'a', { id: 'f1', expected: 0, events: [note('other'), note('more')] }), { ...born, repeated: true });
-    assert.deepEqual(await take(store, 'a', { id: 'fact', expected: 'fact', fence: { epoch: fence.epoch - 1 } }), { ...fact, repeated: true });
+    assert.deepEqual(await take(store, 'a', { id: 'fact', expected: 'fact', fence: { epoch: fence.epoch - 1 } }), {
+      ...fact,
+      repeated: true,
+    });
     assert.deepEqual(await take(store, 'a', { id: 'f1', expected: 1 }), { ok: false, why: 'conflict', head: 3 });
     await take(store, 'a', { id: 'end', expected: 3, then: { status: 'closed' } });
     assert.deepEqual(await take(store, 'a', { id: 'fact', expected: 'fact' }), { ...fact, repeated: true });
@@ -107,7 +151,11 @@ export function appendLaws(law: Law): void {
     await take(store, 'a', { id: 'f1', expected: 0, then: { status: 'closed' } });
     assert.deepEqual(await take(store, 'a', { id: 'f2', expected: 1 }), { ok: false, why: 'closed', head: 1 });
     assert.deepEqual(await take(store, 'a', { id: 'f3', expected: 'fact' }), { ok: false, why: 'closed', head: 1 });
-    assert.deepEqual(await take(store, 'a', { id: 'f4', expected: 'fact', then: { status: 'ready' } }), { ok: false, why: 'closed', head: 1 });
+    assert.deepEqual(await take(store, 'a', { id: 'f4', expected: 'fact', then: { status: 'ready' } }), {
+      ok: false,
+      why: 'closed',
+      head: 1,
+    });
     assert.equal((await store.info('a')).status, 'closed');
   });
 
@@ -117,33 +165,75 @@ export function appendLaws(law: Law): void {
     await assert.rejects(store.info('a'), coded('SESSION_UNKNOWN'));
   });
 
-  law('eventsMax and bytesMax end in limit, and the session stays as it was', async ({ store }) => {
-    await store.append({ id: 'f1', sid: 'a', expected: 0, events: [note('1'), note('2')] });
-    assert.deepEqual(await store.append({ id: 'f2', sid: 'a', expected: 2, events: [note('3'), note('4')] }), { ok: false, why: 'limit', head: 2 });
-    assert.equal((await take(store, 'a', { id: 'f3', expected: 2 })).ok, true);
-    assert.deepEqual(await take(store, 'a', { id: 'f4', expected: 'fact' }), { ok: false, why: 'limit', head: 3 });
-    const wide = [note('x'.repeat(1500))];
-    assert.equal((await store.append({ id: 'f1', sid: 'b', expected: 0, events: wide })).ok, true);
-    assert.deepEqual(await store.append({ id: 'f2', sid: 'b', expected: 1, events: wide }), { ok: false, why: 'limit', head: 1 });
-  }, { limits: { eventsMax: 3, bytesMax: 2000 } });
+  law(
+    'eventsMax and bytesMax end in limit, and the session stays as it was',
+    async ({ store }) => {
+      await store.append({ id: 'f1', sid: 'a', expected: 0, events: [note('1'), note('2')] });
+      assert.deepEqual(await store.append({ id: 'f2', sid: 'a', expected: 2, events: [note('3'), note('4')] }), {
+        ok: false,
+        why: 'limit',
+        head: 2,
+      });
+      assert.equal((await take(store, 'a', { id: 'f3', expected: 2 })).ok, true);
+      assert.deepEqual(await take(store, 'a', { id: 'f4', expected: 'fact' }), { ok: false, why: 'limit', head: 3 });
+      const wide = [note('x'.repeat(1500))];
+      assert.equal((await store.append({ id: 'f1', sid: 'b', expected: 0, events: wide })).ok, true);
+      assert.deepEqual(await store.append({ id: 'f2', sid: 'b', expected: 1, events: wide }), { ok: false, why: 'limit', head: 1 });
+    },
+    { limits: { eventsMax: 3, bytesMax: 2000 } },
+  );
 
-  law('a malformed frame is refused by its field, and nothing is written', async ({ store }) => {
-    const cycle: Record<string, unknown> = {};
-    cycle['self'] = cycle;
-    const bad: Readonly<Record<string, unknown>>[] = [
-      { id: '' }, { id: 'é' }, { id: 'x'.repeat(65) }, { sid: '' }, { sid: 'a b' }, { sid: 'x'.repeat(129) }, { events: [] },
-      { expected: -1 }, { expected: 0.5 }, { atMs: Number.NaN }, { then: { wakeAtMs: Number.NaN } },
-      ...[{ type: 'Nope' }, { type: 'nope' }, { type: 'a.' + 'b'.repeat(80) }, { v: 0 }, { v: 1.5 }, { critical: 1 }, { origin: 'god' }, { subject: '' }].map((field) => ({ events: [{ ...note('x'), ...field }] })),
-      ...[null, [], undefined, { a: undefined }, { a: Number.NaN }, { a: 1n }, { a: () => 1 }, { a: new Date(0) }, { a: Symbol('s') }, { a: Array(1) }, cycle].map((data) => ({ events: [{ type: 'note.taken', data }] })),
-      { events: [note('x'.repeat(600))] },
-    ];
-    for (const field of bad) {
-      const frame = { id: 'f', sid: 'a', expected: 0, events: [note('x')], ...field } as unknown as Append;
-      await assert.rejects(store.append(frame), coded('FRAME_INVALID'), Object.entries(field).flat().map(String).join('='));
-    }
-    assert.equal(await store.head('a'), 0);
-    assert.deepEqual(await store.list(), []);
-  }, { limits: { frameBytesMax: 500 } });
+  law(
+    'a malformed frame is refused by its field, and nothing is written',
+    async ({ store }) => {
+      const cycle: Record<string, unknown> = {};
+      cycle['self'] = cycle;
+      const bad: Readonly<Record<string, unknown>>[] = [
+        { id: '' },
+        { id: 'é' },
+        { id: 'x'.repeat(65) },
+        { sid: '' },
+        { sid: 'a b' },
+        { sid: 'x'.repeat(129) },
+        { events: [] },
+        { expected: -1 },
+        { expected: 0.5 },
+        { atMs: Number.NaN },
+        { then: { wakeAtMs: Number.NaN } },
+        ...[
+          { type: 'Nope' },
+          { type: 'nope' },
+          { type: 'a.' + 'b'.repeat(80) },
+          { v: 0 },
+          { v: 1.5 },
+          { critical: 1 },
+          { origin: 'god' },
+          { subject: '' },
+        ].map((field) => ({ events: [{ ...note('x'), ...field }] })),
+        ...[
+          null,
+          [],
+          undefined,
+          { a: undefined },
+          { a: Number.NaN },
+          { a: 1n },
+          { a: () => 1 },
+          { a: new Date(0) },
+          { a: Symbol('s') },
+          { a: Array(1) },
+          cycle,
+        ].map((data) => ({ events: [{ type: 'note.taken', data }] })),
+        { events: [note('x'.repeat(600))] },
+      ];
+      for (const field of bad) {
+        const frame = { id: 'f', sid: 'a', expected: 0, events: [note('x')], ...field } as unknown as Append;
+        await assert.rejects(store.append(frame), coded('FRAME_INVALID'), Object.entries(field).flat().map(String).join('='));
+      }
+      assert.equal(await store.head('a'), 0);
+      assert.deepEqual(await store.list(), []);
+    },
+    { limits: { frameBytesMax: 500 } },
+  );
 
   law('what a caller changes after appending or reading changes nothing in the log (A21)', async ({ store }) => {
     const data = { text: 'first', list: [1] };
@@ -153,11 +243,11 @@ export function appendLaws(law: Law): void {
     events.push(note('more'));
     await appending;
     data.list.push(2);
-    const [frame] = await store.read('a');
-    assert.deepEqual(frame?.events, [{ type: 'note.taken', data: { text: 'first', list: [1] } }]);
+    const [frame] = (await store.read('a')) as [Frame];
+    assert.deepEqual(frame.events, [{ type: 'note.taken', data: { text: 'first', list: [1] } }]);
     try {
-      (frame?.events[0]?.data as { text: string }).text = 'changed by a reader';
-      (frame?.events as unknown[]).push(note('more'));
+      Object.assign(frame.events[0]?.data ?? {}, { text: 'changed by a reader' });
+      (frame.events as unknown[]).push(note('more'));
     } catch {
       // Frozen data may throw; fresh data may not.
     }
@@ -167,8 +257,21 @@ export function appendLaws(law: Law): void {
 
   law('a batch gives each frame its own outcome, in order', async ({ store }) => {
     const frame = (id: string, sid: string, expected: Append['expected']): Append => ({ id, sid, expected, events: [note(id)] });
-    const results = await store.appendBatch([frame('f1', 'a', 0), frame('f2', 'a', 1), frame('f3', 'a', 1), frame('f4', 'ghost', 'fact'), frame('f5', 'b', 0), frame('f1', 'a', 0)]);
-    const seen = results.map((result) => (result.status === 'rejected' ? (result.reason as NervaError).code : result.value.ok ? `${result.value.seq}${result.value.repeated ? ' again' : ''}` : result.value.why));
+    const results = await store.appendBatch([
+      frame('f1', 'a', 0),
+      frame('f2', 'a', 1),
+      frame('f3', 'a', 1),
+      frame('f4', 'ghost', 'fact'),
+      frame('f5', 'b', 0),
+      frame('f1', 'a', 0),
+    ]);
+    const seen = results.map((result) =>
+      result.status === 'rejected'
+        ? (result.reason as NervaError).code
+        : result.value.ok
+          ? `${result.value.seq}${result.value.repeated ? ' again' : ''}`
+          : result.value.why,
+    );
     assert.deepEqual(seen, ['0', '1', 'conflict', 'SESSION_UNKNOWN', '0', '0 again']);
     assert.deepEqual(await texts(store, 'a'), ['a:0:f1', 'a:1:f2']);
   });

@@ -44,7 +44,11 @@ export async function readAll(store: Store, sid: string, { after = -1, limit = 2
 }
 
 /** `sid:seq:text` of every event read: what a fold would see, in one comparable list. */
-export async function texts(store: Store, sid: string, options: { readonly after?: number; readonly limit?: number } = {}): Promise<string[]> {
+export async function texts(
+  store: Store,
+  sid: string,
+  options: { readonly after?: number; readonly limit?: number } = {},
+): Promise<string[]> {
   const frames = await readAll(store, sid, options);
   return frames.flatMap((frame) => eventsOf(frame).map((event) => `${event.sid}:${event.seq}:${String(event.data['text'])}`));
 }

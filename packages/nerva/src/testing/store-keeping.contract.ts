@@ -13,28 +13,41 @@ export function keepingLaws(law: Law): void {
   blobLaws(law);
   lossLaws(law);
   const keys = memoryKeys();
-  law('the events of an erased subject are shells, its blobs are gone, and everything else is as it was', async ({ store, world }) => {
-    await store.append({ id: 'f1', sid: 'a', expected: 0, events: [note('secret of ada', { subject: 'ada' }), note('of bob', { subject: 'bob' }), note('of nobody')] });
-    await store.blobs.put(bytesOf('picture of ada'), { mediaType: 'text/plain', sid: 'a', subject: 'ada' });
-    const { ref } = await store.blobs.put(bytesOf('picture of bob'), { mediaType: 'text/plain', sid: 'a', subject: 'bob' });
-    await store.snapshots.put('a', 'key', 2, 'saw the secret of ada');
-    await take(store, 'closed', { id: 'f1', expected: 0, events: [note('also of ada', { subject: 'ada' })], then: { status: 'closed' } });
-    assert.deepEqual(await texts(store, 'a'), ['a:0:secret of ada', 'a:1:of bob', 'a:2:of nobody']);
-    const erasure = await eraseSubject({ store, keys, world, subject: 'ada' });
-    assert.deepEqual(erasure, { sids: ['a', 'closed'], unnoted: ['closed'] });
-    assert.deepEqual(await texts(store, 'a'), ['a:0:undefined', 'a:1:of bob', 'a:2:of nobody', 'a:3:undefined']);
-    const [frame, last] = (await store.read('a')) as [Frame, Frame];
-    assert.deepEqual(frame.events[0], { type: 'note.taken', subject: 'ada', data: {}, erased: true });
-    assert.deepEqual(last.events, [{ type: 'subject.erased', data: { subject: 'ada' } }]);
-    assert.equal(await store.snapshots.get('a', 'key', 9), null);
-    await assert.rejects(store.blobs.get(world.digest('picture of ada')), coded('BLOB_UNKNOWN'));
-    assert.deepEqual(await store.blobs.get(ref), bytesOf('picture of bob'));
-    assert.equal((await store.verify('a')).ok, true);
-    await assert.rejects(take(store, 'a', { id: 'f9', expected: 4, events: [note('again', { subject: 'ada' })] }), coded('SUBJECT_ERASED'));
-    assert.equal(await store.head('a'), 4);
-    await eraseSubject({ store, keys, world, subject: 'ada' });
-    assert.equal(await store.head('a'), 4, 'again adds nothing');
-  }, { keys });
+  law(
+    'the events of an erased subject are shells, its blobs are gone, and everything else is as it was',
+    async ({ store, world }) => {
+      await store.append({
+        id: 'f1',
+        sid: 'a',
+        expected: 0,
+        events: [note('secret of ada', { subject: 'ada' }), note('of bob', { subject: 'bob' }), note('of nobody')],
+      });
+      await store.blobs.put(bytesOf('picture of ada'), { mediaType: 'text/plain', sid: 'a', subject: 'ada' });
+      const { ref } = await store.blobs.put(bytesOf('picture of bob'), { mediaType: 'text/plain', sid: 'a', subject: 'bob' });
+      await store.snapshots.put('a', 'key', 2, 'saw the secret of ada');
+      await take(store, 'closed', { id: 'f1', expected: 0, events: [note('also of ada', { subject: 'ada' })], then: { status: 'closed' } });
+      assert.deepEqual(await texts(store, 'a'), ['a:0:secret of ada', 'a:1:of bob', 'a:2:of nobody']);
+      const erasure = await eraseSubject({ store, keys, world, subject: 'ada' });
+      assert.deepEqual(erasure, { sids: ['a', 'closed'], unnoted: ['closed'] });
+      assert.deepEqual(await texts(store, 'a'), ['a:0:undefined', 'a:1:of bob', 'a:2:of nobody', 'a:3:undefined']);
+      const [frame, last] = (await store.read('a')) as [Frame, Frame];
+      assert.deepEqual(frame.events[0], { type: 'note.taken', subject: 'ada', data: {}, erased: true });
+      assert.deepEqual(last.events, [{ type: 'subject.erased', data: { subject: 'ada' } }]);
+      assert.equal(await store.snapshots.get('a', 'key', 9), null);
+      await assert.rejects(store.blobs.get(world.digest('picture of ada')), coded('BLOB_UNKNOWN'));
+      assert.deepEqual(await store.blobs.get(ref), bytesOf('picture of bob'));
+      assert.equal((await store.verify('a')).ok, true);
+      await assert.rejects(
+        take(store, 'a', { id: 'f9', expected: 4, events: [note('again', { subject: 'ada' })] }),
+        coded('SUBJECT_ERASED'),
+      );
+      assert.equal(await store.head('a'), 4);
+      await eraseSubject({ store, keys, world, subject: 'ada' });
+      assert.equal(await store.head('a'), 4, 'again adds nothing');
+      assert.equal((await store.info('a')).status, 'idle', 'the note is no work');
+    },
+    { keys },
+  );
 }
 
 function chainLaws(law: Law): void {
@@ -118,13 +131,18 @@ function blobLaws(law: Law): void {
     await store.blobs.put(bytesOf(''), { mediaType: 'text/plain', sid: 'a' });
   });
 
-  law('a blob over blobBytesMax is refused', async ({ store }) => {
-    await assert.rejects(store.blobs.put(new Uint8Array(11), { mediaType: 'text/plain', sid: 'a' }), (error) => NervaError.is(error));
-    assert.equal((await store.stats()).blobs, 0);
-  }, { limits: { blobBytesMax: 10 } });
+  law(
+    'a blob over blobBytesMax is refused',
+    async ({ store }) => {
+      await assert.rejects(store.blobs.put(new Uint8Array(11), { mediaType: 'text/plain', sid: 'a' }), (error) => NervaError.is(error));
+      assert.equal((await store.stats()).blobs, 0);
+    },
+    { limits: { blobBytesMax: 10 } },
+  );
 
   law('equal content is stored once for a subject and once for each other one', async ({ store }) => {
-    const put = (subject?: string) => store.blobs.put(bytesOf('same'), { mediaType: 'text/plain', sid: 'a', ...(subject === undefined ? {} : { subject }) });
+    const put = (subject?: string) =>
+      store.blobs.put(bytesOf('same'), { mediaType: 'text/plain', sid: 'a', ...(subject === undefined ? {} : { subject }) });
     await put();
     await put();
     assert.equal((await store.stats()).blobs, 1);
@@ -173,9 +191,12 @@ function lossLaws(law: Law): void {
 
   law('pruning drops payloads of old closed sessions only; their envelopes and chain are left', async ({ store, world }) => {
     for (const sid of ['old', 'open', 'parent']) await take(store, sid, { id: 'f', expected: 0 });
-    for (const sid of ['old', 'parent']) await take(store, sid, { id: 'end', expected: 1, then: { status: 'closed' } });
     await store.fork({ id: 'fork', sid: 'child', parent: 'parent', at: 0, events: [note('born')] });
     await store.snapshots.put('old', 'key', 1, '{}');
+    const blob = await store.blobs.put(bytesOf('named by old'), { mediaType: 'text/plain', sid: 'old' });
+    await store.append({ id: 'blob', sid: 'old', expected: 1, events: [{ type: 'note.taken', data: { file: { ...blob } } }] });
+    await take(store, 'old', { id: 'end', expected: 2, then: { status: 'closed' } });
+    await take(store, 'parent', { id: 'end', expected: 1, then: { status: 'closed' } });
     await world.advance(100);
     await take(store, 'young', { id: 'f', expected: 0, then: { status: 'closed' } });
     const before = await store.verify('old');
@@ -184,8 +205,9 @@ function lossLaws(law: Law): void {
     await assert.rejects(store.read('old'), coded('LOG_PRUNED'));
     await assert.rejects(store.fork({ id: 'x', sid: 'x', parent: 'old', at: 0, events: [note('x')] }), coded('LOG_PRUNED'));
     assert.deepEqual(await store.verify('old'), before);
-    assert.equal((await store.info('old')).head, 2);
+    assert.equal((await store.info('old')).head, 3);
     assert.equal(await store.snapshots.get('old', 'key', 9), null);
+    assert.equal(await store.blobs.sweep(world.clock.nowMs()), 1, 'what was pruned names no blob');
     for (const sid of ['open', 'parent', 'child', 'young']) assert.ok((await texts(store, sid)).length > 0, sid);
     const fed: string[] = [];
     for await (const { frame } of store.feed()) fed.push(frame.sid);
@@ -200,9 +222,17 @@ function lossLaws(law: Law): void {
     await assert.rejects(store.delete('p'), (error) => coded('SESSION_HAS_FORKS')(error) && (error as Error).message.includes('c'));
     assert.equal((await store.list()).length, 4);
     await store.delete('p', { cascade: true });
-    assert.deepEqual((await store.list()).map(({ sid }) => sid), ['other']);
+    assert.deepEqual(
+      (await store.list()).map(({ sid }) => sid),
+      ['other'],
+    );
     for (const sid of ['p', 'c', 'cc']) {
-      const calls: ((handle: Store) => Promise<unknown>)[] = [(handle) => handle.read(sid), (handle) => handle.info(sid), (handle) => take(handle, sid, { id: 'g', expected: 0 }), (handle) => take(handle, sid, { id: 'g', expected: 'fact' })];
+      const calls: ((handle: Store) => Promise<unknown>)[] = [
+        (handle) => handle.read(sid),
+        (handle) => handle.info(sid),
+        (handle) => take(handle, sid, { id: 'g', expected: 0 }),
+        (handle) => take(handle, sid, { id: 'g', expected: 'fact' }),
+      ];
       for (const call of calls) await assert.rejects(call(store), coded('SESSION_DELETED'));
       assert.equal(await store.head(sid), 0);
     }
@@ -215,7 +245,10 @@ function lossLaws(law: Law): void {
   law('a closed store refuses every call, and closing twice is safe', async ({ store }) => {
     await take(store, 'a', { id: 'f', expected: 0 });
     const waiting = store.tail('a', { after: 0 })[Symbol.asyncIterator]().next();
-    const ended = waiting.then(() => true, (error: unknown) => NervaError.is(error, 'STORE_CLOSED'));
+    const ended = waiting.then(
+      () => true,
+      (error: unknown) => NervaError.is(error, 'STORE_CLOSED'),
+    );
     await store.close();
     await store.close();
     assert.equal(await ended, true);

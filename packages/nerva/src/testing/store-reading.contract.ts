@@ -9,9 +9,15 @@ const coded = (code: string) => (error: unknown) => NervaError.is(error) && erro
 export function readingLaws(law: Law): void {
   law('a page holds at most `limit` frames, is cut to its range, and every event keeps its id', async ({ store }) => {
     for (let index = 0; index < 4; index++) {
-      await store.append({ id: `f${index}`, sid: 'a', expected: index * 3, events: [note(`${index}a`), note(`${index}b`), note(`${index}c`)] });
+      await store.append({
+        id: `f${index}`,
+        sid: 'a',
+        expected: index * 3,
+        events: [note(`${index}a`), note(`${index}b`), note(`${index}c`)],
+      });
     }
-    const ids = (frames: readonly Frame[]): string[] => frames.flatMap(eventsOf).map((event) => `${event.seq}${String(event.data['text'])}`);
+    const ids = (frames: readonly Frame[]): string[] =>
+      frames.flatMap(eventsOf).map((event) => `${event.seq}${String(event.data['text'])}`);
     assert.deepEqual(ids(await store.read('a', { after: 3, upto: 7 })), ['41b', '51c', '62a', '72b']);
     assert.deepEqual(ids(await store.read('a', { after: 4, upto: 4 })), []);
     assert.deepEqual(ids(await store.read('a', { upto: 0 })), ['00a']);
@@ -60,7 +66,10 @@ export function readingLaws(law: Law): void {
       if (index % 9 === 0) await take(store, 'other', { id: `o${index}`, expected: await store.head('other') });
     }
     await reading;
-    assert.deepEqual(seen, Array.from({ length: 59 }, (_, index) => `f${index + 1}`));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 59 }, (_, index) => `f${index + 1}`),
+    );
   });
 
   law('a tail that waits ends without error when it is aborted, and one of an unknown session says so', async ({ store }) => {
@@ -89,7 +98,10 @@ export function readingLaws(law: Law): void {
     }
     const seen: { readonly cursor: string; readonly id: string }[] = [];
     for await (const { cursor, frame } of store.feed()) seen.push({ cursor, id: `${frame.sid}/${frame.id}` });
-    assert.deepEqual(seen.map(({ id }) => id), committed);
+    assert.deepEqual(
+      seen.map(({ id }) => id),
+      committed,
+    );
     assert.equal(new Set(seen.map(({ cursor }) => cursor)).size, committed.length);
     for (const at of [0, 1, 57, 118, 119]) {
       const rest: string[] = [];
@@ -132,15 +144,22 @@ export function readingLaws(law: Law): void {
 
   law('list goes through the sessions in order of creation, page by page, and filters', async ({ store }) => {
     for (const [index, sid] of ['m', 'c', 'z', 'a', 'k'].entries()) {
-      await take(store, sid, { id: 'f', expected: 0, then: { status: index % 2 === 0 ? 'idle' : 'waiting', agent: index < 3 ? 'one' : 'two' } });
+      await take(store, sid, {
+        id: 'f',
+        expected: 0,
+        then: { status: index % 2 === 0 ? 'idle' : 'waiting', agent: index < 3 ? 'one' : 'two' },
+      });
     }
-    const sids = async (options?: Parameters<typeof store.list>[0]): Promise<string> => (await store.list(options)).map(({ sid }) => sid).join('');
+    const sids = async (options?: Parameters<typeof store.list>[0]): Promise<string> =>
+      (await store.list(options)).map(({ sid }) => sid).join('');
     assert.equal(await sids(), 'mczak');
     assert.equal(await sids({ limit: 2 }), 'mc');
     assert.equal(await sids({ after: 'c', limit: 2 }), 'za');
     assert.equal(await sids({ after: 'k' }), '');
     assert.equal(await sids({ status: 'waiting' }), 'ca');
     assert.equal(await sids({ agent: 'one', status: 'idle' }), 'mz');
+    await store.delete('c');
+    assert.equal(await sids({ after: 'c', limit: 2 }), 'za', 'a page goes on after a session that was deleted meanwhile');
   });
 
   law('stats count what is there', async ({ store }) => {

@@ -3,7 +3,8 @@ import { NervaError } from '../core/index.ts';
 import type { Store } from '../log/index.ts';
 import { note, take, texts, type Law } from './store-harness.ts';
 
-const hidden = (error: unknown): boolean => NervaError.is(error) && ['SESSION_UNKNOWN', 'TENANT_DENIED', 'BLOB_UNKNOWN'].includes(error.code);
+const hidden = (error: unknown): boolean =>
+  NervaError.is(error) && ['SESSION_UNKNOWN', 'TENANT_DENIED', 'BLOB_UNKNOWN'].includes(error.code);
 
 /** Tenants: S7 no handle reads or changes what belongs to another tenant, whatever method is called. */
 export function tenantLaws(law: Law): void {
@@ -14,19 +15,35 @@ export function tenantLaws(law: Law): void {
     await take(store, 'd', { id: 'f', expected: 0 });
     assert.deepEqual([store.tenant, red.tenant, red.incarnation], [null, 'red', store.incarnation]);
     assert.deepEqual(await Promise.all(['r', 'b', 'd'].map(async (sid) => (await store.info(sid)).tenant)), ['red', 'blue', 'default']);
-    assert.deepEqual((await store.list()).map(({ sid }) => sid), ['r', 'b', 'd']);
-    assert.deepEqual((await store.list({ tenant: 'blue' })).map(({ sid }) => sid), ['b']);
-    assert.deepEqual((await red.list()).map(({ sid }) => sid), ['r']);
+    assert.deepEqual(
+      (await store.list()).map(({ sid }) => sid),
+      ['r', 'b', 'd'],
+    );
+    assert.deepEqual(
+      (await store.list({ tenant: 'blue' })).map(({ sid }) => sid),
+      ['b'],
+    );
+    assert.deepEqual(
+      (await red.list()).map(({ sid }) => sid),
+      ['r'],
+    );
     assert.equal((await take(store, 'r', { id: 'g', expected: 1 })).ok, true);
     assert.equal((await red.read('r'))[1]?.tenant, 'red');
     assert.deepEqual(await texts(store.scope('default'), 'd'), ['d:0:f']);
   });
 
   law('a malformed tenant is refused and a tenant cannot leave its scope', async ({ store }) => {
-    for (const tenant of ['', 'a b', 'x'.repeat(65), 'é']) assert.throws(() => store.scope(tenant), (error) => NervaError.is(error, 'OPTION_INVALID'));
+    for (const tenant of ['', 'a b', 'x'.repeat(65), 'é'])
+      assert.throws(
+        () => store.scope(tenant),
+        (error) => NervaError.is(error, 'OPTION_INVALID'),
+      );
     const red = store.scope('red');
     assert.equal(red.scope('red').tenant, 'red');
-    assert.throws(() => red.scope('blue'), (error) => NervaError.is(error, 'TENANT_DENIED'));
+    assert.throws(
+      () => red.scope('blue'),
+      (error) => NervaError.is(error, 'TENANT_DENIED'),
+    );
     await assert.rejects(red.list({ tenant: 'blue' }), (error) => NervaError.is(error, 'TENANT_DENIED'));
   });
 

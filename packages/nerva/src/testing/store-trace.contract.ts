@@ -35,11 +35,22 @@ async function runTrace({ store: first, world, reopen }: StoreHarness, prefix: s
     assert.equal(await store.head(sid), log.length);
     assert.equal((await store.verify(sid)).ok, true);
     const times = (await store.read(sid)).map(({ atMs }) => atMs);
-    assert.deepEqual(times, times.toSorted((a, b) => a - b), 'S4 atMs never decreases');
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => a - b),
+      'S4 atMs never decreases',
+    );
   }
 }
 
-function randomFrame(sid: string, { model, pick, step }: { readonly model: ReadonlyMap<string, ModelSession>; readonly pick: (count: number) => number; readonly step: number }): Append {
+function randomFrame(
+  sid: string,
+  {
+    model,
+    pick,
+    step,
+  }: { readonly model: ReadonlyMap<string, ModelSession>; readonly pick: (count: number) => number; readonly step: number },
+): Append {
   const session = model.get(sid);
   const head = session?.log.length ?? 0;
   const closes = session !== undefined && head > 8 && pick(15) === 0;
@@ -49,7 +60,8 @@ function randomFrame(sid: string, { model, pick, step }: { readonly model: Reado
   return { id, sid, expected, events, ...(closes ? { then: { status: 'closed' } } : {}) };
 }
 
-const summary = (result: AppendResult): string => (result.ok ? `${result.seq}…${result.head}${result.repeated ? ' again' : ''}` : `${result.why} at ${result.head}`);
+const summary = (result: AppendResult): string =>
+  result.ok ? `${result.seq}…${result.head}${result.repeated ? ' again' : ''}` : `${result.why} at ${result.head}`;
 
 /** What the store must answer; the model takes what it acknowledges. */
 function predict(model: Map<string, ModelSession>, { id, sid, expected, events, then }: Append): string {

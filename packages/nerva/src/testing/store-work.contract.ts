@@ -5,8 +5,10 @@ import { note, take, type Law } from './store-harness.ts';
 
 const coded = (code: string) => (error: unknown) => NervaError.is(error) && error.code === code;
 
-const claimOf = (store: Store, options: { readonly owner?: string; readonly countMax?: number; readonly agents?: readonly string[] } = {}) =>
-  store.claim({ owner: 'me', countMax: 100, leaseMs: 60_000, ...options });
+const claimOf = (
+  store: Store,
+  options: { readonly owner?: string; readonly countMax?: number; readonly agents?: readonly string[] } = {},
+) => store.claim({ owner: 'me', countMax: 100, leaseMs: 60_000, ...options });
 
 const sidsOf = async (claiming: ReturnType<Store['claim']>): Promise<string[]> => (await claiming).map(({ info }) => info.sid);
 
@@ -27,6 +29,14 @@ export function workLaws(law: Law): void {
     assert.equal((await take(store, 'b', { id: 'g', expected: 1, fence: first?.fence ?? { epoch: 0 } })).ok, true);
   });
 
+  law('a session born with its driver is not handed out until it is released', async ({ store }) => {
+    const born = await store.append({ id: '1', sid: 'a', expected: 0, events: [{ type: 'a.b', data: {} }], then: { status: 'ready', owner: 'me' } });
+    assert.deepEqual(await sidsOf(claimOf(store)), []);
+    assert.ok(born.ok);
+    assert.equal(await store.release('a', { epoch: born.epoch }, { expected: 1, status: 'ready', wakeAtMs: null }), true);
+    assert.deepEqual(await sidsOf(claimOf(store)), ['a']);
+  });
+
   law('claim can be restricted to the agents that are registered here', async ({ store }) => {
     await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready', agent: 'one' } });
     await take(store, 'b', { id: 'f', expected: 0, then: { status: 'ready', agent: 'two' } });
@@ -36,7 +46,8 @@ export function workLaws(law: Law): void {
   });
 
   law('claim is fair over tenants: a flood of one does not hide another', async ({ store, world }) => {
-    for (let index = 0; index < 10; index++) await take(store.scope('loud'), `loud${index}`, { id: 'f', expected: 0, then: { status: 'ready' } });
+    for (let index = 0; index < 10; index++)
+      await take(store.scope('loud'), `loud${index}`, { id: 'f', expected: 0, then: { status: 'ready' } });
     await world.advance(10);
     await take(store.scope('quiet'), 'quiet0', { id: 'f', expected: 0, then: { status: 'ready' } });
     assert.deepEqual((await sidsOf(claimOf(store, { countMax: 2 }))).toSorted(), ['loud0', 'quiet0']);
@@ -99,29 +110,33 @@ export function workLaws(law: Law): void {
     await assert.rejects(store.takeOver('ghost', 'you'), coded('SESSION_UNKNOWN'));
   });
 
-  law('claims without progress end in quarantine, progress resets the count, and a person lets it go on', async ({ store }) => {
-    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
-    const attempt = async (): Promise<number> => {
-      const [claimed] = await claimOf(store);
-      if (claimed === undefined) return -1;
-      assert.equal(await store.release('a', claimed.fence, { expected: await store.head('a'), status: 'ready', wakeAtMs: null }), true);
-      return claimed.info.attempts;
-    };
-    assert.deepEqual([await attempt(), await attempt()], [1, 2]);
-    await take(store, 'a', { id: 'g', expected: 1, then: { progress: true } });
-    assert.equal((await store.info('a')).attempts, 0);
-    assert.deepEqual([await attempt(), await attempt(), await attempt(), await attempt()], [1, 2, 3, -1]);
-    assert.equal((await store.info('a')).status, 'quarantined');
-    await assert.rejects(store.takeOver('a', 'me'), coded('SESSION_QUARANTINED'));
-    assert.equal((await take(store, 'a', { id: 'h', expected: 'fact' })).ok, true);
-    assert.equal((await store.info('a')).status, 'quarantined', 'a fact does not free it');
-    await assert.rejects(take(store, 'a', { id: 'i', expected: 3, then: { status: 'ready' } }), coded('STATUS_ILLEGAL'));
-    await store.unquarantine('a');
-    assert.deepEqual((({ status, attempts }) => [status, attempts])(await store.info('a')), ['ready', 0]);
-    assert.equal(await attempt(), 1);
-    await store.unquarantine('a');
-    assert.equal((await store.info('a')).attempts, 1, 'nothing to do for one that is not quarantined');
-  }, { limits: { attemptsMax: 3 } });
+  law(
+    'claims without progress end in quarantine, progress resets the count, and a person lets it go on',
+    async ({ store }) => {
+      await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+      const attempt = async (): Promise<number> => {
+        const [claimed] = await claimOf(store);
+        if (claimed === undefined) return -1;
+        assert.equal(await store.release('a', claimed.fence, { expected: await store.head('a'), status: 'ready', wakeAtMs: null }), true);
+        return claimed.info.attempts;
+      };
+      assert.deepEqual([await attempt(), await attempt()], [1, 2]);
+      await take(store, 'a', { id: 'g', expected: 1, then: { progress: true } });
+      assert.equal((await store.info('a')).attempts, 0);
+      assert.deepEqual([await attempt(), await attempt(), await attempt(), await attempt()], [1, 2, 3, -1]);
+      assert.equal((await store.info('a')).status, 'quarantined');
+      await assert.rejects(store.takeOver('a', 'me'), coded('SESSION_QUARANTINED'));
+      assert.equal((await take(store, 'a', { id: 'h', expected: 'fact' })).ok, true);
+      assert.equal((await store.info('a')).status, 'quarantined', 'a fact does not free it');
+      await assert.rejects(take(store, 'a', { id: 'i', expected: 3, then: { status: 'ready' } }), coded('STATUS_ILLEGAL'));
+      await store.unquarantine('a');
+      assert.deepEqual((({ status, attempts }) => [status, attempts])(await store.info('a')), ['ready', 0]);
+      assert.equal(await attempt(), 1);
+      await store.unquarantine('a');
+      assert.equal((await store.info('a')).attempts, 1, 'nothing to do for one that is not quarantined');
+    },
+    { limits: { attemptsMax: 3 } },
+  );
 
   law('onWork hints at ready sessions; leaving twice is safe and does not make others miss a hint (A20)', async ({ store }) => {
     const heard: string[] = [];

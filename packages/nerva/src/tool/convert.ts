@@ -27,7 +27,9 @@ export function toTools(input: ToolInput): readonly Tool[] {
   if (typeof input !== 'object' || (input as unknown) === null) {
     throw new NervaError('TOOL_INVALID', `Tools are a list, or an object by name; a ${typeof input} came. No tool was made.`);
   }
-  const named: [string | undefined, unknown][] = Array.isArray(input) ? input.map((item: unknown) => [undefined, item]) : Object.entries(input);
+  const named: [string | undefined, unknown][] = Array.isArray(input)
+    ? input.map((item: unknown) => [undefined, item])
+    : Object.entries(input);
   const tools = named.map(([key, item]) => toTool(key, item));
   const taken = new Set<string>();
   for (const { name } of tools) {
@@ -39,12 +41,16 @@ export function toTools(input: ToolInput): readonly Tool[] {
 
 function toTool(key: string | undefined, item: unknown): Tool {
   if (typeof item !== 'object' || item === null) {
-    throw new NervaError('TOOL_INVALID', `A tool is an object; ${item === null ? 'null' : `a ${typeof item}`} came${key === undefined ? '' : ` as "${key}"`}. No tool was made.`);
+    throw new NervaError(
+      'TOOL_INVALID',
+      `A tool is an object; ${item === null ? 'null' : `a ${typeof item}`} came${key === undefined ? '' : ` as "${key}"`}. No tool was made.`,
+    );
   }
   const given = item as Readonly<Record<string, unknown>>;
   const name = key ?? given['name'];
   checkName(name);
-  if (key !== undefined && given['name'] !== undefined && given['name'] !== key) throw invalid(key, `it is listed as "${key}" but names itself ${JSON.stringify(given['name'])}`);
+  if (key !== undefined && given['name'] !== undefined && given['name'] !== key)
+    throw invalid(key, `it is listed as "${key}" but names itself ${JSON.stringify(given['name'])}`);
   if (isTool(item)) return item;
   refuseIgnored(name, given);
   checkOptions(given, [...TOOL_OPTIONS, ...HINTS], `tool "${name}"`);
@@ -58,7 +64,8 @@ function isTool(item: object): item is Tool {
 /** What the AI SDK would do and Nerva would not must not be dropped in silence. */
 function refuseIgnored(name: string, given: Readonly<Record<string, unknown>>): void {
   const { type } = given;
-  if (type === 'provider' || type === 'provider-defined') throw invalid(name, 'it is run by the provider; only tools with an execute function can be called here');
+  if (type === 'provider' || type === 'provider-defined')
+    throw invalid(name, 'it is run by the provider; only tools with an execute function can be called here');
   if (given['execute'] === undefined) throw invalid(name, 'it has no execute function');
   for (const option of ['toModelOutput', 'onInputStart', 'onInputDelta', 'onInputAvailable', 'contextSchema']) {
     if (given[option] !== undefined) throw invalid(name, `its ${option} would never be used here; remove it`);
@@ -79,7 +86,12 @@ function fromPlain(name: string, given: Readonly<Record<string, unknown>>): Tool
       needsApproval: (input: unknown) => needsApproval.call(given, input, { toolCallId: '', messages: [] }) as boolean,
     }),
     execute: (input: unknown, context: ToolContext) => {
-      const output: unknown = execute.call(given, input, { ...context, toolCallId: context.callId, messages: [], abortSignal: context.signal });
+      const output: unknown = execute.call(given, input, {
+        ...context,
+        toolCallId: context.callId,
+        messages: [],
+        abortSignal: context.signal,
+      });
       return isStream(output) ? lastOf(output, context.signal) : output;
     },
   });
@@ -92,7 +104,8 @@ function schemaOf(name: string, schema: unknown): { readonly inputSchema: Schema
     return { inputSchema: schema as Schema };
   }
   const { jsonSchema, validate } = schema;
-  if (typeof jsonSchema !== 'object' || jsonSchema === null || jsonSchema instanceof Promise) throw invalid(name, 'its JSON Schema comes later (a promise); give it as data');
+  if (typeof jsonSchema !== 'object' || jsonSchema === null || jsonSchema instanceof Promise)
+    throw invalid(name, 'its JSON Schema comes later (a promise); give it as data');
   const { $schema: _, ...inputJsonSchema } = jsonSchema as JsonObject;
   if (typeof validate !== 'function') return { inputSchema: inputJsonSchema };
   return {

@@ -138,7 +138,8 @@ function write(value: Json, parts: string[], room: { left: number }): void {
     }
     return put(']', parts, room);
   }
-  if (typeof value !== 'object' || value === null) return put(JSON.stringify(typeof value === 'string' ? value.slice(0, room.left) : value), parts, room);
+  if (typeof value !== 'object' || value === null)
+    return put(JSON.stringify(typeof value === 'string' ? value.slice(0, room.left) : value), parts, room);
   put('{', parts, room);
   for (const [i, key] of Object.keys(value).entries()) {
     if (room.left <= 0) return;

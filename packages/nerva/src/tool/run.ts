@@ -4,7 +4,11 @@ import type { Tool, ToolContext } from './types.ts';
 
 /** How one attempt ended. */
 export type ToolOutcome =
-  | { readonly type: 'returned'; readonly output: Json; /** Bytes cut from an output that was too large. */ readonly truncatedBytes?: number }
+  | {
+      readonly type: 'returned';
+      readonly output: Json;
+      /** Bytes cut from an output that was too large. */ readonly truncatedBytes?: number;
+    }
   | {
       readonly type: 'failed';
       readonly why: ToolFailure;
@@ -133,7 +137,12 @@ function bounded(running: Promise<ToolOutcome>, attempt: Attempt, bounds: Bounds
     const stop = (why: 'timeout' | 'cancelled'): void => {
       if (stopped !== null || isOver) return;
       stopped = why;
-      controller.abort(new NervaError('CANCELLED', why === 'timeout' ? `The tool took more than ${attempt.tool.timeoutMs} ms.` : 'The call was cancelled.'));
+      controller.abort(
+        new NervaError(
+          'CANCELLED',
+          why === 'timeout' ? `The tool took more than ${attempt.tool.timeoutMs} ms.` : 'The call was cancelled.',
+        ),
+      );
       after(world, graceMs, timer.signal, () => {
         if (!isOver) finish(stoppedOutcome(why, attempt, `It did not stop within ${graceMs} ms, so its end is unknown.`));
       });
@@ -141,7 +150,8 @@ function bounded(running: Promise<ToolOutcome>, attempt: Attempt, bounds: Bounds
     const cancel = (): void => stop('cancelled');
     void running.then((outcome) => {
       if (isOver) onLate?.(outcome);
-      else if (stopped !== null && outcome.type === 'failed' && (outcome.why === 'threw' || outcome.why === 'cancelled')) finish(stoppedOutcome(stopped, attempt, outcome.message));
+      else if (stopped !== null && outcome.type === 'failed' && (outcome.why === 'threw' || outcome.why === 'cancelled'))
+        finish(stoppedOutcome(stopped, attempt, outcome.message));
       else finish(outcome);
     });
     // The tool itself may have caused the abort before it returned its promise.
@@ -170,7 +180,9 @@ function failure(why: ToolFailure, message: string, started: boolean): ToolOutco
 function describe(error: unknown): string {
   try {
     if (!(error instanceof Error)) return `It threw ${typeof error === 'string' ? error : (JSON.stringify(error) ?? typeof error)}`;
-    return error.name === 'Error' || error.name === 'NervaError' ? String(error.message) : `${String(error.name)}: ${String(error.message)}`;
+    return error.name === 'Error' || error.name === 'NervaError'
+      ? String(error.message)
+      : `${String(error.name)}: ${String(error.message)}`;
   } catch {
     // An error whose own text throws.
     return 'It threw something that cannot be shown.';

@@ -1,4 +1,15 @@
-import { checkJson, checkOptions, checkRange, compileSchema, freeze, NervaError, type CompiledSchema, type Infer, type JsonObject, type Schema } from '../core/index.ts';
+import {
+  checkJson,
+  checkOptions,
+  checkRange,
+  compileSchema,
+  freeze,
+  NervaError,
+  type CompiledSchema,
+  type Infer,
+  type JsonObject,
+  type Schema,
+} from '../core/index.ts';
 import type { Reconciled, Tool, ToolContext, ToolEffect } from './types.ts';
 
 /** What `tool` takes. `I` is what the input schema stands for. */
@@ -52,7 +63,9 @@ export function tool<const S extends Schema, O>(options: ToolOptions<S, Infer<S>
     inputJsonSchema,
     definition: freeze({ name, description, effect, inputSchema: inputJsonSchema }),
     parseInput: (value) => input.parse(value) as ReturnType<Tool<Infer<S>, O>['parseInput']>,
-    ...(output !== undefined && { parseOutput: (value: unknown) => output.parse(value) as ReturnType<NonNullable<Tool<Infer<S>, O>['parseOutput']>> }),
+    ...(output !== undefined && {
+      parseOutput: (value: unknown) => output.parse(value) as ReturnType<NonNullable<Tool<Infer<S>, O>['parseOutput']>>,
+    }),
     needsApproval: (value) => asks(needsApproval, value),
     ...(dedupe !== undefined && { dedupe }),
     ...(reconcile !== undefined && { reconcile }),
@@ -70,19 +83,25 @@ export function notDone(message: string, options: { readonly cause?: unknown } =
 export function checkName(name: unknown): asserts name is string {
   if (typeof name === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(name)) return;
   const came = typeof name === 'string' ? JSON.stringify(name.slice(0, 100)) : name === undefined ? 'nothing' : `a ${typeof name}`;
-  throw new NervaError('TOOL_INVALID', `A tool's name must be 1–64 of A-Z a-z 0-9 _ -; ${came} came. No tool was made.`, { details: { name: String(name) } });
+  throw new NervaError('TOOL_INVALID', `A tool's name must be 1–64 of A-Z a-z 0-9 _ -; ${came} came. No tool was made.`, {
+    details: { name: String(name) },
+  });
 }
 
 /** The error for a malformed tool. */
 export function invalid(name: string, why: string, cause?: unknown): NervaError {
-  return new NervaError('TOOL_INVALID', `Tool "${name}": ${why}. No tool was made.`, { details: { name }, ...(cause !== undefined && { cause }) });
+  return new NervaError('TOOL_INVALID', `Tool "${name}": ${why}. No tool was made.`, {
+    details: { name },
+    ...(cause !== undefined && { cause }),
+  });
 }
 
 /** What types say and plain JavaScript may not. */
 function checkShape({ name, description, effect, needsApproval, execute, ...others }: Readonly<Record<string, unknown>>): void {
   checkName(name);
   if (description !== undefined && typeof description !== 'string') throw invalid(name, 'description must be text');
-  if (effect !== undefined && !EFFECTS.includes(effect)) throw invalid(name, `effect must be ${EFFECTS.join(', ')}; ${JSON.stringify(effect)} came`);
+  if (effect !== undefined && !EFFECTS.includes(effect))
+    throw invalid(name, `effect must be ${EFFECTS.join(', ')}; ${JSON.stringify(effect)} came`);
   if (typeof execute !== 'function') throw invalid(name, 'execute must be a function');
   for (const key of ['dedupe', 'reconcile']) {
     if (others[key] !== undefined && typeof others[key] !== 'function') throw invalid(name, `${key} must be a function`);
@@ -107,7 +126,10 @@ function compiled<S extends Schema>(name: string, option: string, schema: S): Co
     return compileSchema(schema);
   } catch (error) {
     if (!NervaError.is(error, 'SCHEMA_UNSUPPORTED')) throw error;
-    throw new NervaError('SCHEMA_UNSUPPORTED', `Tool "${name}", ${option}: ${error.message}`, { details: { ...error.details, name }, cause: error });
+    throw new NervaError('SCHEMA_UNSUPPORTED', `Tool "${name}", ${option}: ${error.message}`, {
+      details: { ...error.details, name },
+      cause: error,
+    });
   }
 }
 
@@ -120,6 +142,9 @@ function jsonSchemaOf(name: string, schema: CompiledSchema<unknown>): JsonObject
   try {
     return schema.jsonSchema;
   } catch (cause) {
-    throw new NervaError('SCHEMA_UNSUPPORTED', `Tool "${name}", inputSchema: ${String(cause)} Give inputJsonSchema.`, { details: { name }, cause });
+    throw new NervaError('SCHEMA_UNSUPPORTED', `Tool "${name}", inputSchema: ${String(cause)} Give inputJsonSchema.`, {
+      details: { name },
+      cause,
+    });
   }
 }

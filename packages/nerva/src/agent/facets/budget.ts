@@ -1,7 +1,7 @@
-import { known } from '../events.ts';
-import type { Budgets, Facet, Tally } from '../state.ts';
+import { known, type AgentEvent } from '../events.ts';
+import type { AgentState, Budgets, Facet, Tally } from '../state.ts';
 
-const NOTHING: Tally = { tokens: 0, usd: 0, inputTokens: 0, outputTokens: 0 };
+const NOTHING: Tally = { tokens: 0, usd: 0, inputTokens: 0, outputTokens: 0, unknown: 0 };
 
 /** Counts what was spent. A call that was lost or cut off keeps its reservation as spent: nobody knows what it took. */
 export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
@@ -20,20 +20,8 @@ export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
         const { reserve } = event.data;
         return reserve === undefined ? slice : { ...slice, reserved: { seq: raw.seq, tokens: reserve.tokens, usd: reserve.usd ?? 0 } };
       }
-      case 'model.answered': {
-        if (raw.erased === true) return keep(slice);
-        const { inputTokens, outputTokens } = event.data.usage;
-        const unknown = slice.reserved?.seq === event.data.call ? slice.reserved : { tokens: 0, usd: 0 };
-        const isKnown = inputTokens !== null && outputTokens !== null;
-        const took: Tally = {
-          tokens: isKnown ? inputTokens + outputTokens : unknown.tokens,
-          usd: event.data.usd ?? unknown.usd,
-          inputTokens: inputTokens ?? 0,
-          outputTokens: outputTokens ?? 0,
-        };
-        const seen = isKnown ? { tokens: took.tokens, messages: state.turn.messages.count } : slice.seen;
-        return { ...slice, session: add(slice.session, took), turn: add(slice.turn, took), reserved: null, seen };
-      }
+      case 'model.answered':
+        return answered(slice, event, state);
       case 'model.failed':
         return event.data.why === 'lost' ? keep(slice) : { ...slice, reserved: null };
       case 'model.interrupted':
@@ -44,12 +32,29 @@ export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
   },
 };
 
+function answered(slice: Budgets, event: AgentEvent & { readonly type: 'model.answered' }, state: AgentState): Budgets {
+  if (event.erased === true) return keep(slice);
+  const { inputTokens, outputTokens } = event.data.usage;
+  const reserved = slice.reserved?.seq === event.data.call ? slice.reserved : { tokens: 0, usd: 0 };
+  const isKnown = inputTokens !== null && outputTokens !== null;
+  const took: Tally = {
+    tokens: isKnown ? inputTokens + outputTokens : reserved.tokens,
+    usd: event.data.usd ?? reserved.usd,
+    inputTokens: inputTokens ?? 0,
+    outputTokens: outputTokens ?? 0,
+    unknown: isKnown ? 0 : 1,
+  };
+  const seen = isKnown ? { tokens: took.tokens, messages: state.turn.messages.count } : slice.seen;
+  return { ...slice, session: add(slice.session, took), turn: add(slice.turn, took), reserved: null, seen };
+}
+
 const add = (a: Tally, b: Tally): Tally => ({
   tokens: a.tokens + b.tokens, usd: a.usd + b.usd, inputTokens: a.inputTokens + b.inputTokens, outputTokens: a.outputTokens + b.outputTokens,
+  unknown: a.unknown + b.unknown,
 });
 
 function keep(slice: Budgets): Budgets {
   if (slice.reserved === null) return slice;
-  const took: Tally = { tokens: slice.reserved.tokens, usd: slice.reserved.usd, inputTokens: 0, outputTokens: 0 };
+  const took: Tally = { tokens: slice.reserved.tokens, usd: slice.reserved.usd, inputTokens: 0, outputTokens: 0, unknown: 1 };
   return { ...slice, session: add(slice.session, took), turn: add(slice.turn, took), reserved: null };
 }

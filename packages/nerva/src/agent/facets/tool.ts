@@ -18,6 +18,7 @@ export const toolFacet: Facet<Calls> & { readonly name: 'tool' } = {
     if (event === null) return slice;
     switch (event.type) {
       case 'model.answered':
+        return state.model.settledBy === raw.seq ? { ...slice, slots: proposals(event) } : slice;
       case 'policy.decided':
         return { ...slice, slots: proposals(event) };
       case 'approval.requested':
@@ -112,6 +113,6 @@ function proposals(event: AgentEvent & { readonly type: 'model.answered' | 'poli
   if (event.type === 'model.answered') {
     return toolCalls(event.data.parts ?? []).map(({ id, name, input, malformed }, part) => ({ ...NEW, asker: event.seq, part, id, name, input, malformed: malformed === true }));
   }
-  if (event.data.action.type !== 'call') return [];
+  if (event.erased === true || event.data.action.type !== 'call') return [];
   return event.data.action.calls.map(({ tool, input }, part) => ({ ...NEW, asker: event.seq, part, id: `${event.seq}.${part}`, name: tool, input, malformed: false }));
 }

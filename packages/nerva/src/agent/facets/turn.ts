@@ -1,5 +1,6 @@
 import type { Json } from '../../core/index.ts';
 import type { Message, Part, ToolResultPart } from '../../model/index.ts';
+import type { Action } from '../../policy/index.ts';
 import { known, type AgentEvent, type EventData } from '../events.ts';
 import { listOf, push } from '../list.ts';
 import { taken, textOf, toolCalls, userMessage } from '../messages.ts';
@@ -35,9 +36,9 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
       case 'approval.denied':
         return outcome(slice, event, state);
       case 'session.forked':
-        return inTurn(slice, (turn) => ({ phase: turn.phase === 'model' ? 'next' : turn.phase }));
+        return slice.open?.phase === 'model' ? askedAnew(slice) : slice;
       default:
-        return slice.open === null ? slice : stepped(slice, event);
+        return slice.open === null ? slice : stepped(slice, event, state);
     }
   },
   decide: decideTurn,
@@ -67,17 +68,20 @@ function started(slice: Turns, event: AgentEvent & { readonly type: 'turn.starte
 }
 
 /** Model calls, policies and what they gave. */
-function stepped(slice: Turns, event: AgentEvent): Turns {
+function stepped(slice: Turns, event: AgentEvent, state: AgentState): Turns {
   switch (event.type) {
     case 'model.called': {
       const next = taken(slice, event.data.takes ?? [], true);
       return inTurn({ ...next, steps: next.steps + 1 }, (turn) => ({ phase: 'model', steps: turn.steps + 1, answer: null, takes: [...turn.takes, ...(event.data.takes ?? [])] }));
     }
     case 'model.answered':
-      return answered(slice, event);
+      return isOutcome(event, state) ? answered(slice, event) : slice;
     case 'model.failed':
-      return inTurn(slice, () => (event.data.why === 'lost' ? { phase: 'next' } : { phase: 'next', failure: { code: event.data.code ?? '', message: event.data.message ?? '' } }));
+      if (!isOutcome(event, state)) return slice;
+      if (event.data.why === 'lost') return askedAnew(slice);
+      return inTurn(slice, () => ({ phase: 'next', failure: { code: event.data.code ?? '', message: event.data.message ?? '' } }));
     case 'model.interrupted': {
+      if (!isOutcome(event, state)) return slice;
       const text: readonly Part[] = event.erased === true ? [] : event.data.parts.filter((part) => part.type === 'text' && part.text !== '');
       const kept = text.length === 0 ? slice : { ...slice, messages: push(slice.messages, { role: 'assistant', parts: text, origin: 'model' }) };
       return inTurn(kept, () => ({ phase: 'next' }));
@@ -93,8 +97,15 @@ function stepped(slice: Turns, event: AgentEvent): Turns {
   }
 }
 
+/** The first outcome of the open call; a second one, or one of an earlier call that came late, changes nothing. */
+const isOutcome = (event: AgentEvent, { model }: AgentState): boolean => model.settledBy === event.seq;
+
+/** The call gave nothing and is made again: it is no step, and the policy that wanted it is not asked twice. */
+function askedAnew(slice: Turns): Turns {
+  return inTurn({ ...slice, steps: slice.steps - 1 }, (turn) => ({ phase: 'ask', steps: turn.steps - 1 }));
+}
+
 function answered(slice: Turns, event: AgentEvent & { readonly type: 'model.answered' }): Turns {
-  if (slice.open?.phase !== 'model') return slice; // a second outcome of the same call: the first stands
   const parts: readonly Part[] = event.erased === true ? [{ type: 'text', text: '[erased]' }] : event.data.parts;
   const messages = parts.length === 0 ? slice.messages : push(slice.messages, { role: 'assistant', parts, origin: 'model' });
   if (toolCalls(parts).length > 0) return inTurn({ ...slice, messages }, () => ({ phase: 'tools' }));
@@ -102,7 +113,7 @@ function answered(slice: Turns, event: AgentEvent & { readonly type: 'model.answ
 }
 
 function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.decided' }): Turns {
-  const { action } = event.data;
+  const action: Action = event.erased === true ? { type: 'answer', text: '[erased]' } : event.data.action;
   const steps = slice.steps + 1;
   if (action.type === 'model') return inTurn({ ...slice, steps }, () => ({ phase: 'ask' }));
   if (action.type === 'call') {

@@ -1,6 +1,18 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { NervaError, type World } from '../../core/index.ts';
-import { frameHash, refusal, RELEASE, rowAfter, type Append, type AppendResult, type Checked, type Sid, type Status, type Store, type StoreLimits } from '../../log/index.ts';
+import {
+  frameHash,
+  refusal,
+  RELEASE,
+  rowAfter,
+  type Append,
+  type AppendResult,
+  type Checked,
+  type Sid,
+  type Status,
+  type Store,
+  type StoreLimits,
+} from '../../log/index.ts';
 import { fromFailure, type Failure } from './errors.ts';
 import { PRUNED, type Segment, type SessionRow, type SessionRows, type Words } from './session-rows.ts';
 
@@ -40,6 +52,8 @@ export interface AppenderContext {
   readonly limits: StoreLimits;
   readonly incarnation: string;
   readonly digest: World['digest'];
+  /** Told of a session that is born with its driver. */
+  readonly own: (s: number, owner: string) => void;
 }
 
 /** Writes frames inside the transaction of a group. A refused or failed frame has written nothing. */
@@ -56,14 +70,20 @@ export class Appender {
   constructor(context: AppenderContext) {
     const { database } = context;
     this.#context = context;
-    this.#insert = database.prepare('insert into ev(g, s, seq, count, id, at_ms, epoch, writer, by, cause, fact, hash, data) values (?,?,?,?,?,?,?,?,?,?,?,?,?)');
+    this.#insert = database.prepare(
+      'insert into ev(g, s, seq, count, id, at_ms, epoch, writer, by, cause, fact, hash, data) values (?,?,?,?,?,?,?,?,?,?,?,?,?)',
+    );
     this.#atSeq = database.prepare('select id, seq, count, at_ms, epoch from ev where s = ? and seq = ?');
     this.#fact = database.prepare('select id, seq, count, at_ms, epoch from ev where s = ? and id = ? and fact = 1');
     this.#holding = database.prepare('select hash, at_ms from ev where s = ? and seq <= ? order by seq desc limit 1');
     this.#useBlob = database.prepare('insert or ignore into blob_use(ref, s) values (?, ?)');
     this.#addFork = database.prepare('insert or ignore into fork(holder, s) values (?, ?)');
     this.#nextG = Number(
-      database.prepare("select max(coalesce((select max(g) from ev), 0), coalesce((select cast(value as integer) from meta where key = 'g'), 0)) + 1 as g").get()?.['g'],
+      database
+        .prepare(
+          "select max(coalesce((select max(g) from ev), 0), coalesce((select cast(value as integer) from meta where key = 'g'), 0)) + 1 as g",
+        )
+        .get()?.['g'],
     );
   }
 
@@ -98,11 +118,15 @@ export class Appender {
     if (taken !== null) return this.#forkedBefore(taken, parent, fork);
     if (!Number.isSafeInteger(fork.at) || fork.at < 0 || fork.at >= parent.head) {
       const details = { sid: fork.parent, at: fork.at, head: parent.head };
-      throw new NervaError('LOG_RANGE', `Cannot fork ${fork.parent} at ${fork.at}; expected 0…${parent.head - 1}. Nothing was written.`, { details });
+      throw new NervaError('LOG_RANGE', `Cannot fork ${fork.parent} at ${fork.at}; expected 0…${parent.head - 1}. Nothing was written.`, {
+        details,
+      });
     }
     const segments = segmentsUpto(parent, fork.at);
     if (segments.some(([s]) => rows.numbered(s).gone === PRUNED)) {
-      throw new NervaError('LOG_PRUNED', `The events of ${fork.parent} were pruned and cannot be inherited. Nothing was written.`, { details: { sid: fork.parent } });
+      throw new NervaError('LOG_PRUNED', `The events of ${fork.parent} were pruned and cannot be inherited. Nothing was written.`, {
+        details: { sid: fork.parent },
+      });
     }
     const point = this.#holding.get(segments.at(-1)?.[0] ?? 0, fork.at);
     const row: SessionRow = {
@@ -126,7 +150,9 @@ export class Appender {
       const first = this.#atSeq.get(taken.s, taken.base);
       if (first?.['id'] === fork.id) return { result: repeated(first), tenant: taken.tenant, work: false };
     }
-    throw new NervaError('FRAME_INVALID', `The fork's sid ${JSON.stringify(fork.sid)} is taken; expected a new one. Nothing was written.`, { details: { field: 'sid' } });
+    throw new NervaError('FRAME_INVALID', `The fork's sid ${JSON.stringify(fork.sid)} is taken; expected a new one. Nothing was written.`, {
+      details: { field: 'sid' },
+    });
   }
 
   /** The first result of a frame that is already there, or null: a fact by its id, a decision at its position. */
@@ -145,7 +171,11 @@ export class Appender {
   #birth(tenant: string | null, frame: Omit<Append, 'events'>, nowMs: number): SessionRow {
     const { rows } = this.#context;
     if (rows.any(frame.sid) !== null) {
-      throw new NervaError('TENANT_DENIED', `The session id ${JSON.stringify(frame.sid)} is taken by another tenant. Nothing was written.`, { details: { sid: frame.sid } });
+      throw new NervaError(
+        'TENANT_DENIED',
+        `The session id ${JSON.stringify(frame.sid)} is taken by another tenant. Nothing was written.`,
+        { details: { sid: frame.sid } },
+      );
     }
     return { ...newborn(rows.number(), frame.sid, tenant ?? 'default', nowMs), trace: frame.then?.trace ?? frame.sid };
   }
@@ -157,6 +187,7 @@ export class Appender {
     if (why !== null) return { result: { ok: false, why, head: row.head }, tenant: row.tenant, work: false };
     const after = rowAfter(null, frame);
     rows.add(row);
+    if (frame.then?.owner !== undefined) this.#context.own(row.s, frame.then.owner);
     return this.#write(row, frame, { ...payload, after });
   }
 
@@ -169,11 +200,37 @@ export class Appender {
     const fact = frame.expected === 'fact';
     const { id, sid, cause } = frame;
     const writer = { incarnation, epoch, release: RELEASE };
-    const envelope = { id, sid, seq, count, atMs, writer, by, tenant: row.tenant, ...(cause === undefined ? {} : { cause }), trace: row.trace, fact };
+    const envelope = {
+      id,
+      sid,
+      seq,
+      count,
+      atMs,
+      writer,
+      by,
+      tenant: row.tenant,
+      ...(cause === undefined ? {} : { cause }),
+      trace: row.trace,
+      fact,
+    };
     const hash = frameHash({ digest }, row.hash, envelope, checked.text);
     const writerNumber = words.number(`${incarnation} ${RELEASE}`);
     const bytes = Buffer.from(hash, 'hex');
-    this.#insert.run(this.#nextG, row.s, seq, count, id, atMs, epoch, writerNumber, words.number(by), shortCause(sid, cause), fact ? 1 : null, bytes, checked.text);
+    this.#insert.run(
+      this.#nextG,
+      row.s,
+      seq,
+      count,
+      id,
+      atMs,
+      epoch,
+      writerNumber,
+      words.number(by),
+      shortCause(sid, cause),
+      fact ? 1 : null,
+      bytes,
+      checked.text,
+    );
     this.#nextG++;
     for (const ref of checked.blobs) this.#useBlob.run(ref, row.s);
     row.head = seq + count;

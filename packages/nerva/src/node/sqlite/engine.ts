@@ -32,6 +32,7 @@ export class Engine {
   readonly #database: DatabaseSync;
   readonly #rows: SessionRows;
   readonly #words: Words;
+  readonly #work: Work;
   readonly #handlers: Readonly<Record<string, (args: never) => unknown>>;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
@@ -45,8 +46,8 @@ export class Engine {
     const database = (this.#database = openWriter(path));
     const words = (this.#words = new Words(database));
     const rows = (this.#rows = new SessionRows(database, words));
-    const appender = new Appender({ database, rows, words, limits, incarnation, digest });
-    const work = new Work(database, rows, limits);
+    const work = (this.#work = new Work(database, rows, limits));
+    const appender = new Appender({ database, rows, words, limits, incarnation, digest, own: (s, owner) => work.own(s, owner) });
     const upkeep = new Upkeep({ database, rows, words, digest, nextG: () => appender.nextG, forget: (s) => work.forget(s) });
     const flushed =
       <A, R>(run: (args: A) => R) =>
@@ -90,8 +91,10 @@ export class Engine {
       phase = 'commit';
       this.#commit.run();
     } catch (error) {
+      this.#work.settle(false);
       return this.#failed(group, error, phase);
     }
+    this.#work.settle(true);
     this.#keepLogShort(group.some(({ name }) => name === 'truncate'));
     return { outcomes, poisoned: this.#poisoned };
   }

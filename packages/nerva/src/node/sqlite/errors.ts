@@ -51,9 +51,15 @@ function meaning(extended: number, phase: Phase): { readonly code: ErrorCode; re
     case SQLITE.full:
       return { code: 'STORE_FULL', says: 'the disk is full, nothing of the frame was written; free space and append the frame again' };
     case SQLITE.readonly:
-      return { code: 'STORE_READONLY', says: 'the file cannot be written; open it with readOnly, or make the file and its directory writable' };
+      return {
+        code: 'STORE_READONLY',
+        says: 'the file cannot be written; open it with readOnly, or make the file and its directory writable',
+      };
     case SQLITE.cantopen:
-      return { code: 'STORE_READONLY', says: 'the file or its directory cannot be opened or created; check that the directory exists and is writable' };
+      return {
+        code: 'STORE_READONLY',
+        says: 'the file or its directory cannot be opened or created; check that the directory exists and is writable',
+      };
     case SQLITE.corrupt:
     case SQLITE.notadb:
       return { code: 'STORE_CORRUPT', says: 'the file is damaged or no Nerva store; it was left as it is, restore a backup' };

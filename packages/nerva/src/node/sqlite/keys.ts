@@ -45,7 +45,11 @@ export function fileKeys(path: string): KeyPort & { close(): void } {
   return {
     seal(subject, text) {
       const { key } = entries.get(subject) ?? add(subject, randomBytes(KEY_BYTES));
-      if (key === null) throw new NervaError('SUBJECT_ERASED', `The key of subject ${JSON.stringify(subject)} was destroyed. Nothing was sealed or written.`);
+      if (key === null)
+        throw new NervaError(
+          'SUBJECT_ERASED',
+          `The key of subject ${JSON.stringify(subject)} was destroyed. Nothing was sealed or written.`,
+        );
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv('aes-256-gcm', key, nonce);
       return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64');
@@ -86,7 +90,11 @@ function openFile(path: string): number {
     closeSync(directory);
     return file;
   } catch (error) {
-    throw new NervaError('STORE_READONLY', `${path}: the file of keys cannot be opened for writing. Check that its directory exists and is writable.`, { cause: error, details: { path } });
+    throw new NervaError(
+      'STORE_READONLY',
+      `${path}: the file of keys cannot be opened for writing. Check that its directory exists and is writable.`,
+      { cause: error, details: { path } },
+    );
   }
 }
 
@@ -109,9 +117,14 @@ function load(path: string, file: number, entries: Map<string, Entry>): number {
     const parts = LINE.exec(line);
     if (parts === null) {
       closeSync(file);
-      throw new NervaError('STORE_CORRUPT', `${path} is no file of keys: the line at byte ${offset} is malformed. It was left as it is.`, { details: { path, offset } });
+      throw new NervaError('STORE_CORRUPT', `${path} is no file of keys: the line at byte ${offset} is malformed. It was left as it is.`, {
+        details: { path, offset },
+      });
     }
-    entries.set(JSON.parse(parts[2] as string) as string, { key: parts[1] === GONE ? null : Buffer.from(parts[1] as string, 'base64'), offset });
+    entries.set(JSON.parse(parts[2] as string) as string, {
+      key: parts[1] === GONE ? null : Buffer.from(parts[1] as string, 'base64'),
+      offset,
+    });
     offset += Buffer.byteLength(line) + 1;
   }
   if (fstatSync(file).size > end) ftruncateSync(file, end);

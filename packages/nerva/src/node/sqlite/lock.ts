@@ -28,10 +28,14 @@ export function takeLock(path: string): Lock {
     database?.close();
     if (isBusy(error)) throw locked(path, pidFile, error);
     if (isRefused(error)) {
-      throw new NervaError('STORE_READONLY', `${path}: the directory is not writable (${error.message}). Open with readOnly, or make it writable.`, {
-        cause: error,
-        details: { path },
-      });
+      throw new NervaError(
+        'STORE_READONLY',
+        `${path}: the directory is not writable (${error.message}). Open with readOnly, or make it writable.`,
+        {
+          cause: error,
+          details: { path },
+        },
+      );
     }
     throw storeError(error, 'open', path);
   }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { checkOptions, checkRange, type World } from '../../core/index.ts';
+import { checkOptions, checkRange, NervaError, type World } from '../../core/index.ts';
 import { STORE_LIMITS, type KeyPort, type StoreLimits } from '../../log/index.ts';
 import { inlineCommitter } from './engine.ts';
 import { GroupCommit, type Committer } from './group-commit.ts';
@@ -30,13 +30,26 @@ const OPTIONS: readonly (keyof SqliteOptions)[] = ['world', 'limits', 'keys', 'w
  * @throws STORE_LOCKED (names the holder), STORE_READONLY, STORE_CORRUPT, STORE_VERSION: the file is as it was. OPTION_*.
  */
 export async function openSqlite(path: string, options: SqliteOptions): Promise<SqliteStore> {
-  return openWith(path, options, (engine) => (options.writer === 'thread' ? threadCommitter(engine) : inlineCommitter({ ...engine, digest: options.world.digest })));
+  return openWith(path, options, (engine) =>
+    options.writer === 'thread' ? threadCommitter(engine) : inlineCommitter({ ...engine, digest: options.world.digest }),
+  );
 }
 
 /** The same with a committer of the caller's choice. */
-export async function openWith(path: string, options: SqliteOptions, committer: (engine: Parameters<typeof threadCommitter>[0]) => Committer): Promise<SqliteStore> {
+export async function openWith(
+  path: string,
+  options: SqliteOptions,
+  committer: (engine: Parameters<typeof threadCommitter>[0]) => Committer,
+): Promise<SqliteStore> {
   checkOptions(options, OPTIONS, 'openSqlite');
-  const { world, keys, readOnly = false } = options;
+  const { world, keys, readOnly = false, writer = 'inline' } = options;
+  if (writer !== 'inline' && writer !== 'thread') {
+    throw new NervaError(
+      'OPTION_INVALID',
+      `openSqlite: writer is ${JSON.stringify(writer)}; expected inline or thread. Nothing was opened.`,
+      { details: { option: 'writer' } },
+    );
+  }
   const limits = limitsOf(options.limits ?? {});
   const file = resolve(path);
   const lock = readOnly ? null : takeLock(file);
@@ -63,8 +76,20 @@ function assemble({ file, lock, world, limits, keys, committer }: Parts): Sqlite
   const reader = new Reader(database, { path: file, keys, digest: world.digest });
   try {
     const incarnation = String(database.prepare("select value from meta where key = 'incarnation'").get()?.['value']);
-    const writer = lock === null ? null : new GroupCommit(committer({ path: file, limits, incarnation }), { world, queueMax: limits.queueMax });
-    const shared: Shared = { path: file, world, limits, keys, incarnation, reader, writer, lock, watch: new Watch(world, lock === null), closing: null };
+    const writer =
+      lock === null ? null : new GroupCommit(committer({ path: file, limits, incarnation }), { world, queueMax: limits.queueMax });
+    const shared: Shared = {
+      path: file,
+      world,
+      limits,
+      keys,
+      incarnation,
+      reader,
+      writer,
+      lock,
+      watch: new Watch(world, lock === null),
+      closing: null,
+    };
     return sqliteStore(shared);
   } catch (error) {
     reader.close();
@@ -77,4 +102,3 @@ function limitsOf(given: Partial<StoreLimits>): StoreLimits {
   for (const [name, value] of Object.entries(given)) checkRange(name, value, 1, Number.MAX_SAFE_INTEGER);
   return { ...STORE_LIMITS, ...given };
 }
-

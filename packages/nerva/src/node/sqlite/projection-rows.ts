@@ -46,13 +46,17 @@ function rowsOf(reader: Reader, space: string, overlays: Map<string, Overlay>): 
       const fits = (key: string): boolean => key.startsWith(prefix) && (after === null || key > after);
       // Deleted rows are among the stored: so many more are fetched that they cannot hide the others.
       const wanted = Math.min(Number.MAX_SAFE_INTEGER, limit + overlay.written.size);
-      const stored = overlay.cleared ? [] : reader.scan(space, { from: prefix, after, limit: wanted }).filter(({ key }) => key.startsWith(prefix));
+      const stored = overlay.cleared
+        ? []
+        : reader.scan(space, { from: prefix, after, limit: wanted }).filter(({ key }) => key.startsWith(prefix));
       const merged = new Map(stored.map(({ key, value }) => [key, value]));
       for (const [key, value] of overlay.written) {
         if (value === null) merged.delete(key);
         else if (fits(key)) merged.set(key, value);
       }
-      return Array.from(merged, ([key, value]) => ({ key, value })).sort(byKey).slice(0, limit);
+      return Array.from(merged, ([key, value]) => ({ key, value }))
+        .sort(byKey)
+        .slice(0, limit);
     },
     clear() {
       overlay.cleared = true;

@@ -1,8 +1,35 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { NervaError, type World } from '../../core/index.ts';
-import { chainWalk, cutFrame, decodeEvents, isPruned, type ChainLink, type Cursor, type Envelope, type EventId, type Frame, type KeyPort, type SessionInfo, type Sid, type Status, type StoreStats, type Verification } from '../../log/index.ts';
+import {
+  chainWalk,
+  cutFrame,
+  decodeEvents,
+  isPruned,
+  type ChainLink,
+  type Cursor,
+  type Envelope,
+  type EventId,
+  type Frame,
+  type KeyPort,
+  type SessionInfo,
+  type Sid,
+  type Status,
+  type StoreStats,
+  type Verification,
+} from '../../log/index.ts';
 import { storeError } from './errors.ts';
-import { isVisible, SESSION_SELECT, STATUSES, toInfo, toRow, TOMBSTONE, unknown, type Segment, type SessionColumns, type SessionRow } from './session-rows.ts';
+import {
+  isVisible,
+  SESSION_SELECT,
+  STATUSES,
+  toInfo,
+  toRow,
+  TOMBSTONE,
+  unknown,
+  type Segment,
+  type SessionColumns,
+  type SessionRow,
+} from './session-rows.ts';
 
 /** Of a page: no read transaction is longer. */
 export const PAGE_FRAMES = 256;
@@ -62,7 +89,9 @@ export class Reader {
   /** The count of events; 0 when the session is not there. */
   head(sid: Sid, tenant: string | null): number {
     const columns = this.#one(`${SESSION_SELECT} where s.sid = ?`, sid);
-    return columns === undefined || Number(columns['gone']) === TOMBSTONE || (tenant !== null && columns['tenant_text'] !== tenant) ? 0 : Number(columns['head']);
+    return columns === undefined || Number(columns['gone']) === TOMBSTONE || (tenant !== null && columns['tenant_text'] !== tenant)
+      ? 0
+      : Number(columns['head']);
   }
 
   /** Frames of the range, cut to it: at most `limit`, and no more after a megabyte. @throws LOG_PRUNED, SESSION_UNKNOWN, SESSION_DELETED */
@@ -84,13 +113,20 @@ export class Reader {
   }
 
   /** The next page of the feed, and the position it ends at. `done` when there is nothing behind it. */
-  feed(after: number, tenant: string | null): { readonly entries: readonly FeedEntry[]; readonly position: number; readonly done: boolean } {
+  feed(
+    after: number,
+    tenant: string | null,
+  ): { readonly entries: readonly FeedEntry[]; readonly position: number; readonly done: boolean } {
     const sql = `select ${EV}, s.sid, s.trace, t.text as tenant_text from ev join session s on s.s = ev.s join word t on t.id = s.tenant
       where ev.g > :after order by ev.g limit ${PAGE_FRAMES}`;
     const page = this.#take(sql, { after }, PAGE_BYTES);
     const entries: FeedEntry[] = [];
     for (const columns of page) {
-      const holder = { sid: String(columns['sid']), tenant: String(columns['tenant_text']), trace: String(columns['trace'] ?? columns['sid']) };
+      const holder = {
+        sid: String(columns['sid']),
+        tenant: String(columns['tenant_text']),
+        trace: String(columns['trace'] ?? columns['sid']),
+      };
       if (isPruned(String(columns['data'])) || (tenant !== null && tenant !== holder.tenant)) continue;
       entries.push({ cursor: String(columns['g']), frame: this.#open(columns, holder) });
     }
@@ -98,7 +134,19 @@ export class Reader {
   }
 
   /** Sessions in the order of their creation. */
-  list({ tenant, status, agent, after, limit }: { readonly tenant: string | null; readonly status: Status | null; readonly agent: string | null; readonly after: Sid | null; readonly limit: number }): SessionInfo[] {
+  list({
+    tenant,
+    status,
+    agent,
+    after,
+    limit,
+  }: {
+    readonly tenant: string | null;
+    readonly status: Status | null;
+    readonly agent: string | null;
+    readonly after: Sid | null;
+    readonly limit: number;
+  }): SessionInfo[] {
     const found = this.#all(
       `${SESSION_SELECT} where (s.gone is null or s.gone <> ${TOMBSTONE}) and (:tenant is null or t.text = :tenant) and (:status is null or s.status = :status)
         and (:agent is null or a.text = :agent) and (:after is null or s.s > (select s from session where sid = :after)) order by s.s limit :limit`,
@@ -122,7 +170,10 @@ export class Reader {
       events += Number(row['events']);
       bytes += Number(row['bytes']);
     }
-    const frames = tenant === null ? this.#all('select count(*) as frames from ev', {}) : this.#all(`select count(*) as frames from ev join session s on s.s = ev.s where ${mine}`, { tenant });
+    const frames =
+      tenant === null
+        ? this.#all('select count(*) as frames from ev', {})
+        : this.#all(`select count(*) as frames from ev join session s on s.s = ev.s where ${mine}`, { tenant });
     const blobs = this.#all(`select count(*) as blobs, coalesce(sum(bytes), 0) as bytes from blob s where ${mine}`, { tenant });
     const snapshots = this.#all(`select count(*) as snapshots from snapshot join session s on s.s = snapshot.s where ${mine}`, { tenant });
     return {
@@ -137,15 +188,26 @@ export class Reader {
   }
 
   /** The newest snapshot at or below `upto`, or null. */
-  snapshot(sid: Sid, tenant: string | null, { key, upto }: { readonly key: string; readonly upto: number }): { readonly seq: number; readonly state: string } | null {
+  snapshot(
+    sid: Sid,
+    tenant: string | null,
+    { key, upto }: { readonly key: string; readonly upto: number },
+  ): { readonly seq: number; readonly state: string } | null {
     const { s } = this.session(sid, tenant);
-    const [found] = this.#all('select seq, state from snapshot where s = :s and key = :key and seq <= :upto order by seq desc limit 1', { s, key, upto });
+    const [found] = this.#all('select seq, state from snapshot where s = :s and key = :key and seq <= :upto order by seq desc limit 1', {
+      s,
+      key,
+      upto,
+    });
     return found === undefined ? null : { seq: Number(found['seq']), state: String(found['state']) };
   }
 
   /** Content of a blob, sealed or not, of every subject that has it. */
   blob(ref: string, tenant: string | null): readonly { readonly subject: string; readonly content: Uint8Array | string }[] {
-    const found = this.#all('select subject, content from blob where ref = :ref and (:tenant is null or tenant = (select id from word where text = :tenant))', { ref, tenant });
+    const found = this.#all(
+      'select subject, content from blob where ref = :ref and (:tenant is null or tenant = (select id from word where text = :tenant))',
+      { ref, tenant },
+    );
     return found.map((row) => ({ subject: String(row['subject']), content: row['content'] as Uint8Array | string }));
   }
 
@@ -156,8 +218,14 @@ export class Reader {
   }
 
   /** Rows of a projection's space with `key > after` and `key >= from`, ascending. */
-  scan(space: string, { from, after, limit }: { readonly from: string; readonly after: string | null; readonly limit: number }): readonly { readonly key: string; readonly value: string }[] {
-    const found = this.#all('select key, value from row where space = :space and key >= :from and (:after is null or key > :after) order by key limit :limit', { space, from, after, limit });
+  scan(
+    space: string,
+    { from, after, limit }: { readonly from: string; readonly after: string | null; readonly limit: number },
+  ): readonly { readonly key: string; readonly value: string }[] {
+    const found = this.#all(
+      'select key, value from row where space = :space and key >= :from and (:after is null or key > :after) order by key limit :limit',
+      { space, from, after, limit },
+    );
     return found.map((row) => ({ key: String(row['key']), value: String(row['value']) }));
   }
 
@@ -167,7 +235,7 @@ export class Reader {
     const walk = chainWalk({ digest: this.#options.digest });
     for (const [s, first, upto] of segmentsOf(row)) {
       const holder = s === row.s ? row : this.#holder(s);
-      for (let from = first; from <= upto; ) {
+      for (let from = first; from <= upto;) {
         const page = this.#frames(s, { from, upto, limit: PAGE_FRAMES }, PAGE_BYTES);
         // An empty page inside the range is a hole; the walk finds it at the next frame, or at the end as a wrong head.
         if (page.length === 0) return { ...walk.end(head), ok: false, bad: { seq: from, why: 'the frame is missing' } };
@@ -225,7 +293,16 @@ export class Reader {
       const details = { sid: envelope.sid, seq: envelope.seq };
       throw new NervaError('LOG_PRUNED', `The events of ${envelope.sid} were pruned; its envelopes and chain are left.`, { details });
     }
-    return { ...envelope, events: decodeEvents(payload, this.#options.keys) };
+    try {
+      return { ...envelope, events: decodeEvents(payload, this.#options.keys) };
+    } catch (cause) {
+      const details = { sid: envelope.sid, seq: envelope.seq };
+      throw new NervaError(
+        'LOG_CORRUPT',
+        `The events of ${envelope.sid} at ${envelope.seq} are no JSON any more. Keep the file, restore a backup.`,
+        { cause, details },
+      );
+    }
   }
 
   #link(columns: Columns, { sid, tenant, trace }: Pick<SessionRow, 'sid' | 'tenant' | 'trace'>): ChainLink {
@@ -268,7 +345,10 @@ export class Reader {
   }
 
   #sql(text: string): StatementSync {
-    if (this.#closed) throw new NervaError('STORE_CLOSED', `${this.#options.path} was closed; open it again. Nothing was changed.`, { details: { path: this.#options.path } });
+    if (this.#closed)
+      throw new NervaError('STORE_CLOSED', `${this.#options.path} was closed; open it again. Nothing was changed.`, {
+        details: { path: this.#options.path },
+      });
     const known = this.#prepared.get(text);
     if (known !== undefined) return known;
     const statement = this.#guarded(() => this.#database.prepare(text));

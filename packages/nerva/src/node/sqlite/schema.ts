@@ -57,7 +57,9 @@ export function openWriter(path: string): DatabaseSync {
   return guarded(path, () => {
     const database = new DatabaseSync(path, { timeout: 5000 });
     // Auto-checkpoint would swallow a failed fsync of the main file; the engine checkpoints itself and looks at the result.
-    database.exec(`pragma journal_mode=wal; pragma synchronous=full; pragma wal_autocheckpoint=0; pragma journal_size_limit=${WAL_BYTES_MAX}; pragma cache_size=-16000`);
+    database.exec(
+      `pragma journal_mode=wal; pragma synchronous=full; pragma wal_autocheckpoint=0; pragma journal_size_limit=${WAL_BYTES_MAX}; pragma cache_size=-16000`,
+    );
     return database;
   });
 }
@@ -96,7 +98,9 @@ function create(path: string, incarnation: string): void {
   const database = new DatabaseSync(path, { timeout: 5000 });
   try {
     // One transaction with a rollback journal: a crash half-way leaves an empty file, which is created again.
-    database.exec(`pragma synchronous=full; begin exclusive; pragma application_id=${APPLICATION_ID}; pragma user_version=${SCHEMA_VERSION};${SCHEMA}`);
+    database.exec(
+      `pragma synchronous=full; begin exclusive; pragma application_id=${APPLICATION_ID}; pragma user_version=${SCHEMA_VERSION};${SCHEMA}`,
+    );
     database.prepare('insert into meta values (?, ?)').run('incarnation', incarnation);
     database.exec('commit');
   } finally {
@@ -109,7 +113,11 @@ function inspect(path: string, location: string): DatabaseSync {
   try {
     const application = numberOf(database, 'application_id');
     if (application !== APPLICATION_ID) {
-      throw new NervaError('STORE_CORRUPT', `${path} is an SQLite database but no Nerva store (application_id ${application}). It was left as it is.`, { details: { path } });
+      throw new NervaError(
+        'STORE_CORRUPT',
+        `${path} is an SQLite database but no Nerva store (application_id ${application}). It was left as it is.`,
+        { details: { path } },
+      );
     }
     const version = numberOf(database, 'user_version');
     if (version > SCHEMA_VERSION) {

@@ -144,7 +144,18 @@ export class SessionRows {
       const segments = row.segments.length === 0 ? null : JSON.stringify(row.segments);
       const trace = row.trace === row.sid ? null : row.trace;
       const { s, sid, base, createdMs, parent } = row;
-      this.#insert.run(s, sid, this.#words.number(row.tenant), base, createdMs, trace, parent?.sid ?? null, parent?.at ?? null, segments, ...mutable);
+      this.#insert.run(
+        s,
+        sid,
+        this.#words.number(row.tenant),
+        base,
+        createdMs,
+        trace,
+        parent?.sid ?? null,
+        parent?.at ?? null,
+        segments,
+        ...mutable,
+      );
     }
     this.#dirty.clear();
     this.#unborn.clear();
@@ -205,7 +216,11 @@ export function isVisible(sid: Sid, owner: string, deleted: boolean, tenant: str
 
 /** @throws SESSION_UNKNOWN */
 export function unknown(sid: Sid): never {
-  throw new NervaError('SESSION_UNKNOWN', `No session ${JSON.stringify(sid)} is in this store; see list() for those that are. Nothing was changed.`, { details: { sid } });
+  throw new NervaError(
+    'SESSION_UNKNOWN',
+    `No session ${JSON.stringify(sid)} is in this store; see list() for those that are. Nothing was changed.`,
+    { details: { sid } },
+  );
 }
 
 /** A stored row as the writer holds it. */

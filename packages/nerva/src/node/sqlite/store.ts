@@ -1,6 +1,25 @@
 import { statSync } from 'node:fs';
 import { NervaError, type World } from '../../core/index.ts';
-import { checkAppend, checkSid, checkTenant, eraseSubject, type Append, type AppendResult, type Blobs, type Checked, type Erasure, type Fence, type KeyPort, type ProjectionRows, type SessionInfo, type Sid, type Snapshots, type Store, type StoreLimits } from '../../log/index.ts';
+import {
+  checkAppend,
+  checkSid,
+  checkTenant,
+  eraseSubject,
+  type Append,
+  type AppendResult,
+  type Blobs,
+  type Checked,
+  type Erasure,
+  type Fence,
+  type KeyPort,
+  type ProjectionRows,
+  type SessionInfo,
+  type Sid,
+  type Snapshots,
+  type Store,
+  type StoreLimits,
+  type Then,
+} from '../../log/index.ts';
 import type { AppendArgs, Appended } from './append.ts';
 import { toFailure } from './errors.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -44,9 +63,19 @@ export function sqliteStore(shared: Shared): SqliteStore {
     rows: sqliteRows(shared.reader, (operation) => submit(shared, operation.name, operation.args)),
     async eraseSubject(subject, by) {
       if (shared.keys === undefined) {
-        throw new NervaError('OPTION_INVALID', `${shared.path} was opened without keys, so nothing was sealed and nothing can be erased. Open it with keys.`, { details: { option: 'keys' } });
+        throw new NervaError(
+          'OPTION_INVALID',
+          `${shared.path} was opened without keys, so nothing was sealed and nothing can be erased. Open it with keys.`,
+          { details: { option: 'keys' } },
+        );
       }
-      const erasure = await eraseSubject({ store: operator, keys: shared.keys, world: shared.world, subject, ...(by === undefined ? {} : { by }) });
+      const erasure = await eraseSubject({
+        store: operator,
+        keys: shared.keys,
+        world: shared.world,
+        subject,
+        ...(by === undefined ? {} : { by }),
+      });
       await submit(shared, 'purge', { subject, sids: erasure.sids });
       await submit(shared, 'truncate', null);
       return erasure;
@@ -81,7 +110,11 @@ function handle(shared: Shared, tenant: string | null): Store {
     fork: async ({ events, ...fork }) => {
       assertOpen(shared);
       const checked = checkAppend({ ...fork, events }, shared);
-      return settled(shared, fork.sid, (await submit(shared, 'fork', { tenant, fork, count: events.length, checked, nowMs: world.clock.nowMs() })) as Appended);
+      return settled(
+        shared,
+        fork.sid,
+        (await submit(shared, 'fork', { tenant, fork, count: events.length, checked, nowMs: world.clock.nowMs() })) as Appended,
+      );
     },
     list: async (options = {}) => {
       if (options.tenant !== undefined && tenant !== null && options.tenant !== tenant) throw denied(tenant, options.tenant);
@@ -94,7 +127,8 @@ function handle(shared: Shared, tenant: string | null): Store {
       return handle(shared, name);
     },
     stats: async () => ({ ...reader.stats(tenant), fileBytes: fileBytes(shared.path) + fileBytes(`${shared.path}-wal`) }),
-    prune: async ({ closedBeforeMs, limit = Number.MAX_SAFE_INTEGER }) => Number(await submit(shared, 'prune', { tenant, beforeMs: closedBeforeMs, limit })),
+    prune: async ({ closedBeforeMs, limit = Number.MAX_SAFE_INTEGER }) =>
+      Number(await submit(shared, 'prune', { tenant, beforeMs: closedBeforeMs, limit })),
     delete: async (sid, { cascade = false } = {}) => {
       const gone = (await submit(shared, 'delete', { tenant, sid, cascade })) as readonly Sid[];
       for (const one of gone) watch.changed(one);
@@ -106,18 +140,61 @@ function handle(shared: Shared, tenant: string | null): Store {
 
 async function appendFrame(shared: Shared, tenant: string | null, append: Append): Promise<AppendResult> {
   assertOpen(shared);
-  const { events, ...frame } = append;
+  const { events } = append;
   const nowMs = shared.world.clock.nowMs();
   let args: AppendArgs;
   try {
     const checked: Checked = checkAppend(append, shared);
+    const frame = plainFrame(append);
     args = { tenant, frame, count: events.length, checked, nowMs };
   } catch (error) {
     // It may still repeat a frame that was taken: what else the frame says does not matter then (its subject may be erased by now).
     if (!NervaError.is(error) || typeof append.sid !== 'string') throw error;
-    args = { tenant, frame: { id: append.id, sid: append.sid, expected: append.expected }, count: 0, checked: null, failure: toFailure(error), nowMs };
+    args = {
+      tenant,
+      frame: { id: append.id, sid: append.sid, expected: append.expected },
+      count: 0,
+      checked: null,
+      failure: toFailure(error),
+      nowMs,
+    };
   }
   return settled(shared, append.sid, (await submit(shared, 'append', args)) as Appended);
+}
+
+/** The fields of the contract alone, so that nothing else has to cross a thread. @throws FRAME_INVALID when a text is none. */
+function plainFrame({ id, sid, expected, fence, atMs, by, cause, then }: Append): Omit<Append, 'events'> {
+  for (const [field, value] of Object.entries({
+    cause,
+    'then.agent': then?.agent,
+    'then.trace': then?.trace,
+    'then.status': then?.status,
+  })) {
+    if (value === undefined || typeof value === 'string') continue;
+    throw new NervaError('FRAME_INVALID', `The frame's ${field} is a ${typeof value}; expected text. Nothing was written.`, {
+      details: { field },
+    });
+  }
+  return {
+    id,
+    sid,
+    expected,
+    ...(fence === undefined ? {} : { fence: { epoch: fence.epoch } }),
+    ...(atMs === undefined ? {} : { atMs }),
+    ...(by === undefined ? {} : { by }),
+    ...(cause === undefined ? {} : { cause }),
+    ...(then === undefined ? {} : { then: plainThen(then) }),
+  };
+}
+
+function plainThen({ status, wakeAtMs, agent, trace, progress }: Then): Then {
+  return {
+    ...(status === undefined ? {} : { status }),
+    ...(wakeAtMs === undefined ? {} : { wakeAtMs }),
+    ...(agent === undefined ? {} : { agent }),
+    ...(trace === undefined ? {} : { trace }),
+    ...(progress === undefined ? {} : { progress: progress === true }),
+  };
 }
 
 function settled({ watch }: Shared, sid: Sid, { result, tenant, work: isWork }: Appended): AppendResult {
@@ -136,11 +213,16 @@ function work(shared: Shared, tenant: string | null): Pick<Store, 'claim' | 'tak
   };
   return {
     claim: async ({ owner, countMax, agents = null }) =>
-      (await submit(shared, 'claim', { tenant, owner, countMax, agents, nowMs: nowMs() })) as { readonly info: SessionInfo; readonly fence: Fence }[],
+      (await submit(shared, 'claim', { tenant, owner, countMax, agents, nowMs: nowMs() })) as {
+        readonly info: SessionInfo;
+        readonly fence: Fence;
+      }[],
     takeOver: async (sid, owner) => (await submit(shared, 'takeOver', { tenant, sid, owner, nowMs: nowMs() })) as Fence,
     renew: async (sid, fence) => fence.epoch >= shared.reader.session(sid, tenant).epoch,
-    release: async (sid, fence, row) => tell(sid, (await submit(shared, 'release', { tenant, sid, fence, ...row, nowMs: nowMs() })) as Changed<boolean>),
-    unquarantine: async (sid) => void tell(sid, (await submit(shared, 'unquarantine', { tenant, sid, owner: '', nowMs: nowMs() })) as Changed<null>),
+    release: async (sid, fence, row) =>
+      tell(sid, (await submit(shared, 'release', { tenant, sid, fence, ...row, nowMs: nowMs() })) as Changed<boolean>),
+    unquarantine: async (sid) =>
+      void tell(sid, (await submit(shared, 'unquarantine', { tenant, sid, owner: '', nowMs: nowMs() })) as Changed<null>),
     onWork: (hint) => shared.watch.onWork(tenant, hint),
   };
 }
@@ -152,12 +234,24 @@ function blobs(shared: Shared, tenant: string | null): Blobs {
       assertOpen(shared);
       checkSid(sid);
       if (content.length > limits.blobBytesMax) {
-        throw new NervaError('FRAME_INVALID', `The blob has ${content.length} bytes; expected at most ${limits.blobBytesMax} (blobBytesMax). Nothing was stored.`);
+        throw new NervaError(
+          'FRAME_INVALID',
+          `The blob has ${content.length} bytes; expected at most ${limits.blobBytesMax} (blobBytesMax). Nothing was stored.`,
+        );
       }
       const ref = world.digest(content);
       // Sealed text where the subject has a key; a copy otherwise, which the caller cannot change while it waits.
-      const stored = subject === undefined || keys === undefined ? content.slice() : keys.seal(subject, Buffer.from(content).toString('latin1'));
-      await submit(shared, 'putBlob', { tenant, sid, ref, subject: subject ?? '', bytes: content.length, content: stored, nowMs: world.clock.nowMs() });
+      const stored =
+        subject === undefined || keys === undefined ? content.slice() : keys.seal(subject, Buffer.from(content).toString('latin1'));
+      await submit(shared, 'putBlob', {
+        tenant,
+        sid,
+        ref,
+        subject: subject ?? '',
+        bytes: content.length,
+        content: stored,
+        nowMs: world.clock.nowMs(),
+      });
       return { ref, bytes: content.length, mediaType };
     },
     async get(ref, range) {
@@ -168,7 +262,9 @@ function blobs(shared: Shared, tenant: string | null): Blobs {
         const bytes = typeof opened === 'string' ? Uint8Array.from(Buffer.from(opened, 'latin1')) : opened;
         return bytes.slice(range?.start ?? 0, range?.end ?? bytes.length);
       }
-      throw new NervaError('BLOB_UNKNOWN', `No blob ${JSON.stringify(ref)} is in this store, or the key of its subject is gone.`, { details: { ref } });
+      throw new NervaError('BLOB_UNKNOWN', `No blob ${JSON.stringify(ref)} is in this store, or the key of its subject is gone.`, {
+        details: { ref },
+      });
     },
     sweep: async (beforeMs) => Number(await submit(shared, 'sweep', { tenant, beforeMs, limit: 0 })),
   };
@@ -184,7 +280,11 @@ function snapshots(shared: Shared, tenant: string | null): Snapshots {
   };
 }
 
-async function* tail(shared: Shared, tenant: string | null, { sid, after: start = -1, signal }: { readonly sid: Sid; readonly after?: number; readonly signal?: AbortSignal }): ReturnType<Store['tail']> {
+async function* tail(
+  shared: Shared,
+  tenant: string | null,
+  { sid, after: start = -1, signal }: { readonly sid: Sid; readonly after?: number; readonly signal?: AbortSignal },
+): ReturnType<Store['tail']> {
   let from = start + 1;
   while (!isAborted(signal)) {
     const page = shared.reader.page(sid, tenant, { from, upto: Number.MAX_SAFE_INTEGER, limit: PAGE_FRAMES });
@@ -230,11 +330,14 @@ async function close(shared: Shared): Promise<void> {
 
 function submit({ writer, path }: Shared, name: string, args: unknown): Promise<unknown> {
   if (writer !== null) return writer.submit({ name, args });
-  return Promise.reject(new NervaError('STORE_READONLY', `${path} was opened for reading; ${name} needs a writer. Nothing was changed.`, { details: { path } }));
+  return Promise.reject(
+    new NervaError('STORE_READONLY', `${path} was opened for reading; ${name} needs a writer. Nothing was changed.`, { details: { path } }),
+  );
 }
 
 function assertOpen({ closing, path }: Shared): void {
-  if (closing !== null) throw new NervaError('STORE_CLOSED', `${path} was closed; open it again. Nothing was changed.`, { details: { path } });
+  if (closing !== null)
+    throw new NervaError('STORE_CLOSED', `${path} was closed; open it again. Nothing was changed.`, { details: { path } });
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {
@@ -244,12 +347,16 @@ function isAborted(signal: AbortSignal | undefined): boolean {
 function cursorPosition(cursor: string): number {
   if (cursor === '') return 0;
   if (/^[0-9]{1,15}$/.test(cursor)) return Number(cursor);
-  throw new NervaError('LOG_RANGE', `The cursor ${JSON.stringify(cursor)} is not of this store; expected '' or one that its feed gave.`, { details: { cursor } });
+  throw new NervaError('LOG_RANGE', `The cursor ${JSON.stringify(cursor)} is not of this store; expected '' or one that its feed gave.`, {
+    details: { cursor },
+  });
 }
 
 function checkSeq(name: string, seq: number, least: number): void {
   if (Number.isSafeInteger(seq) && seq >= least) return;
-  throw new NervaError('LOG_RANGE', `The position ${name} is ${String(seq)}; expected a whole number from ${least}.`, { details: { [name]: seq } });
+  throw new NervaError('LOG_RANGE', `The position ${name} is ${String(seq)}; expected a whole number from ${least}.`, {
+    details: { [name]: seq },
+  });
 }
 
 function denied(tenant: string, other: string): NervaError {

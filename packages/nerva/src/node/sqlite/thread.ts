@@ -34,7 +34,10 @@ export function threadCommitter(options: Omit<EngineOptions, 'digest'>): ThreadC
     worker = null;
     if (pending === null) return;
     const message = `${options.path}: the writer thread died, so it is not known whether the frame was written. Append the same frame id again.`;
-    settle({ outcomes: pending.group.map(() => ({ ok: false, error: new NervaError('LOG_UNKNOWN_RESULT', message, { cause }) })), poisoned: null });
+    settle({
+      outcomes: pending.group.map(() => ({ ok: false, error: new NervaError('LOG_UNKNOWN_RESULT', message, { cause }) })),
+      poisoned: null,
+    });
   };
   const start = (): Worker => {
     const entry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);

@@ -78,7 +78,10 @@ export class Upkeep {
   sweep({ tenant, beforeMs }: BeforeArgs): number {
     return Number(
       this.#sql(`delete from blob where put_ms < :before and (:tenant is null or tenant = (select id from word where text = :tenant))
-        and not exists (select 1 from blob_use u join session s on s.s = u.s where u.ref = blob.ref and s.tenant = blob.tenant)`).run({ before: beforeMs, tenant }).changes,
+        and not exists (select 1 from blob_use u join session s on s.s = u.s where u.ref = blob.ref and s.tenant = blob.tenant)`).run({
+        before: beforeMs,
+        tenant,
+      }).changes,
     );
   }
 
@@ -111,7 +114,9 @@ export class Upkeep {
   delete({ tenant, sid, cascade }: DeleteArgs): readonly Sid[] {
     const { rows } = this.#context;
     const row = rows.need(sid, tenant);
-    const forks = this.#sql('select s.sid as sid from fork f join session s on s.s = f.s where f.holder = ? order by f.s').all(row.s).map((fork) => String(fork['sid']));
+    const forks = this.#sql('select s.sid as sid from fork f join session s on s.s = f.s where f.holder = ? order by f.s')
+      .all(row.s)
+      .map((fork) => String(fork['sid']));
     if (forks.length > 0 && !cascade) {
       const message = `Session ${sid} is read by its forks ${forks.join(', ')}; delete them first, or with cascade. Nothing was deleted.`;
       throw new NervaError('SESSION_HAS_FORKS', message, { details: { forks } });
@@ -132,7 +137,12 @@ export class Upkeep {
     for (const { space, key, value } of writes) {
       if (key === null) this.#sql('delete from row where space = ?').run(space);
       else if (value === null) this.#sql('delete from row where space = ? and key = ?').run(space, key);
-      else this.#sql('insert into row(space, key, value) values (?,?,?) on conflict(space, key) do update set value = excluded.value').run(space, key, value);
+      else
+        this.#sql('insert into row(space, key, value) values (?,?,?) on conflict(space, key) do update set value = excluded.value').run(
+          space,
+          key,
+          value,
+        );
     }
     return null;
   }

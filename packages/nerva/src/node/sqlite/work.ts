@@ -58,6 +58,8 @@ export class Work {
   readonly #limits: StoreLimits;
   readonly #due: StatementSync;
   readonly #owners = new Map<number, string>();
+  /** Of the group that is being written. */
+  #born: number[] = [];
 
   constructor(database: DatabaseSync, rows: SessionRows, limits: StoreLimits) {
     this.#rows = rows;
@@ -70,7 +72,9 @@ export class Work {
     // Owned ones are among the due: so many more are fetched that they cannot hide the others.
     const count = countMax + this.#owners.size;
     const found = this.#due.all({ now: nowMs, tenant, agents: agents === null ? null : JSON.stringify(agents), count });
-    const due = found.map((columns) => this.#rows.any(String(columns['sid']))).filter((row): row is SessionRow => row !== null && !this.#owners.has(row.s));
+    const due = found
+      .map((columns) => this.#rows.any(String(columns['sid'])))
+      .filter((row): row is SessionRow => row !== null && !this.#owners.has(row.s));
     for (const row of fairly(due)) {
       if (claimed.length >= countMax) break;
       this.#rows.touch(row);
@@ -118,12 +122,38 @@ export class Work {
     return { value: null, workOf: row.tenant };
   }
 
+  /** A session born with its driver. `settle` tells whether the group that bore it was committed. */
+  own(s: number, owner: string): void {
+    this.#owners.set(s, owner);
+    this.#born.push(s);
+  }
+
+  /** Of a group that failed nothing was born, and its numbers are given again. */
+  settle(isCommitted: boolean): void {
+    if (!isCommitted) for (const s of this.#born) this.#owners.delete(s);
+    this.#born = [];
+  }
+
   /** Nobody drives this session any more. */
   forget(s: number): void {
     this.#owners.delete(s);
   }
 }
 
-function infoOf({ sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent }: SessionRow): SessionInfo {
+function infoOf({
+  sid,
+  tenant,
+  agent,
+  status,
+  head,
+  createdMs,
+  atMs,
+  wakeAtMs,
+  epoch,
+  attempts,
+  hash,
+  trace,
+  parent,
+}: SessionRow): SessionInfo {
   return { sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent };
 }

@@ -1,0 +1,177 @@
+/** A flag: `--name` (a switch), `--name VALUE`, or one that may be given several times. */
+export interface Flag {
+  readonly kind: 'switch' | 'value' | 'list';
+  /** What stands for the value in the help. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** A command as its users see it. */
+export interface Command {
+  /** Its arguments, as in the usage line. */
+  readonly usage: string;
+  /** How many positional arguments it takes. */
+  readonly count: readonly [min: number, max: number];
+  readonly help: string;
+  readonly flags: Readonly<Record<string, Flag>>;
+  readonly examples: readonly string[];
+  /** More about it, a line each. */
+  readonly notes?: readonly string[];
+}
+
+const toggle = (help: string): Flag => ({ kind: 'switch', help });
+const value = (name: string, help: string): Flag => ({ kind: 'value', value: name, help });
+
+/** Flags of every command. */
+export const SHARED: Readonly<Record<string, Flag>> = {
+  store: value('URL', 'file:PATH or memory: (default file:.nerva/nerva.db)'),
+  agents: {
+    kind: 'list',
+    value: 'FILE',
+    help: 'file whose exports are agents; may be repeated (default nerva.config.ts or .mjs, when there is one)',
+  },
+  keys: value('FILE', 'keys of subjects, for a store whose sessions hold personal data'),
+  json: toggle('one JSON object a line; errors too, on stderr'),
+  help: toggle('help for the command'),
+};
+
+const by = value('WHO', 'who answers, for the record (default cli)');
+
+/** The commands, in the order of the help. */
+export const COMMANDS = {
+  run: {
+    usage: '<file.ts[#export]|name> <input>',
+    count: [1, 2],
+    help: 'send input to an agent and print its answer as it comes',
+    flags: {
+      session: value('ID', 'go on in this session (default: a new one)'),
+      data: value('JSON', 'send JSON in place of text'),
+      deliver: value('HOW', 'queue, steer or interrupt a session that is busy (default queue)'),
+      by: value('WHO', 'who sends, for the record (default cli)'),
+    },
+    examples: [
+      'nerva run agent.ts "What is due today?"',
+      'nerva run agent.ts#billing - < question.txt',
+      'nerva run billing "And tomorrow?" --session 3f0c…',
+    ],
+    notes: [
+      'The input "-" is read from stdin. A name is one of a registered agent (--agents, or nerva.config.ts).',
+      'The first Ctrl-C cancels the turn and leaves the session clean; a second one stops at once, and `nerva resume` goes on.',
+    ],
+  },
+  sessions: {
+    usage: '',
+    count: [0, 0],
+    help: 'list the sessions, oldest first',
+    flags: {
+      status: value('STATUS', 'ready, waiting, idle, closed or quarantined'),
+      agent: value('NAME', 'only those of this agent'),
+      tenant: value('NAME', 'only those of this tenant'),
+      limit: value('N', 'at most so many (default 100)'),
+      after: value('ID', 'those after this one: the last of the page before'),
+    },
+    examples: ['nerva sessions', 'nerva sessions --status waiting --json'],
+  },
+  show: {
+    usage: '<id>',
+    count: [1, 1],
+    help: 'print a session: its log, its state and what waits',
+    flags: { at: value('N', 'as it was after event N'), full: toggle('do not cut long values') },
+    examples: ['nerva show 3f0c…', 'nerva show 3f0c… --at 7 --full'],
+  },
+  resume: {
+    usage: '[id]',
+    count: [0, 1],
+    help: 'take up what an earlier process left open: one session, or all that are ready',
+    flags: {},
+    examples: ['nerva resume --agents agent.ts', 'nerva resume 3f0c… --agents agent.ts'],
+    notes: ['Ctrl-C cancels the turn of a named session. Without an id it stops driving, and the sessions stay as they are.'],
+  },
+  fork: {
+    usage: '<id> --at N',
+    count: [1, 1],
+    help: 'make a new session that shares events 0…N of this one',
+    flags: {
+      at: value('N', 'the last event that is shared'),
+      live: toggle('its calls are made (default: a person is asked before each that is not a read)'),
+      as: value('ID', 'id of the fork (default: a random one)'),
+    },
+    examples: ['nerva fork 3f0c… --at 7', 'nerva fork 3f0c… --at 7 --live && nerva resume'],
+    notes: ['Open calls and approvals stay those of the parent. A fork does not undo what was done outside.'],
+  },
+  diff: {
+    usage: '<id> [other]',
+    count: [1, 2],
+    help: 'what two sessions with a common past changed since, and where they conflict; merges nothing',
+    flags: { full: toggle('do not cut long values') },
+    examples: ['nerva diff 9a41…', 'nerva diff 3f0c… 9a41… --json'],
+    notes: ['With one id, a fork is compared with its parent.'],
+  },
+  replay: {
+    usage: '<id>',
+    count: [1, 1],
+    help: 'decide again from the record, without any call, and name the first difference',
+    flags: { against: value('FILE', 'another definition of the agent: file.ts[#export]') },
+    examples: ['nerva replay 3f0c… --agents agent.ts', 'nerva replay 3f0c… --against new-agent.ts'],
+    notes: ['Exit 1 when a decision differs.'],
+  },
+  verify: {
+    usage: '[id]',
+    count: [0, 1],
+    help: 'recompute the hash chain of one session or of all, and name the first bad frame',
+    flags: { head: value('HASH', 'the hash that the last frame had when it was noted elsewhere (needs an id)') },
+    examples: ['nerva verify', 'nerva verify 3f0c… --head 51b0…'],
+    notes: ['Exit 1 when something does not verify. Without a head kept elsewhere this finds damage, not tampering.'],
+  },
+  approve: {
+    usage: '<id> <call>',
+    count: [2, 2],
+    help: 'allow a call that waits, or say that a call in doubt happened',
+    flags: {
+      answer: value('JSON', 'what the person answers, for tools that ask'),
+      output: value('JSON', 'for a call in doubt: it happened, and this is its result'),
+      digest: value('HASH', 'of what was shown; refused when something else is asked now'),
+      by,
+    },
+    examples: ['nerva approve 3f0c… 5', `nerva approve 3f0c… 5 --answer '"Tuesday"'`, `nerva approve 3f0c… 9 --output '{"paid":true}'`],
+    notes: ['<call> is what `nerva show` lists: 5, or 3f0c…:5. The session goes on here when its agent is registered.'],
+  },
+  deny: {
+    usage: '<id> <call>',
+    count: [2, 2],
+    help: 'refuse a call that waits, or say that a call in doubt did not happen',
+    flags: { why: value('TEXT', 'the reason, which the agent reads'), digest: value('HASH', 'of what was shown'), by },
+    examples: ['nerva deny 3f0c… 5 --why "too expensive"', 'nerva deny 3f0c… 9'],
+  },
+  stats: {
+    usage: '',
+    count: [0, 0],
+    help: 'totals of the store',
+    flags: { tenant: value('NAME', 'of this tenant only') },
+    examples: ['nerva stats', 'nerva stats --json'],
+  },
+  release: {
+    usage: '<id>',
+    count: [1, 1],
+    help: 'set a quarantined session ready again',
+    flags: {},
+    examples: ['nerva sessions --status quarantined', 'nerva release 3f0c…'],
+  },
+  prune: {
+    usage: '--before DATE',
+    count: [0, 0],
+    help: 'drop the contents of closed sessions; their envelopes and chains stay',
+    flags: { before: value('DATE', 'those whose last event is older: 2026-01-31, or with a time 2026-01-31T12:00:00Z') },
+    examples: ['nerva prune --before 2026-01-31'],
+  },
+  delete: {
+    usage: '<id>',
+    count: [1, 1],
+    help: 'delete a session and leave a tombstone',
+    flags: { cascade: toggle('its forks too') },
+    examples: ['nerva delete 3f0c…', 'nerva delete 3f0c… --cascade'],
+  },
+} as const satisfies Readonly<Record<string, Command>>;
+
+/** The name of a command. */
+export type CommandName = keyof typeof COMMANDS;
