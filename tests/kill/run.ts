@@ -54,7 +54,7 @@ export async function killRun(options: KillOptions): Promise<KillReport> {
     return await judge(join(dir, 'nerva.db'), ledger, options);
   } finally {
     witness.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    if (process.env['KEEP'] === undefined) rmSync(dir, { recursive: true, force: true });
   }
 }
 

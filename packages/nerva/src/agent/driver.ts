@@ -1,6 +1,7 @@
 import { assert, NervaError, type World } from '../core/index.ts';
 import { eventsOf, placed, type AppendResult, type EventDraft, type Fence, type LogEvent, type Seq, type Sid, type Status, type Store } from '../log/index.ts';
 import { compose, type Composed, type PolicyAsk } from './compose.ts';
+import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
 import { asDrafts, known, type Draft } from './events.ts';
 import { evolve, initial } from './fold.ts';
@@ -48,6 +49,8 @@ export class Driver {
   #loop: Promise<void> | null = null;
   #wake: (() => void) | null = null;
   #appending = 0;
+  /** Between the first look at an input and what follows from it the driver is nobody else's to let go. */
+  #receiving = 0;
   readonly #running = new Map<Seq, AbortController>();
   #isAborted = false;
 
@@ -69,17 +72,26 @@ export class Driver {
 
   /** True while something runs or is to be decided. */
   get isBusy(): boolean {
-    return this.#loop !== null || this.#appending > 0;
+    return this.#loop !== null || this.#appending > 0 || this.#receiving > 0;
   }
 
   /** Appends facts from outside and goes on. `id` makes it safe to repeat. @returns seq of the first of them, as it was first appended. */
   async receive(drafts: readonly Draft[], options: { readonly id?: string; readonly by?: string } = {}): Promise<{ readonly seq: Seq; readonly repeated: boolean }> {
-    const id = options.id ?? this.#ports.world.ids.next();
+    this.#receiving++;
+    try {
+      return await this.#receive(drafts, options.id ?? this.#ports.world.ids.next(), options.by);
+    } finally {
+      this.#receiving--;
+      if (!this.isBusy) this.#ports.onChange(this);
+    }
+  }
+
+  async #receive(drafts: readonly Draft[], id: string, by: string | undefined): Promise<{ readonly seq: Seq; readonly repeated: boolean }> {
     if (this.state.head > 0 && id === this.firstFrame) {
       this.kick();
       return { seq: 1, repeated: true };
     }
-    const result = this.state.head === 0 ? await this.#create(drafts, id, options.by) : await this.#append({ id, events: asDrafts(drafts), expected: 'fact', ...(options.by === undefined ? {} : { by: options.by }) });
+    const result = this.state.head === 0 ? await this.#create(drafts, id, by) : await this.#append({ id, events: asDrafts(drafts), expected: 'fact', ...(by === undefined ? {} : { by }) });
     if (!result.ok) throw refused(this.sid, result);
     await this.#reached(result, asDrafts(drafts));
     this.kick();
@@ -132,7 +144,13 @@ export class Driver {
   async release(): Promise<void> {
     if (this.#fence === null || this.isBusy || this.failure !== null) return;
     this.isReleased = true;
-    await this.#ports.store.release(this.sid, this.#fence, { expected: this.state.head, status: statusOf(this.state, false), wakeAtMs: null });
+    await this.#ports.store.release(this.sid, this.#fence, { expected: this.state.head, status: statusOf(this.state, this.#isUnfinished(this.state)), wakeAtMs: null });
+  }
+
+  /** Whether the next driver would find something to do at once: then the session stays `ready`, also when this one stops in the middle of a turn. */
+  #isUnfinished(state: AgentState): boolean {
+    const wish = decide(state, this.bound, (this.#fence?.epoch ?? 0) + 1, this.#ports.facets);
+    return wish !== null && wish !== 'wait';
   }
 
   /** The first frame: the session, its first input and all that follows at once. */
@@ -183,7 +201,8 @@ export class Driver {
     if (composed.drafts.length === 0) return;
     const hasOutcome = facts.length > 0;
     const isDecision = composed.drafts.length > facts.length;
-    const status = statusOf(composed.state, this.#running.size > 0 || this.#ask !== null || composed.isActing);
+    const isGoingOn = this.#running.size > 0 || this.#ask !== null || composed.isActing;
+    const status = statusOf(composed.state, isGoingOn || (this.#isDraining && this.#isUnfinished(composed.state)));
     const result = await this.#append({
       id: this.#ports.world.ids.next(),
       events: asDrafts(composed.drafts),

@@ -1,5 +1,5 @@
 import { checkOptions, checkRange, NervaError, type World } from '../core/index.ts';
-import type { BlobRef, Seq, Sid, Store } from '../log/index.ts';
+import type { BlobRef, Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
 import { Driver, type DriverPorts } from './driver.ts';
@@ -155,8 +155,14 @@ class Engine implements Runtime {
     const opening = this.#open(sid, agent, fence);
     this.#drivers.set(sid, opening);
     opening.then(
-      (driver) => this.#changed(driver),
-      () => this.#drivers.delete(sid),
+      // Not at once: whoever asked for it takes hold first, or it would be let go unused where few may rest.
+      (driver) => this.world.defer(() => {
+        if (this.#drivers.get(sid) === opening) this.#changed(driver);
+      }),
+      () => {
+        this.#drivers.delete(sid);
+        this.#settle();
+      },
     );
     return opening;
   }
@@ -235,26 +241,29 @@ class Engine implements Runtime {
       const countMax = this.#limits.resumeMax - this.#resumed;
       if (countMax <= 0) return;
       const claimed = await this.store.claim({ owner: this.#owner, countMax, leaseMs: 30_000, agents: [...this.#agents.keys()] });
-      for (const { info, fence } of claimed) void this.#resume(info.sid, fence);
+      for (const { info, fence } of claimed) void this.#resume(info, fence);
       if (claimed.length === countMax) this.#isClaimDue = true;
       if (claimed.length === 0) return;
     }
   }
 
-  async #resume(sid: Sid, fence: { readonly epoch: number }): Promise<void> {
+  async #resume({ sid, attempts }: SessionInfo, fence: { readonly epoch: number }): Promise<void> {
     this.#resumed++;
+    // Of sessions that were tried before, the store gives one at a time: when this one moves, the next may be had.
+    const stop = attempts > 1 ? subscribe(this.#watchers, sid, () => this.#claim()) : (): void => undefined;
     try {
       const driver = await this.#driver(sid, undefined, fence);
       driver.kick();
       while (driver.isBusy) await new Promise<void>((resolve) => {
-        const stop = subscribe(this.#watchers, sid, () => {
-          stop();
+        const seen = subscribe(this.#watchers, sid, () => {
+          seen();
           resolve();
         });
       });
     } catch {
       // The session stays ready with one attempt more; past attemptsMax it is quarantined and `nerva sessions` shows it.
     } finally {
+      stop();
       this.#resumed--;
       if (this.#unhint !== null) this.#claim();
     }

@@ -96,7 +96,7 @@ export const COMMANDS = {
       live: toggle('its calls are made (default: a person is asked before each that is not a read)'),
       as: value('ID', 'id of the fork (default: a random one)'),
     },
-    examples: ['nerva fork 3f0c… --at 7', 'nerva fork 3f0c… --at 7 --live && nerva resume'],
+    examples: ['nerva fork 3f0c… --at 7', 'nerva fork 3f0c… --at 7 --live --as retry && nerva resume retry'],
     notes: ['Open calls and approvals stay those of the parent. A fork does not undo what was done outside.'],
   },
   diff: {

@@ -1,6 +1,7 @@
-import type { Run, RunResult, Session, StreamItem } from '../agent/index.ts';
+import type { AgentEvent, Run, RunResult, Session, StreamItem } from '../agent/index.ts';
+import type { LogEvent } from '../log/index.ts';
 import type { Context, ExitCode } from './context.ts';
-import { brief, plain, type Output } from './output.ts';
+import type { Output } from './output.ts';
 import { pendingLines, standing, summaryOf, VALUE_MAX, type Typist } from './summary.ts';
 
 /** A signal that comes twice within this time is one Ctrl-C: npm hands on what the terminal already sent. */
@@ -16,7 +17,7 @@ export async function follow(context: Context, session: Session, run: Run, type:
   const printer = out.isJson ? jsonPrinter(out) : textPrinter(out);
   try {
     const accepted = await run.accepted;
-    if (out.isWatched) out.note(out.paint('dim', `session ${accepted.sid}`));
+    if (out.isWatched) out.note(`session ${accepted.sid}`, 'dim');
     for await (const item of run) printer.item(item);
     const result = await run.result;
     printer.end(result);
@@ -52,8 +53,7 @@ function tell(out: Output, result: RunResult, type: Typist): void {
     out.line(result.pending.length === 0 ? 'It waits.' : 'Waiting for a person:');
     for (const line of pendingLines(result.pending, type, 1000)) out.line(line);
   }
-  const lead = result.status === 'answered' || result.status === 'waiting' ? '' : 'the turn was ';
-  out.note(out.paintNote('dim', `session ${result.sid}: ${lead}${standing(result)}`));
+  out.note(`session ${result.sid}: ${standing(result)}`, 'dim');
 }
 
 interface Printer {
@@ -69,58 +69,49 @@ function jsonPrinter(out: Output): Printer {
   };
 }
 
-/** Answers' text on stdout as it comes, a line between two answers; what else happens on stderr for who watches. */
+/** Answers' text on stdout as it comes, each on lines of its own; what else happens on stderr for who watches. */
 function textPrinter(out: Output): Printer {
-  let [current, text] = ['', ''];
-  const say = (call: string, more: string): void => {
-    if (call !== current) breakLine();
-    if (call !== current) [current, text] = [call, ''];
-    text += more;
+  let [call, text, isLineOpen] = ['', '', false];
+  const endLine = (): void => {
+    if (isLineOpen) out.write('\n');
+    isLineOpen = false;
+  };
+  const say = (from: string, more: string): void => {
+    if (from !== call) endLine();
+    [call, text] = [from, from === call ? text + more : more];
+    isLineOpen = !text.endsWith('\n');
     out.write(more);
   };
-  const breakLine = (): void => {
-    if (text !== '' && !text.endsWith('\n')) out.write('\n');
-    [current, text] = ['', ''];
+  const event = (one: AgentEvent): void => {
+    const said = answerIn(one);
+    // What was streamed has been said.
+    if (said !== null && said.call !== call && said.text !== '') say(said.call, said.text);
+    if (!out.isWatched || !SHOWN.has(one.type)) return;
+    endLine();
+    out.note(`  ${one.type} ${summaryOf(one as unknown as LogEvent, VALUE_MAX)}`, 'dim');
   };
   return {
     item(item) {
-      if (item.type === 'delta') {
-        if (item.delta.type === 'text') say(item.call, item.delta.text);
-      } else if (item.type === 'reset') {
-        if (item.call === current) breakLine();
-        if (out.isWatched) out.note('The connection was lost; asking again.');
-      } else {
-        const said = answerIn(item.event);
-        if (said !== null && said.call !== current && said.text !== '') say(said.call, said.text);
-        if (out.isWatched && SHOWN.has(item.event.type)) {
-          breakLineKeeping();
-          out.note(out.paintNote('dim', `  ${item.event.type} ${summaryOf(item.event as never, VALUE_MAX)}`));
-        }
+      if (item.type === 'event') event(item.event);
+      else if (item.type === 'delta' && item.delta.type === 'text') say(item.call, item.delta.text);
+      else if (item.type === 'reset' && item.call === call) {
+        endLine();
+        call = '';
+        if (out.isWatched) out.note('  the answer broke off; it is asked again', 'dim');
       }
     },
-    end(result) {
-      const given = result.text === '' && result.output !== null ? JSON.stringify(result.output) : result.text;
-      const isSaid = text === given;
-      breakLine();
-      if (result.status === 'answered' && !isSaid && given !== '') out.write(given.endsWith('\n') ? given : `${given}\n`);
+    end({ status, text: answer, output }) {
+      const given = answer === '' && output !== null ? JSON.stringify(output) : answer;
+      if (status === 'answered' && given !== '' && given !== text) say('result', given);
+      endLine();
     },
   };
-  /** Ends the line on the screen, and keeps in mind what was said. */
-  function breakLineKeeping(): void {
-    if (text === '' || text.endsWith('\n')) return;
-    out.write('\n');
-  }
 }
 
 const SHOWN: ReadonlySet<string> = new Set(['tool.called', 'tool.returned', 'tool.failed', 'tool.in_doubt', 'model.failed', 'output.rejected', 'approval.requested', 'policy.decided']);
 
-function answerIn(event: (StreamItem & { readonly type: 'event' })['event']): { readonly call: string; readonly text: string } | null {
+function answerIn(event: AgentEvent): { readonly call: string; readonly text: string } | null {
   if (event.type === 'policy.decided' && event.data.action.type === 'answer') return { call: `${event.sid}:${event.seq}`, text: event.data.action.text ?? '' };
   if (event.type !== 'model.answered') return null;
   return { call: `${event.sid}:${event.data.call}`, text: event.data.parts.map((part) => (part.type === 'text' ? part.text : '')).join('') };
-}
-
-/** A session at rest, on one line. */
-export function sessionLine(sid: string, status: string, more: string): string {
-  return `${sid}  ${status}${more === '' ? '' : `  ${brief(plain(more), 200)}`}`;
 }

@@ -14,10 +14,12 @@ export interface Output {
   /** An object as a line to stdout. */
   json(value: unknown): void;
   /** A line to stderr. */
-  note(text: string): void;
+  note(text: string, style?: Style): void;
   /** Only on a terminal that shows colours, and never with NO_COLOR. */
-  paint(style: 'bold' | 'dim' | 'red' | 'green' | 'yellow', text: string): string;
+  paint(style: Style, text: string): string;
 }
+
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
 /** The process's own streams. */
 export function processOutput(isJson: boolean): Output {
@@ -41,7 +43,7 @@ export function processOutput(isJson: boolean): Output {
     write: (text) => write(process.stdout.isTTY ? plain(text) : text),
     line: (text = '') => write(`${text}\n`),
     json: (value) => write(`${JSON.stringify(value)}\n`),
-    note: (text) => void process.stderr.write(`${text}\n`),
+    note: (text, style) => void process.stderr.write(`${style === undefined ? text : styleText(style, text, { stream: process.stderr })}\n`),
     paint: (style, text) => styleText(style, text, { stream: process.stdout }),
   };
 }

@@ -14,7 +14,7 @@ export type { Projection, ProjectionOptions, ProjectionStatus } from './projecti
 export type { ProjectionRows, Rows } from './projection-rows.ts';
 export { RELEASE } from './release.ts';
 export { eraseSubject, type Erasure, type KeyPort } from './sealed.ts';
-export { checkTransition, TRANSITIONS } from './status.ts';
+export { checkTransition, isSuspect, TRANSITIONS } from './status.ts';
 export type {
   Append,
   AppendResult,

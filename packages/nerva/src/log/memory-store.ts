@@ -17,7 +17,7 @@ export const STORE_LIMITS: StoreLimits = {
   frameBytesMax: 8_000_000,
   queueMax: 100_000,
   blobBytesMax: 256_000_000,
-  attemptsMax: 5,
+  attemptsMax: 10,
 };
 
 /** Options of a memory store. With `keys`, events and blobs that name a subject are sealed. */

@@ -1,7 +1,7 @@
 import { NervaError } from '../core/index.ts';
 import { hintAll, setWork } from './memory-append.ts';
 import { infoOf, rowOf, type Memory, type SessionRow } from './memory-rows.ts';
-import { checkTransition } from './status.ts';
+import { checkTransition, isSuspect } from './status.ts';
 import type { Store } from './store.ts';
 
 /** The part of a store that hands out work. */
@@ -13,8 +13,13 @@ export function memoryWork(memory: Memory, tenant: string | null): WorkMethods {
     async claim({ owner, countMax, agents }) {
       assertOpen(memory);
       const claimed: Awaited<ReturnType<Store['claim']>>[number][] = [];
+      let hasSuspect = [...memory.work].some((row) => row.owner !== null && isSuspect(row));
       for (const row of fairly(dueRows(memory, tenant, agents))) {
         if (claimed.length >= countMax) break;
+        if (isSuspect(row)) {
+          if (hasSuspect) continue;
+          hasSuspect = true;
+        }
         if (row.attempts + 1 > memory.limits.attemptsMax) {
           setWork(memory, row, 'quarantined', row.wakeAtMs);
           continue;
@@ -72,7 +77,7 @@ export function assertOpen(memory: Memory): void {
   if (memory.closed) throw new NervaError('STORE_CLOSED', 'The store was closed; open it again. Nothing was changed.');
 }
 
-/** Unclaimed sessions that are ready or whose time has come, oldest first. */
+/** Unclaimed sessions that are ready or whose time has come, oldest first; suspects behind all others, the least tried first. */
 function dueRows(memory: Memory, tenant: string | null, agents: readonly string[] | undefined): SessionRow[] {
   const nowMs = memory.world.clock.nowMs();
   const due: { readonly row: SessionRow; readonly sinceMs: number }[] = [];
@@ -84,7 +89,7 @@ function dueRows(memory: Memory, tenant: string | null, agents: readonly string[
     const sinceMs = Math.min(row.status === 'ready' ? row.readyMs : Infinity, woken ? (row.wakeAtMs ?? Infinity) : Infinity);
     due.push({ row, sinceMs });
   }
-  return due.sort((a, b) => a.sinceMs - b.sinceMs).map(({ row }) => row);
+  return due.sort((a, b) => Math.max(a.row.attempts, 1) - Math.max(b.row.attempts, 1) || a.sinceMs - b.sinceMs).map(({ row }) => row);
 }
 
 /** Takes turns over the tenants, each tenant's in the order given; the tenant of the oldest begins. */

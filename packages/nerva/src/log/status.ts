@@ -23,3 +23,13 @@ export function checkTransition(from: Status | null, to: Status): void {
   const came = from === null ? `A session cannot be created ${to}` : `A session cannot move from ${from} to ${to}`;
   throw new NervaError('STATUS_ILLEGAL', `${came}; expected one of ${legal.join(', ')}. Nothing was changed.`, { details: { from, to } });
 }
+
+/**
+ * Whether a session was claimed twice without progress: it may be what brings the process down. Suspects are handed out one at a time,
+ * so that the guilty one uses up its attempts alone and the others, once they move, are suspects no more.
+ */
+export function isSuspect(row: { readonly attempts: number }): boolean {
+  return row.attempts >= SUSPECT_ATTEMPTS;
+}
+
+const SUSPECT_ATTEMPTS = 2;

@@ -103,7 +103,7 @@ export interface StoreLimits {
   readonly queueMax: number;
   /** Of one blob. Default 256 MB. */
   readonly blobBytesMax: number;
-  /** Claims without progress until quarantine. Default 5. */
+  /** Claims without progress until quarantine. Default 10. */
   readonly attemptsMax: number;
 }
 
@@ -208,7 +208,7 @@ export interface Store {
 
   /**
    * Takes up to `countMax` sessions to drive: `ready`, or whose `wakeAtMs` has come; oldest first, fair over tenants; adds one to each one's attempt count.
-   * One past `attemptsMax` becomes `quarantined` instead. With one process, `leaseMs` has no effect.
+   * One past `attemptsMax` becomes `quarantined` instead; of those claimed twice without progress only one is out at a time. With one process, `leaseMs` has no effect.
    * A session claimed by this owner and not released is not handed out again.
    */
   claim(options: {

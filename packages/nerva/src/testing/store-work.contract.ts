@@ -37,6 +37,23 @@ export function workLaws(law: Law): void {
     assert.deepEqual(await sidsOf(claimOf(store)), ['a']);
   });
 
+  law('of sessions that were claimed twice without progress one is out at a time, until it moves', async ({ store }) => {
+    for (const sid of ['a', 'b', 'c']) await take(store, sid, { id: 'f', expected: 0, then: { status: 'ready' } });
+    const giveBack = async (claimed: Awaited<ReturnType<Store['claim']>>): Promise<void> => {
+      for (const { info, fence } of claimed) await store.release(info.sid, fence, { expected: info.head, status: 'ready', wakeAtMs: null });
+    };
+    await giveBack(await claimOf(store));
+    await giveBack(await claimOf(store));
+    const [first, ...others] = await claimOf(store);
+    assert.ok(first);
+    assert.deepEqual(others, []);
+    assert.deepEqual(await claimOf(store), []);
+    await take(store, first.info.sid, { id: 'g', expected: 1, fence: first.fence, then: { status: 'ready', progress: true } });
+    const [second] = await claimOf(store);
+    assert.ok(second);
+    assert.notEqual(second.info.sid, first.info.sid);
+  });
+
   law('claim can be restricted to the agents that are registered here', async ({ store }) => {
     await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready', agent: 'one' } });
     await take(store, 'b', { id: 'f', expected: 0, then: { status: 'ready', agent: 'two' } });

@@ -164,17 +164,11 @@ async function appendFrame(shared: Shared, tenant: string | null, append: Append
 
 /** The fields of the contract alone, so that nothing else has to cross a thread. @throws FRAME_INVALID when a text is none. */
 function plainFrame({ id, sid, expected, fence, atMs, by, cause, then }: Append): Omit<Append, 'events'> {
-  for (const [field, value] of Object.entries({
-    cause,
-    'then.agent': then?.agent,
-    'then.trace': then?.trace,
-    'then.status': then?.status,
-  })) {
-    if (value === undefined || typeof value === 'string') continue;
-    throw new NervaError('FRAME_INVALID', `The frame's ${field} is a ${typeof value}; expected text. Nothing was written.`, {
-      details: { field },
-    });
-  }
+  checkText('cause', cause);
+  checkText('then.agent', then?.agent);
+  checkText('then.trace', then?.trace);
+  checkText('then.status', then?.status);
+  checkText('then.owner', then?.owner);
   return {
     id,
     sid,
@@ -187,12 +181,18 @@ function plainFrame({ id, sid, expected, fence, atMs, by, cause, then }: Append)
   };
 }
 
-function plainThen({ status, wakeAtMs, agent, trace, progress }: Then): Then {
+function checkText(field: string, value: unknown): void {
+  if (value === undefined || typeof value === 'string') return;
+  throw new NervaError('FRAME_INVALID', `The frame's ${field} is a ${typeof value}; expected text. Nothing was written.`, { details: { field } });
+}
+
+function plainThen({ status, wakeAtMs, agent, trace, owner, progress }: Then): Then {
   return {
     ...(status === undefined ? {} : { status }),
     ...(wakeAtMs === undefined ? {} : { wakeAtMs }),
     ...(agent === undefined ? {} : { agent }),
     ...(trace === undefined ? {} : { trace }),
+    ...(owner === undefined ? {} : { owner }),
     ...(progress === undefined ? {} : { progress: progress === true }),
   };
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { NervaError } from '../../core/index.ts';
-import { checkTransition, fairly, type Fence, type SessionInfo, type Sid, type Status, type StoreLimits } from '../../log/index.ts';
+import { checkTransition, fairly, isSuspect, type Fence, type SessionInfo, type Sid, type Status, type StoreLimits } from '../../log/index.ts';
 import { isWork, setWork } from './append.ts';
 import type { SessionRow, SessionRows } from './session-rows.ts';
 
@@ -39,15 +39,15 @@ export interface Changed<T> {
   readonly workOf: string | null;
 }
 
-/** Per tenant the oldest due sessions: ready ones by when they became so, others by their wake-up time. */
+/** Per tenant the oldest due sessions: ready ones by when they became so, others by their wake-up time; suspects behind all others, the least tried first. */
 const DUE = `select sid, tenant from (
-  select sid, tenant, since, row_number() over (partition by tenant order by since, s) as place from (
-    select s, sid, tenant, ready_ms as since from session where status = 0 and (wake_at_ms is null or wake_at_ms > :now or wake_at_ms >= ready_ms)
+  select sid, tenant, since, tried, row_number() over (partition by tenant order by tried, since, s) as place from (
+    select s, sid, tenant, ready_ms as since, max(attempts, 1) as tried from session where status = 0 and (wake_at_ms is null or wake_at_ms > :now or wake_at_ms >= ready_ms)
     union all
-    select s, sid, tenant, wake_at_ms as since from session where wake_at_ms <= :now and status < 3 and not (status = 0 and wake_at_ms >= ready_ms)
+    select s, sid, tenant, wake_at_ms as since, max(attempts, 1) as tried from session where wake_at_ms <= :now and status < 3 and not (status = 0 and wake_at_ms >= ready_ms)
   ) d where (:tenant is null or tenant = (select id from word where text = :tenant))
     and (:agents is null or (select agent from session x where x.s = d.s) in (select id from word where text in (select value from json_each(:agents))))
-) where place <= :count order by since`;
+) where place <= :count order by tried, since`;
 
 /**
  * Hands out sessions to drive. Who owns one is process state: after a restart nobody does, and fences do the rest.
@@ -75,8 +75,13 @@ export class Work {
     const due = found
       .map((columns) => this.#rows.any(String(columns['sid'])))
       .filter((row): row is SessionRow => row !== null && !this.#owners.has(row.s));
+    let hasSuspect = [...this.#owners.keys()].some((s) => isSuspect(this.#rows.numbered(s)));
     for (const row of fairly(due)) {
       if (claimed.length >= countMax) break;
+      if (isSuspect(row)) {
+        if (hasSuspect) continue;
+        hasSuspect = true;
+      }
       this.#rows.touch(row);
       if (row.attempts + 1 > this.#limits.attemptsMax) {
         setWork(row, 'quarantined', row.wakeAtMs, nowMs);

@@ -1,0 +1,114 @@
+import { NervaError } from '../core/index.ts';
+import type { Store } from '../log/index.ts';
+import { UsageError } from './arguments.ts';
+import type { Context, ExitCode } from './context.ts';
+import { brief, columns } from './output.ts';
+
+/** `nerva verify`: recomputes the chains. */
+export async function verify(context: Context): Promise<ExitCode> {
+  const { out, flags, positionals } = context;
+  const [only] = positionals;
+  const head = flags.text('head');
+  if (head !== undefined && only === undefined) throw new UsageError('--head is the hash of one session: name it.', 'verify');
+  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) throw new UsageError(`--head takes the 64 hex digits of a frame's hash; "${brief(head, 80)}" came.`, 'verify');
+  const store = await context.store('read');
+  const [bad, good] = [{ count: 0 }, { count: 0 }];
+  for await (const sid of only === undefined ? allSessions(store) : [only]) {
+    const found = await verified(store, sid, head);
+    (found.ok ? good : bad).count++;
+    if (out.isJson) out.json({ type: 'verified', sid, ...found });
+    else if (!found.ok) out.line(`${out.paint('red', 'bad')}  ${sid}  ${found.bad === undefined ? '' : `event ${found.bad.seq}: ${brief(found.bad.why, 500)}`}`.trimEnd());
+    else if (only !== undefined) out.line(`${out.paint('green', 'ok')}  ${sid}  ${found.frames} frames, head ${found.hash}`);
+  }
+  if (!out.isJson && only === undefined) out.line(`${good.count} sessions verify, ${bad.count} do not`);
+  return bad.count === 0 ? 0 : 1;
+}
+
+/** A log that cannot even be read does not verify either. */
+async function verified(store: Store, sid: string, head: string | undefined): ReturnType<Store['verify']> {
+  try {
+    return await store.verify(sid, head === undefined ? {} : { head });
+  } catch (error) {
+    if (!NervaError.is(error, 'LOG_CORRUPT') && !NervaError.is(error, 'STORE_CORRUPT')) throw error;
+    const seq = error.details['seq'];
+    return { ok: false, frames: 0, hash: '', bad: { seq: typeof seq === 'number' ? seq : 0, why: `${error.code}: ${error.message}` } };
+  }
+}
+
+const PAGE = 500;
+
+async function* allSessions(store: Store): AsyncGenerator<string> {
+  for (let after: string | undefined; ; ) {
+    const page = await store.list({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+    for (const { sid } of page) yield sid;
+    after = page.at(-1)?.sid;
+    if (after === undefined) return;
+  }
+}
+
+/** `nerva stats`: totals. */
+export async function stats(context: Context): Promise<ExitCode> {
+  const { out, flags } = context;
+  const store = await context.store('read');
+  const tenant = flags.text('tenant');
+  const totals = await (tenant === undefined ? store : store.scope(tenant)).stats();
+  if (out.isJson) {
+    out.json({ type: 'stats', ...totals });
+    return 0;
+  }
+  const { sessions, ...rest } = totals;
+  const count = Object.values(sessions).reduce((sum, one) => sum + one, 0);
+  const parts = Object.entries(sessions).filter(([, one]) => one > 0).map(([status, one]) => `${one} ${status}`);
+  const rows = [['sessions', `${count}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`], ...Object.entries(rest).map(([name, one]) => [TITLES[name] ?? name, String(one)])];
+  for (const line of columns(rows)) out.line(line);
+  return 0;
+}
+
+const TITLES: Readonly<Record<string, string>> = { bytes: 'bytes of events', blobBytes: 'bytes of blobs', fileBytes: 'bytes of files' };
+
+/** `nerva release`: out of quarantine. */
+export async function release(context: Context): Promise<ExitCode> {
+  const { out, positionals } = context;
+  const [sid = ''] = positionals;
+  const store = await context.store('write');
+  const { status } = await store.info(sid);
+  const isReleased = status === 'quarantined';
+  if (isReleased) await store.unquarantine(sid);
+  if (out.isJson) out.json({ type: 'released', sid, before: status, released: isReleased });
+  else out.line(isReleased ? `${sid} is ready again; \`nerva resume ${sid}\` goes on.` : `${sid} is ${status}, not quarantined; nothing was changed.`);
+  return 0;
+}
+
+/** `nerva prune`: contents of closed sessions go, their chains stay. */
+export async function prune(context: Context): Promise<ExitCode> {
+  const { out, flags } = context;
+  const before = flags.text('before');
+  if (before === undefined) throw new UsageError('prune needs --before DATE, e.g. --before 2026-01-31.', 'prune');
+  const closedBeforeMs = dateMs(before);
+  const store = await context.store('write');
+  const pruned = await store.prune({ closedBeforeMs });
+  if (out.isJson) out.json({ type: 'pruned', sessions: pruned, before: new Date(closedBeforeMs).toISOString() });
+  else out.line(`${pruned} closed sessions pruned whose last event is older than ${new Date(closedBeforeMs).toISOString()}`);
+  return 0;
+}
+
+/** A calendar day in UTC, or a time with its zone. A day that does not exist is refused, not moved. */
+function dateMs(text: string): number {
+  const match = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.exec(text);
+  const dayMs = match === null ? Number.NaN : Date.parse(`${match[1] ?? ''}T00:00:00Z`);
+  const isDay = !Number.isNaN(dayMs) && new Date(dayMs).toISOString().startsWith(match?.[1] ?? '-');
+  const ms = isDay ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) throw new UsageError(`--before takes a date like 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(text, 60)}" came.`, 'prune');
+  return ms;
+}
+
+/** `nerva delete`: a tombstone is left. */
+export async function remove(context: Context): Promise<ExitCode> {
+  const { out, flags, positionals } = context;
+  const [sid = ''] = positionals;
+  const store = await context.store('write');
+  await store.delete(sid, { cascade: flags.has('cascade') });
+  if (out.isJson) out.json({ type: 'deleted', sid, cascade: flags.has('cascade') });
+  else out.line(`${sid} was deleted${flags.has('cascade') ? ', with its forks' : ''}.`);
+  return 0;
+}
