@@ -75,10 +75,17 @@ export class Place {
   }
 
   /** Starts the command. */
-  start(args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string; readonly stdin?: string } = {}): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+  start(
+    args: readonly string[],
+    options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string; readonly stdin?: string } = {},
+  ): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
     // Under npm the tests see npm's variables, which the command understands.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_|^INIT_CWD$|^NODE_|COLOR/.test(name)));
-    const child = spawn(process.execPath, [BIN, ...args], { cwd: options.cwd ?? this.path, env: { ...env, ...options.env }, stdio: 'pipe' });
+    const child = spawn(process.execPath, [BIN, ...args], {
+      cwd: options.cwd ?? this.path,
+      env: { ...env, ...options.env },
+      stdio: 'pipe',
+    });
     this.#children.add(child);
     const said = { out: '', err: '' };
     child.stdout.on('data', (piece: Buffer) => (said.out += piece.toString()));
@@ -94,10 +101,18 @@ export class Place {
   }
 
   /** The same with `--json`: the objects that it printed. */
-  async json(...args: readonly string[]): Promise<{ readonly code: number | null; readonly lines: readonly Readonly<Record<string, unknown>>[] }> {
+  async json(
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number | null; readonly lines: readonly Readonly<Record<string, unknown>>[] }> {
     const { code, out, err } = await this.run(...args, '--json');
     assert(!err.includes('    at '), err);
-    return { code, lines: out.split('\n').slice(0, -1).map((line) => JSON.parse(line) as Record<string, unknown>) };
+    return {
+      code,
+      lines: out
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    };
   }
 
   /** Sends `input` to an agent of agents.ts. @returns the session's id. */

@@ -18,7 +18,10 @@ test('run goes on in a session, reads stdin and sends JSON', async (t) => {
   assert.equal(lines.at(-1)?.['status'], 'answered');
   const shown = await place.json('show', sid);
   const received = shown.lines.filter((line) => (line['event'] as { readonly type?: string } | undefined)?.type === 'message.received');
-  assert.deepEqual(received.map((line) => line['by']), ['cli', 'cli', 'ann']);
+  assert.deepEqual(
+    received.map((line) => line['by']),
+    ['cli', 'cli', 'ann'],
+  );
   assert.deepEqual((received[2]?.['event'] as { readonly data: unknown }).data, { data: { a: 1 }, deliver: 'queue' });
 });
 
@@ -37,7 +40,10 @@ test('a call that waits for approval exits 3 and tells the commands that answer 
   const { code, out } = await place.run('run', 'agents.ts#helper', 'pay');
   assert.equal(code, 3);
   const commands = [...out.matchAll(/^ {4}nerva (approve|deny) (\S+) (\d+) --agents agents\.ts$/gm)];
-  assert.deepEqual(commands.map((match) => match[1]), ['approve', 'deny']);
+  assert.deepEqual(
+    commands.map((match) => match[1]),
+    ['approve', 'deny'],
+  );
   assert.ok(out.startsWith('One moment.\nWaiting for a person:\n'));
   // What is printed works as it stands.
   const typed = String(commands[0]?.[0]).trim().split(' ').slice(1);
@@ -88,7 +94,8 @@ test('a call in doubt is settled by what a person found', async (t) => {
 test('sessions lists by status and agent, in pages', async (t) => {
   const place = new Place(t);
   for (const sid of ['a', 'b', 'c']) await place.run('run', 'agents.ts#helper', sid === 'b' ? 'pay' : 'hi', '--session', sid);
-  const sids = async (...args: readonly string[]): Promise<unknown[]> => (await place.json('sessions', ...args)).lines.map((line) => line['sid']);
+  const sids = async (...args: readonly string[]): Promise<unknown[]> =>
+    (await place.json('sessions', ...args)).lines.map((line) => line['sid']);
   assert.deepEqual(await sids(), ['a', 'b', 'c']);
   assert.deepEqual(await sids('--status', 'waiting'), ['b']);
   assert.deepEqual(await sids('--agent', 'other'), []);
@@ -113,7 +120,10 @@ test('show prints log, state and what waits; --at goes back; long values are cut
   const then = await place.run('show', 'paid', '--at', '1');
   assert.match(then.out, /after event 1: 0 messages, no turn yet, 0 tokens\nqueued: pay\n$/);
   const { lines } = await place.json('show', 'paid', '--at', '3');
-  assert.deepEqual(lines.map((line) => line['type']), ['event', 'event', 'event', 'event', 'view']);
+  assert.deepEqual(
+    lines.map((line) => line['type']),
+    ['event', 'event', 'event', 'event', 'view'],
+  );
   assert.deepEqual([lines[4]?.['seq'], lines[2]?.['id']], [3, 'paid:2']);
 });
 
@@ -129,8 +139,12 @@ test('fork shares the past, asks before it acts unless live, and diff tells what
   await place.run('run', 'agents.ts#helper', 'two', '--session', fork);
   const [different] = (await place.json('diff', fork)).lines;
   assert.deepEqual([different?.['between'], different?.['base']], [['root', fork], { sid: 'root', at: 5 }]);
-  const paths = (side: string): unknown[] => (different?.[side] as { readonly path: readonly unknown[] }[]).map(({ path }) => path.join('.'));
-  assert.deepEqual(paths('ours').filter((path) => String(path).startsWith('messages')), ['messages.2', 'messages.3']);
+  const paths = (side: string): unknown[] =>
+    (different?.[side] as { readonly path: readonly unknown[] }[]).map(({ path }) => path.join('.'));
+  assert.deepEqual(
+    paths('ours').filter((path) => String(path).startsWith('messages')),
+    ['messages.2', 'messages.3'],
+  );
   assert.ok(paths('conflicts').includes('messages.2'));
   const text = await place.run('diff', 'live', fork);
   assert.equal(text.code, 0);
@@ -148,10 +162,16 @@ test('replay agrees with its own agent and names the first difference of another
   const same = await place.run('replay', sid, '--agents', 'agents.ts');
   assert.equal(same.code, 0);
   assert.match(same.out, /^same: 6 events, \d+ decisions made again, no call made\n$/);
-  place.write('other.ts', "import { createAgent, scriptedModel } from 'nerva';\nexport const helper = createAgent({ name: 'helper', instructions: 'Be short.', model: scriptedModel(['hi']) });\n");
+  place.write(
+    'other.ts',
+    "import { createAgent, scriptedModel } from 'nerva';\nexport const helper = createAgent({ name: 'helper', instructions: 'Be short.', model: scriptedModel(['hi']) });\n",
+  );
   const other = await place.run('replay', sid, '--against', 'other.ts');
   assert.equal(other.code, 1);
-  assert.match(other.out, new RegExp(`^differs at ${sid}:3, decision \\d+\\n {2}recorded: model\\.called .*\\n {2}decided: {2}model\\.called `));
+  assert.match(
+    other.out,
+    new RegExp(`^differs at ${sid}:3, decision \\d+\\n {2}recorded: model\\.called .*\\n {2}decided: {2}model\\.called `),
+  );
   const missing = await place.run('replay', sid);
   assert.equal(missing.code, 1);
   assert.match(missing.err, /^AGENT_UNKNOWN: .*--agents FILE/);
@@ -162,7 +182,13 @@ test('stats counts, prune drops the closed, release frees the quarantined, delet
   for (const sid of ['closed', 'stuck', 'gone', 'parent']) await place.run('run', 'agents.ts#helper', 'hi', '--session', sid);
   await place.store(async (store) => {
     const end = async (sid: string, status: 'closed' | 'quarantined'): Promise<unknown> =>
-      store.append({ id: `end-${sid}`, sid, expected: 'fact', events: [{ type: status === 'closed' ? 'session.closed' : 'cancel.requested', data: { why: 'test' } }], then: { status } });
+      store.append({
+        id: `end-${sid}`,
+        sid,
+        expected: 'fact',
+        events: [{ type: status === 'closed' ? 'session.closed' : 'cancel.requested', data: { why: 'test' } }],
+        then: { status },
+      });
     await end('closed', 'closed');
     await end('stuck', 'quarantined');
   });
@@ -171,7 +197,10 @@ test('stats counts, prune drops the closed, release frees the quarantined, delet
   assert.match((await place.run('stats')).out, /^sessions +4 \(2 idle, 1 closed, 1 quarantined\)\n/);
   assert.match((await place.run('release', 'gone')).out, /is idle, not quarantined; nothing was changed/);
   assert.equal((await place.json('release', 'stuck')).lines[0]?.['released'], true);
-  assert.deepEqual((await place.json('sessions', '--status', 'ready')).lines.map((line) => line['sid']), ['stuck']);
+  assert.deepEqual(
+    (await place.json('sessions', '--status', 'ready')).lines.map((line) => line['sid']),
+    ['stuck'],
+  );
   assert.equal((await place.json('prune', '--before', '2020-01-01')).lines[0]?.['sessions'], 0);
   assert.equal((await place.json('prune', '--before', '2999-01-01T00:00:00Z')).lines[0]?.['sessions'], 1);
   assert.match((await place.run('show', 'closed')).err, /^LOG_PRUNED: /);

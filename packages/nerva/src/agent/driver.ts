@@ -1,11 +1,12 @@
 import { assert, NervaError, type World } from '../core/index.ts';
-import { eventsOf, placed, type AppendResult, type EventDraft, type Fence, type LogEvent, type Seq, type Sid, type Status, type Store } from '../log/index.ts';
+import { eventsOf, placed, type AppendResult, type EventDraft, type Fence, type Seq, type Sid, type Status, type Store } from '../log/index.ts';
 import { compose, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
-import { asDrafts, known, type Draft } from './events.ts';
+import { asDrafts, type Draft } from './events.ts';
 import { evolve, initial } from './fold.ts';
 import type { Performers, Scene } from './perform.ts';
+import { reducerOf } from './reducer.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** What a driver works with; the same for all drivers of a runtime but for `bound`. */
@@ -267,13 +268,14 @@ export class Driver {
 
   async #catchUp(): Promise<void> {
     const { store, facets } = this.#ports;
+    const { evolve } = reducerOf(facets);
     for (;;) {
       const frames = await store.read(this.sid, { after: this.state.head - 1 });
       if (frames.length === 0) break;
       let { state } = this;
       for (const frame of frames) {
         if (frame.seq === 0 && frame.sid === this.sid) this.firstFrame = frame.id; // a fork's first message is its parent's
-        for (const event of eventsOf(frame)) if (event.seq >= state.head) state = evolve(state, checked(event, facets), facets);
+        for (const event of eventsOf(frame)) if (event.seq >= state.head) state = evolve(state, event);
       }
       this.#adopt(state);
     }
@@ -356,12 +358,6 @@ export class Driver {
 
 /** Types whose data is what people and models said. */
 const PERSONAL = new Set(['message.received', 'model.answered', 'model.interrupted', 'tool.returned', 'policy.decided']);
-
-/** A critical event that this release does not know makes the session read-only here. */
-function checked(event: LogEvent, facets: readonly Facet<unknown>[]): LogEvent {
-  if (event.critical !== true || known(event) !== null || facets.some((facet) => facet.types.includes(event.type))) return event;
-  throw new NervaError('SESSION_READONLY', `Event ${event.sid}:${event.seq} (${event.type} v${event.v}) is critical and unknown to this release. The session was left as it is; use the release that wrote it.`);
-}
 
 /** Where the session stands, as lists show it. */
 export function statusOf(state: AgentState, isActing: boolean): Status {

@@ -44,7 +44,7 @@ for (const facet of FACETS) {
  * Invariant A1: events come in order, `event.seq` is `state.head`.
  */
 export function evolve(state: AgentState, event: LogEvent, added: readonly Facet<unknown>[] = []): AgentState {
-  let next: AgentState = { ...state, head: state.head + 1, nowMs: event.atMs };
+  let next: AgentState = { ...state, head: event.seq + 1, nowMs: event.atMs };
   for (const facet of byType.get(event.type) ?? []) {
     const slice = next[facet.name];
     const evolved = (facet as Facet<unknown>).evolve(slice, event, next);

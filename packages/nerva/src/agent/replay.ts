@@ -4,7 +4,7 @@ import { evaluate } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
 import { EVENTS, type Draft, type EventType } from './events.ts';
-import { evolve, initial } from './fold.ts';
+import { reducerOf } from './reducer.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** The first event that would be another today: the record and what is decided now. Null: nothing of the kind on that side. */
@@ -44,7 +44,7 @@ const IDENTITY = new Set(['session.created', 'session.configured', 'turn.started
  */
 export async function replaySession(scene: ReplayScene): Promise<ReplayReport> {
   const { store, sid, facets, bound } = scene;
-  const replay = new Replay(initial(sid, facets), scene);
+  const replay = new Replay(reducerOf(facets).initial(sid), scene);
   for (let after = -1; ; ) {
     const page = await store.read(sid, { after });
     const last = page.at(-1);
@@ -82,7 +82,7 @@ class Replay {
       const event = placed(draft, frame.sid, seq, frame.atMs, frame.writer.epoch);
       const divergence = await this.#compare(event);
       if (divergence !== null) return divergence;
-      this.state = evolve(this.state, event, this.#scene.facets);
+      this.state = reducerOf(this.#scene.facets).evolve(this.state, event);
     }
     return null;
   }

@@ -1,7 +1,7 @@
 import { eventsOf, type Seq, type Sid } from '../log/index.ts';
 import type { Driver } from './driver.ts';
-import { evolve, initial } from './fold.ts';
 import { ended, waiting, type RunResult } from './outcome.ts';
+import { reducerOf } from './reducer.ts';
 import type { SessionPorts } from './ports.ts';
 import type { AgentState } from './state.ts';
 
@@ -36,13 +36,14 @@ function resultIn(driver: Driver, message: Seq): RunResult | 'past' | null {
 
 /** An older turn's result, from the log. */
 async function pastResult(sid: Sid, message: Seq, { store, facets }: Ports): Promise<RunResult> {
-  let state: AgentState = initial(sid, facets);
+  const { initial, evolve } = reducerOf(facets);
+  let state: AgentState = initial(sid);
   for (;;) {
     const frames = await store.read(sid, { after: state.head - 1 });
     if (frames.length === 0) return waiting(state);
     for (const event of frames.flatMap(eventsOf)) {
       if (event.seq < state.head) continue;
-      state = evolve(state, event, facets);
+      state = evolve(state, event);
       const { last } = state.turn;
       if (last?.takes.includes(message) === true) return ended(state, last);
     }

@@ -20,7 +20,8 @@ export interface Found {
  */
 export async function loadAgents(file: string): Promise<readonly Found[]> {
   const path = resolve(file);
-  if (!existsSync(path)) throw new NervaError('AGENT_INVALID', `There is no file ${path}. Nothing was started.`, { details: { file: path } });
+  if (!existsSync(path))
+    throw new NervaError('AGENT_INVALID', `There is no file ${path}. Nothing was started.`, { details: { file: path } });
   const found: Found[] = [];
   for (const [exported, value] of Object.entries(await load(path))) {
     for (const one of Array.isArray(value) ? (value as readonly unknown[]) : [value]) {
@@ -28,7 +29,11 @@ export async function loadAgents(file: string): Promise<readonly Found[]> {
     }
   }
   if (found.length > 0) return found;
-  throw new NervaError('AGENT_INVALID', `${path} exports no agent. Export what createAgent() returns, e.g. export const agent = createAgent({…}).`, { details: { file: path } });
+  throw new NervaError(
+    'AGENT_INVALID',
+    `${path} exports no agent. Export what createAgent() returns, e.g. export const agent = createAgent({…}).`,
+    { details: { file: path } },
+  );
 }
 
 /**
@@ -43,8 +48,10 @@ export async function loadAgent(reference: string): Promise<Agent> {
   const fitting = wanted === null ? all : all.filter(({ exported, agent }) => exported === wanted || agent.name === wanted);
   const [first, second] = fitting;
   const names = all.map(({ exported }) => `${file}#${exported}`).join(', ');
-  if (first === undefined) throw new NervaError('AGENT_INVALID', `${file} exports no agent "${wanted ?? ''}"; it exports ${names}. Nothing was started.`);
-  if (second !== undefined) throw new NervaError('AGENT_INVALID', `${file} exports several agents; say which: ${names}. Nothing was started.`);
+  if (first === undefined)
+    throw new NervaError('AGENT_INVALID', `${file} exports no agent "${wanted ?? ''}"; it exports ${names}. Nothing was started.`);
+  if (second !== undefined)
+    throw new NervaError('AGENT_INVALID', `${file} exports several agents; say which: ${names}. Nothing was started.`);
   return first.agent;
 }
 
@@ -61,7 +68,10 @@ async function load(path: string): Promise<Readonly<Record<string, unknown>>> {
   } catch (error) {
     if (NervaError.is(error)) throw error;
     const { message, where } = told(error, path);
-    throw new NervaError('AGENT_INVALID', `${path} does not load: ${message}${where}. Nothing was started.`, { cause: error, details: { file: path } });
+    throw new NervaError('AGENT_INVALID', `${path} does not load: ${message}${where}. Nothing was started.`, {
+      cause: error,
+      details: { file: path },
+    });
   }
 }
 

@@ -12,10 +12,15 @@ export async function approve(context: Context): Promise<ExitCode> {
   const [answer, output, digest] = [flags.json('answer'), flags.json('output'), flags.text('digest')];
   return respond(context, (pending) => {
     if (pending?.type === 'doubt' && output === undefined) {
-      throw new UsageError(`${pending.id} is a call in doubt: say what it returned with --output JSON, or deny it if it did not happen.`, 'approve');
+      throw new UsageError(
+        `${pending.id} is a call in doubt: say what it returned with --output JSON, or deny it if it did not happen.`,
+        'approve',
+      );
     }
-    if (pending?.type === 'doubt' && answer !== undefined) throw new UsageError(`${pending.id} is a call in doubt: it takes --output, not --answer.`, 'approve');
-    if (pending?.type === 'approval' && output !== undefined) throw new UsageError(`${pending.id} is an approval: it takes --answer, not --output.`, 'approve');
+    if (pending?.type === 'doubt' && answer !== undefined)
+      throw new UsageError(`${pending.id} is a call in doubt: it takes --output, not --answer.`, 'approve');
+    if (pending?.type === 'approval' && output !== undefined)
+      throw new UsageError(`${pending.id} is an approval: it takes --answer, not --output.`, 'approve');
     if (output !== undefined) return { decision: 'returned', output };
     return { decision: 'approve', ...(answer === undefined ? {} : { answer }), ...(digest === undefined ? {} : { digest }) };
   });
@@ -60,8 +65,16 @@ async function append({ out, flags, world, positionals }: Context, store: Store,
   const { subject } = state.session;
   const event = subject === null ? draft : { ...draft, subject };
   const result = await store.append({ id: world.ids.next(), sid, expected: 'fact', events: [event], by });
-  if (!result.ok) throw new NervaError(result.why === 'closed' ? 'SESSION_CLOSED' : 'SESSION_FULL', `Session ${sid} takes no more events (${result.why}). Nothing was written.`, { details: { sid } });
+  if (!result.ok)
+    throw new NervaError(
+      result.why === 'closed' ? 'SESSION_CLOSED' : 'SESSION_FULL',
+      `Session ${sid} takes no more events (${result.why}). Nothing was written.`,
+      { details: { sid } },
+    );
   if (out.isJson) out.json({ type: 'answered', id, event: `${sid}:${result.seq}`, recorded: draft.type, driven: false });
-  else out.line(`Recorded as event ${result.seq} (${draft.type}). Agent "${agent}" is not registered here, so nothing was driven; its worker goes on, or:\n    ${typist(flags)('resume', sid)}${flags.has('agents') ? '' : ' --agents FILE'}`);
+  else
+    out.line(
+      `Recorded as event ${result.seq} (${draft.type}). Agent "${agent}" is not registered here, so nothing was driven; its worker goes on, or:\n    ${typist(flags)('resume', sid)}${flags.has('agents') ? '' : ' --agents FILE'}`,
+    );
   return 0;
 }

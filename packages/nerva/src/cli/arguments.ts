@@ -54,7 +54,10 @@ function parse(command: CommandName, args: readonly string[]): { readonly positi
   const { count, flags: own }: Command = COMMANDS[command];
   const known: Readonly<Record<string, Flag>> = { ...own, ...SHARED };
   const options = Object.fromEntries(
-    Object.entries(known).map(([name, { kind }]) => [name, { type: kind === 'switch' ? ('boolean' as const) : ('string' as const), multiple: true }]),
+    Object.entries(known).map(([name, { kind }]) => [
+      name,
+      { type: kind === 'switch' ? ('boolean' as const) : ('string' as const), multiple: true },
+    ]),
   );
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
   const positionals: string[] = [];
@@ -115,7 +118,10 @@ function parseJson(where: string, text: string, command: CommandName): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
-    throw new UsageError(`${where} takes JSON (a text is written '"…"'); ${JSON.stringify(text)} came: ${(error as Error).message}`, command);
+    throw new UsageError(
+      `${where} takes JSON (a text is written '"…"'); ${JSON.stringify(text)} came: ${(error as Error).message}`,
+      command,
+    );
   }
 }
 
@@ -124,5 +130,8 @@ export function callId(sid: string, call: string): `${string}:${number}` {
   if (/^\d{1,15}$/.test(call)) return `${sid}:${Number(call)}`;
   const at = call.lastIndexOf(':');
   if (call.slice(0, at) === sid && /^\d{1,15}$/.test(call.slice(at + 1))) return `${sid}:${Number(call.slice(at + 1))}`;
-  throw new NervaError('APPROVAL_UNKNOWN', `${JSON.stringify(call)} names no call of session ${sid}; expected a number, or ${sid}:NUMBER. Nothing was written.`);
+  throw new NervaError(
+    'APPROVAL_UNKNOWN',
+    `${JSON.stringify(call)} names no call of session ${sid}; expected a number, or ${sid}:NUMBER. Nothing was written.`,
+  );
 }

@@ -23,7 +23,9 @@ export async function fork(context: Context): Promise<ExitCode> {
     out.line(made.sid);
     const type = typist(flags);
     const next = status === 'idle' ? type('run', 'AGENT', 'INPUT', '--session', made.sid) : type('resume', made.sid);
-    out.note(`A fork of ${sid} at event ${at}; ${effects === 'live' ? 'its calls are made' : 'a person is asked before each of its calls that is not a read'}. Go on with:\n    ${next}`);
+    out.note(
+      `A fork of ${sid} at event ${at}; ${effects === 'live' ? 'its calls are made' : 'a person is asked before each of its calls that is not a read'}. Go on with:\n    ${next}`,
+    );
   }
   return 0;
 }
@@ -47,25 +49,39 @@ export async function compare(context: Context): Promise<ExitCode> {
   }
   const charactersMax = flags.has('full') ? Infinity : VALUE_MAX;
   out.line(`${left} and ${right} part after event ${base.at} of ${base.sid}.`);
-  for (const [sid, changes] of [[left, found.ours], [right, found.theirs]] as const) {
+  for (const [sid, changes] of [
+    [left, found.ours],
+    [right, found.theirs],
+  ] as const) {
     out.line();
-    out.line(`${out.paint('bold', sid)} changed ${changes.length === 0 ? 'nothing' : `${changes.length} place${changes.length === 1 ? '' : 's'}`}`);
+    out.line(
+      `${out.paint('bold', sid)} changed ${changes.length === 0 ? 'nothing' : `${changes.length} place${changes.length === 1 ? '' : 's'}`}`,
+    );
     for (const change of byPath(changes)) out.line(`  ${changeText(change, charactersMax)}`);
   }
   out.line();
-  out.line(found.conflicts.length === 0 ? 'No conflicts.' : `${found.conflicts.length} conflict${found.conflicts.length === 1 ? '' : 's'}: both changed, to different ends (nothing was merged)`);
-  for (const { path } of byPath(found.conflicts)) out.line(`  ${path.join('.')}`);
+  out.line(
+    found.conflicts.length === 0
+      ? 'No conflicts.'
+      : `${found.conflicts.length} conflict${found.conflicts.length === 1 ? '' : 's'}: both changed, to different ends (nothing was merged)`,
+  );
+  for (const { path } of byPath(found.conflicts)) out.line(`  ${brief(path.join('.'), 200)}`);
   return 0;
 }
 
 async function sidesOf(store: Store, [first = '', second]: readonly string[]): Promise<readonly [string, string, Base]> {
   const info = await store.info(first);
   const left = second === undefined ? info.parent?.sid : first;
-  if (left === undefined) throw new UsageError(`${first} is no fork, so it has no parent to be compared with; name the other session.`, 'diff');
+  if (left === undefined)
+    throw new UsageError(`${first} is no fork, so it has no parent to be compared with; name the other session.`, 'diff');
   const right = second ?? first;
   const base = commonPast(await pastOf(store, left), await pastOf(store, right));
   if (base !== null) return [left, right, base];
-  throw new NervaError('OPTION_INVALID', `${left} and ${right} have no event in common: neither is a fork of the other, nor of one session. Nothing was compared.`, { details: { sids: [left, right] } });
+  throw new NervaError(
+    'OPTION_INVALID',
+    `${left} and ${right} have no event in common: neither is a fork of the other, nor of one session. Nothing was compared.`,
+    { details: { sids: [left, right] } },
+  );
 }
 
 /** The session and those it descends from, each with the last event that is shared; nearest first. */
@@ -99,7 +115,7 @@ function byPath<T extends { readonly path: readonly (string | number)[] }>(list:
 
 function changeText({ path, before, after }: Change, charactersMax: number): string {
   const value = (one: Json): string => brief(JSON.stringify(one), charactersMax);
-  const at = path.join('.');
+  const at = brief(path.join('.'), 200);
   if (before === undefined) return `+ ${at}: ${value(after ?? null)}`;
   if (after === undefined) return `- ${at}: ${value(before)}`;
   return `~ ${at}: ${value(before)} -> ${value(after)}`;

@@ -40,6 +40,7 @@ export function processContext(out: Output, flags: Flags, positionals: readonly 
       const url = flags.text('store') ?? 'file:.nerva/nerva.db';
       placeOf(url, how);
       const keysFile = flags.text('keys');
+      if (keysFile !== undefined && how !== 'create') placeOf(`file:${keysFile}`, how, 'file of keys');
       const keys = keysFile === undefined ? undefined : fileKeys(keysFile);
       if (keys !== undefined) opened.push(() => keys.close());
       const store = await openStore(url, { world, readOnly: how === 'read', ...(keys === undefined ? {} : { keys }) });
@@ -65,24 +66,36 @@ export function processContext(out: Output, flags: Flags, positionals: readonly 
 }
 
 /** Makes the directory of a store that is to be created; says plainly that a store to be read is not there. */
-function placeOf(url: string, how: 'read' | 'write' | 'create'): void {
+function placeOf(url: string, how: 'read' | 'write' | 'create', what = 'store'): void {
   if (!url.startsWith('file:') || url === 'file:') return;
   const file = resolve(url.slice('file:'.length));
   if (how === 'create') makeDirectory(file);
-  else if (!existsSync(file)) throw new NervaError('STORE_READONLY', `There is no store at ${file}. \`nerva run\` makes one; --store file:PATH names another. Nothing was made.`, { details: { path: file } });
+  else if (!existsSync(file))
+    throw new NervaError(
+      'STORE_READONLY',
+      `There is no ${what} at ${file}. \`nerva run\` makes one; --${what === 'store' ? 'store file:PATH' : 'keys FILE'} names another. Nothing was made.`,
+      { details: { path: file } },
+    );
 }
 
 function makeDirectory(file: string): void {
   try {
     mkdirSync(dirname(file), { recursive: true });
   } catch (error) {
-    throw new NervaError('STORE_READONLY', `The directory of ${file} cannot be made: ${(error as Error).message}. Nothing was made.`, { cause: error, details: { path: file } });
+    throw new NervaError('STORE_READONLY', `The directory of ${file} cannot be made: ${(error as Error).message}. Nothing was made.`, {
+      cause: error,
+      details: { path: file },
+    });
   }
 }
 
 function addTo(agents: Map<string, Agent>, agent: Agent, file: string): void {
   const other = agents.get(agent.name);
   if (other === agent) return;
-  if (other !== undefined) throw new NervaError('AGENT_INVALID', `${file}: a second agent is named "${agent.name}". Names are stored with sessions, so they must differ. Nothing was started.`);
+  if (other !== undefined)
+    throw new NervaError(
+      'AGENT_INVALID',
+      `${file}: a second agent is named "${agent.name}". Names are stored with sessions, so they must differ. Nothing was started.`,
+    );
   agents.set(agent.name, agent);
 }

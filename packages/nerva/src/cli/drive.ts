@@ -1,7 +1,7 @@
 import type { AgentEvent, Run, RunResult, Session, StreamItem } from '../agent/index.ts';
 import type { LogEvent } from '../log/index.ts';
 import type { Context, ExitCode } from './context.ts';
-import type { Output } from './output.ts';
+import { brief, plain, type Output } from './output.ts';
 import { pendingLines, standing, summaryOf, VALUE_MAX, type Typist } from './summary.ts';
 
 /** A signal that comes twice within this time is one Ctrl-C: npm hands on what the terminal already sent. */
@@ -18,9 +18,14 @@ export async function follow(context: Context, session: Session, run: Run, type:
   try {
     const accepted = await run.accepted;
     if (out.isWatched) out.note(`session ${accepted.sid}`, 'dim');
-    for await (const item of run) printer.item(item);
+    let failure: string | null = null;
+    for await (const item of run) {
+      printer.item(item);
+      if (item.type === 'event' && item.event.type === 'model.failed') failure = item.event.data.message ?? null;
+    }
     const result = await run.result;
     printer.end(result);
+    if (result.status === 'failed' && !out.isJson) out.note(`${plain(result.why)}${failure === null ? '' : `: ${brief(failure, 1000)}`}`);
     if (!out.isJson) tell(out, result, type);
     return exitOf(result);
   } finally {
@@ -108,10 +113,23 @@ function textPrinter(out: Output): Printer {
   };
 }
 
-const SHOWN: ReadonlySet<string> = new Set(['tool.called', 'tool.returned', 'tool.failed', 'tool.in_doubt', 'model.failed', 'output.rejected', 'approval.requested', 'policy.decided']);
+const SHOWN: ReadonlySet<string> = new Set([
+  'tool.called',
+  'tool.returned',
+  'tool.failed',
+  'tool.in_doubt',
+  'model.failed',
+  'output.rejected',
+  'approval.requested',
+  'policy.decided',
+]);
 
 function answerIn(event: AgentEvent): { readonly call: string; readonly text: string } | null {
-  if (event.type === 'policy.decided' && event.data.action.type === 'answer') return { call: `${event.sid}:${event.seq}`, text: event.data.action.text ?? '' };
+  if (event.type === 'policy.decided' && event.data.action.type === 'answer')
+    return { call: `${event.sid}:${event.seq}`, text: event.data.action.text ?? '' };
   if (event.type !== 'model.answered') return null;
-  return { call: `${event.sid}:${event.data.call}`, text: event.data.parts.map((part) => (part.type === 'text' ? part.text : '')).join('') };
+  return {
+    call: `${event.sid}:${event.data.call}`,
+    text: event.data.parts.map((part) => (part.type === 'text' ? part.text : '')).join(''),
+  };
 }

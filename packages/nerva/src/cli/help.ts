@@ -1,7 +1,14 @@
 import { RELEASE } from '../log/index.ts';
 import { COMMANDS, SHARED, type Command, type CommandName, type Flag } from './commands.ts';
 
-const EXITS = ['0  answered, done', '1  failed', '2  wrong usage', '3  waiting for a person', '4  another process writes the store', '130  interrupted'];
+const EXITS = [
+  '0  answered, done',
+  '1  failed',
+  '2  wrong usage',
+  '3  waiting for a person',
+  '4  another process writes the store',
+  '130  interrupted',
+];
 
 /** The help of the whole command. */
 export function mainHelp(): string {
@@ -55,7 +62,9 @@ export function usageLine(name: CommandName | null): string {
   if (name === null) return 'Usage: nerva <command> [arguments] [flags]; `nerva --help` lists the commands.';
   const { usage, flags }: Command = COMMANDS[name];
   const more = Object.entries(flags).filter(([flag]) => !usage.includes(`--${flag}`));
-  return ['Usage: nerva', name, usage, ...more.map(([flag, shape]) => `[${flagText(flag, shape)}]`)].filter((word) => word !== '').join(' ');
+  return ['Usage: nerva', name, usage, ...more.map(([flag, shape]) => `[${flagText(flag, shape)}]`)]
+    .filter((word) => word !== '')
+    .join(' ');
 }
 
 function flagText(name: string, { value }: Flag): string {

@@ -14,7 +14,8 @@ const LIMIT = 100;
 export async function sessions(context: Context): Promise<ExitCode> {
   const { out, flags } = context;
   const status = flags.text('status');
-  if (status !== undefined && !STATUSES.includes(status)) throw new UsageError(`--status is one of ${STATUSES.join(', ')}; "${status}" came.`, 'sessions');
+  if (status !== undefined && !STATUSES.includes(status))
+    throw new UsageError(`--status is one of ${STATUSES.join(', ')}; "${status}" came.`, 'sessions');
   const limit = flags.number('limit', 1) ?? LIMIT;
   const [agent, tenant, after] = [flags.text('agent'), flags.text('tenant'), flags.text('after')];
   const store = await context.store('read');
@@ -31,7 +32,9 @@ export async function sessions(context: Context): Promise<ExitCode> {
     return 0;
   }
   if (page.length === 0) out.line('No sessions.');
-  else for (const line of columns([['SESSION', 'STATUS', 'AGENT', 'EVENTS', 'LAST EVENT (UTC)', 'FORK OF'], ...page.map(sessionRow)])) out.line(line);
+  else
+    for (const line of columns([['SESSION', 'STATUS', 'AGENT', 'EVENTS', 'LAST EVENT (UTC)', 'FORK OF'], ...page.map(sessionRow)]))
+      out.line(line);
   if (found.length > limit) out.note(`There are more: nerva sessions --after ${page.at(-1)?.sid ?? ''}`);
   return 0;
 }
@@ -59,7 +62,9 @@ export async function show(context: Context): Promise<ExitCode> {
       const summary = summaryOf(event, charactersMax);
       isCut ||= summary.endsWith(' more)');
       const inherited = event.sid === sid ? ' ' : '^';
-      out.line(`${inherited}${String(event.seq).padStart(4)}  ${time(event.atMs)}  ${event.origin.padEnd(6)}  ${out.paint('bold', event.type.padEnd(18))}  ${summary}`.trimEnd());
+      out.line(
+        `${inherited}${String(event.seq).padStart(4)}  ${time(event.atMs)}  ${event.origin.padEnd(6)}  ${out.paint('bold', event.type.padEnd(18))}  ${summary}`.trimEnd(),
+      );
     }
   }
   if (out.isJson) out.json(viewLine(view));
@@ -68,7 +73,7 @@ export async function show(context: Context): Promise<ExitCode> {
 }
 
 async function* logOf(store: Store, sid: string, upto: number): AsyncGenerator<{ readonly event: LogEvent; readonly by: string }> {
-  for (let after = -1; after < upto; ) {
+  for (let after = -1; after < upto;) {
     const page = await store.read(sid, { after, upto });
     if (page.length === 0) return;
     for (const frame of page) {
@@ -79,17 +84,25 @@ async function* logOf(store: Store, sid: string, upto: number): AsyncGenerator<{
 }
 
 function head({ out }: Context, { sid, agent, status, tenant, head: count, createdMs, parent, hash }: SessionInfo): void {
-  out.line(`${out.paint('bold', `session ${sid}`)}  agent ${agent ?? '(none)'}, ${status}, ${count} events, tenant ${tenant}, made ${time(createdMs)} UTC`);
+  out.line(
+    `${out.paint('bold', `session ${sid}`)}  agent ${agent ?? '(none)'}, ${status}, ${count} events, tenant ${tenant}, made ${time(createdMs)} UTC`,
+  );
   if (parent !== null) out.line(`fork of ${parent.sid} at event ${parent.at}; inherited events are marked ^`);
   out.line(`head ${hash}`);
   out.line();
 }
 
-function foot({ out, flags }: Context, view: View, { isCut, charactersMax }: { readonly isCut: boolean; readonly charactersMax: number }): void {
+function foot(
+  { out, flags }: Context,
+  view: View,
+  { isCut, charactersMax }: { readonly isCut: boolean; readonly charactersMax: number },
+): void {
   const { turn, budget } = view.state;
   const spent = budget.session;
   out.line();
-  out.line(`after event ${view.seq}: ${view.messages.length} messages, ${turnText(view)}, ${spent.tokens} tokens${spent.usd > 0 ? `, ${spent.usd} USD` : ''}`);
+  out.line(
+    `after event ${view.seq}: ${view.messages.length} messages, ${turnText(view)}, ${spent.tokens} tokens${spent.usd > 0 ? `, ${spent.usd} USD` : ''}`,
+  );
   for (const waiting of turn.inbox) out.line(`queued: ${brief(waiting.text === '' ? waiting.data : waiting.text, charactersMax)}`);
   const { last } = view;
   if (last !== null && turn.open === null) out.line(`last answer: ${brief(last.text === '' ? last.output : last.text, charactersMax)}`);
@@ -106,7 +119,18 @@ function turnText({ state: { turn, session }, last }: View): string {
 
 function viewLine({ sid, seq, atMs, messages, last, pending, state }: View): unknown {
   const { open, inbox } = state.turn;
-  return { type: 'view', sid, seq, atMs, messages, last, open: open === null ? null : { seq: open.seq, phase: open.phase, steps: open.steps }, inbox: inbox.map(({ seq: at, text, data }) => ({ seq: at, text, data })), spent: state.budget.session, pending };
+  return {
+    type: 'view',
+    sid,
+    seq,
+    atMs,
+    messages,
+    last,
+    open: open === null ? null : { seq: open.seq, phase: open.phase, steps: open.steps },
+    inbox: inbox.map(({ seq: at, text, data }) => ({ seq: at, text, data })),
+    spent: state.budget.session,
+    pending,
+  };
 }
 
 /** `nerva replay`: decides again from the record. */
@@ -119,13 +143,19 @@ export async function replay(context: Context): Promise<ExitCode> {
   const { agent: name } = await store.info(sid);
   const agent = other ?? (await context.agents()).find((one) => one.name === name);
   if (agent === undefined) {
-    throw new NervaError('AGENT_UNKNOWN', `Session ${sid} belongs to agent "${name ?? ''}", which is not registered here. Give --agents FILE, or --against FILE for another definition.`, { details: { agent: name } });
+    throw new NervaError(
+      'AGENT_UNKNOWN',
+      `Session ${sid} belongs to agent "${name ?? ''}", which is not registered here. Give --agents FILE, or --against FILE for another definition.`,
+      { details: { agent: name } },
+    );
   }
   const report = await replaySession({ store, sid, world, facets: [], bound: bind(agent, world.digest) });
   const { divergence } = report;
   if (out.isJson) out.json({ type: 'replay', ...report });
   else if (divergence === null) {
-    out.line(`${out.paint('green', 'same')}: ${report.events} events, ${report.decisions} decisions made again, no call made${report.isChanged ? '; the definition is not the recorded one, yet nothing would differ' : ''}`);
+    out.line(
+      `${out.paint('green', 'same')}: ${report.events} events, ${report.decisions} decisions made again, no call made${report.isChanged ? '; the definition is not the recorded one, yet nothing would differ' : ''}`,
+    );
   } else {
     const show = (side: typeof divergence.recorded): string => (side === null ? 'nothing' : `${side.type} ${brief(side.data, 2000)}`);
     out.line(`${out.paint('red', 'differs')} at ${divergence.at}, decision ${report.decisions}`);

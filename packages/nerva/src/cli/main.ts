@@ -12,7 +12,20 @@ import { resume, run } from './run.ts';
 import { prune, release, remove, stats, verify } from './upkeep.ts';
 
 const RUN: Readonly<Record<CommandName, (context: Context) => Promise<ExitCode>>> = {
-  run, sessions, show, resume, fork, diff: compare, replay, verify, approve, deny, stats, release, prune, delete: remove,
+  run,
+  sessions,
+  show,
+  resume,
+  fork,
+  diff: compare,
+  replay,
+  verify,
+  approve,
+  deny,
+  stats,
+  release,
+  prune,
+  delete: remove,
 };
 
 /** What may keep the process alive after the command is done (a connection that an agent's file opened) is given this long. */

@@ -43,7 +43,8 @@ export function processOutput(isJson: boolean): Output {
     write: (text) => write(process.stdout.isTTY ? plain(text) : text),
     line: (text = '') => write(`${text}\n`),
     json: (value) => write(`${JSON.stringify(value)}\n`),
-    note: (text, style) => void process.stderr.write(`${style === undefined ? text : styleText(style, text, { stream: process.stderr })}\n`),
+    note: (text, style) =>
+      void process.stderr.write(`${style === undefined ? text : styleText(style, text, { stream: process.stderr })}\n`),
     paint: (style, text) => styleText(style, text, { stream: process.stdout }),
   };
 }
@@ -56,7 +57,9 @@ export function plain(text: string): string {
 
 /** A value on one line, cut to `charactersMax` with a note of how much is missing. */
 export function brief(value: unknown, charactersMax: number): string {
-  const text = plain(typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).replaceAll(/\s*\n\s*/g, ' ⏎ ').replaceAll('\t', ' ');
+  const text = plain(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+    .replaceAll(/\s*\n\s*/g, ' ⏎ ')
+    .replaceAll('\t', ' ');
   if (text.length <= charactersMax) return text;
   const cut = text.slice(0, charactersMax).toWellFormed();
   return `${cut}… (${text.length - charactersMax} more)`;
@@ -65,7 +68,12 @@ export function brief(value: unknown, charactersMax: number): string {
 /** Columns padded to their widest cell. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 /** A time as people and sorting like it: `2026-01-31 12:00:00` in UTC. */

@@ -23,7 +23,11 @@ export async function run(context: Context): Promise<ExitCode> {
   const others = isFile && flags.texts('agents').length === 0 ? [] : await context.agents();
   const agents = [...own, ...others.filter(({ name }) => !own.some((agent) => agent.name === name))];
   const name = own[0]?.name ?? reference;
-  if (!agents.some((agent) => agent.name === name)) throw unknownAgent(name, agents.map((agent) => agent.name));
+  if (!agents.some((agent) => agent.name === name))
+    throw unknownAgent(
+      name,
+      agents.map((agent) => agent.name),
+    );
   const store = await context.store('create');
   const sid = flags.text('session');
   if (sid !== undefined && (await store.head(sid)) > 0) checkAgent(await store.info(sid), name);
@@ -40,12 +44,19 @@ function inputOf(text: string | undefined, data: Json | undefined): string | Jso
 }
 
 function checkAgent({ sid, agent }: SessionInfo, name: string): void {
-  if (agent !== name) throw new NervaError('AGENT_UNKNOWN', `Session ${sid} belongs to agent "${agent ?? ''}", not to "${name}". Nothing was sent.`, { details: { sid, agent } });
+  if (agent !== name)
+    throw new NervaError('AGENT_UNKNOWN', `Session ${sid} belongs to agent "${agent ?? ''}", not to "${name}". Nothing was sent.`, {
+      details: { sid, agent },
+    });
 }
 
 function unknownAgent(name: string, known: readonly string[]): NervaError {
   const there = known.length === 0 ? 'none is registered' : `registered are: ${known.join(', ')}`;
-  return new NervaError('AGENT_UNKNOWN', `No agent is named "${name}"; ${there}. Give a file (agent.ts), or register agents with --agents FILE or a nerva.config.ts here. Nothing was started.`, { details: { agent: name } });
+  return new NervaError(
+    'AGENT_UNKNOWN',
+    `No agent is named "${name}"; ${there}. Give a file (agent.ts), or register agents with --agents FILE or a nerva.config.ts here. Nothing was started.`,
+    { details: { agent: name } },
+  );
 }
 
 /** `nerva resume`: one session, or all that are ready. */
@@ -56,7 +67,11 @@ export async function resume(context: Context): Promise<ExitCode> {
   const agents = await context.agents();
   if (sid === undefined) return resumeAll(context, store, agents);
   const { agent } = await store.info(sid);
-  if (!agents.some(({ name }) => name === agent)) throw unknownAgent(agent ?? '', agents.map(({ name }) => name));
+  if (!agents.some(({ name }) => name === agent))
+    throw unknownAgent(
+      agent ?? '',
+      agents.map(({ name }) => name),
+    );
   const runtime = await context.runtime(store, agents);
   const session = runtime.session(sid);
   return follow(context, session, session.resume(), typist(flags));
@@ -68,7 +83,8 @@ async function resumeAll(context: Context, store: Store, agents: Awaited<ReturnT
   const ready = await store.list({ status: 'ready' });
   const ours = ready.filter(({ agent }) => agent !== null && names.includes(agent));
   for (const { sid, agent } of ready) {
-    if (!out.isJson && !ours.some((one) => one.sid === sid)) out.note(`session ${sid} is ready, but its agent "${agent ?? ''}" is not registered here (--agents FILE)`);
+    if (!out.isJson && !ours.some((one) => one.sid === sid))
+      out.note(`session ${sid} is ready, but its agent "${agent ?? ''}" is not registered here (--agents FILE)`);
   }
   let isInterrupted = false;
   if (ours.length > 0) {
@@ -93,7 +109,16 @@ async function resumeAll(context: Context, store: Store, agents: Awaited<ReturnT
 
 async function tellResumed({ out, flags }: Context, store: Store, sid: string): Promise<ExitCode> {
   const [{ status }, view] = [await store.info(sid), await foldAt(store, sid)];
-  if (out.isJson) out.json({ type: 'session', sid, status, reason: view.last?.reason ?? null, why: view.last?.why ?? '', text: view.last?.text ?? '', pending: view.pending });
+  if (out.isJson)
+    out.json({
+      type: 'session',
+      sid,
+      status,
+      reason: view.last?.reason ?? null,
+      why: view.last?.why ?? '',
+      text: view.last?.text ?? '',
+      pending: view.pending,
+    });
   else {
     out.line(`${sid}  ${status}  ${standingOf(view)}`);
     for (const line of pendingLines(view.pending, typist(flags), 1000)) out.line(line);

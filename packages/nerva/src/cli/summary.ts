@@ -32,7 +32,11 @@ export function summaryOf(event: LogEvent, charactersMax: number): string {
     case 'approval.requested':
       return `part ${data.part} of ${data.answer}`;
     default:
-      return cut(Object.entries(data as Readonly<Record<string, Json>>).map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' · '));
+      return cut(
+        Object.entries(data as Readonly<Record<string, Json>>)
+          .map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+          .join(' · '),
+      );
   }
 }
 
@@ -87,25 +91,40 @@ export function pendingLines(pending: readonly Pending[], type: Typist, characte
     const what = `${brief(one.tool, 64)}(${brief(JSON.stringify(one.input), charactersMax)})`;
     const deny = `    ${type('deny', sid, call)}`;
     if (one.type === 'doubt') {
-      return [`  ${call}  in doubt (${brief(one.why, 64)}): ${what}`, `    ${type('approve', sid, call)} --output JSON    # it happened, with this result`, `${deny}    # it did not happen`];
+      return [
+        `  ${call}  in doubt (${brief(one.why, 64)}): ${what}`,
+        `    ${type('approve', sid, call)} --output JSON    # it happened, with this result`,
+        `${deny}    # it did not happen`,
+      ];
     }
-    const answer = one.tool === 'ask_person' ? " --answer '\"…\"'" : '';
+    const answer = one.tool === 'ask_person' ? ' --answer \'"…"\'' : '';
     return [`  ${call}  needs approval: ${what}`, `    ${type('approve', sid, call)}${answer}`, deny];
   });
 }
 
 /** Where a session stands, in one line. */
 export function standing(result: RunResult): string {
-  const tokens = result.usage.inputTokens === null ? '' : `, ${result.usage.inputTokens} tokens in and ${result.usage.outputTokens ?? 0} out`;
-  const why = result.why === '' ? '' : ` (${brief(result.why, 300)})`;
+  const tokens =
+    result.usage.inputTokens === null ? '' : `, ${result.usage.inputTokens} tokens in and ${result.usage.outputTokens ?? 0} out`;
+  const why = result.why === '' || result.why === result.status || result.status === 'failed' ? '' : ` (${brief(result.why, 300)})`;
   return `${result.status}${result.status === 'stopped' ? ` by its limit on ${result.reason ?? ''}` : ''}${why}, ${result.steps} step${result.steps === 1 ? '' : 's'}${tokens}`;
 }
 
 /** The state as plain JSON; lists become objects by index, so that a comparison names single entries. Positions are left out. */
 export function plainState({ turn, tool, approval, budget, session, more }: AgentState): Json {
-  const last = turn.last === null ? null : { reason: turn.last.reason, why: turn.last.why, text: turn.last.text, output: turn.last.output, steps: turn.last.steps };
+  const last =
+    turn.last === null
+      ? null
+      : { reason: turn.last.reason, why: turn.last.why, text: turn.last.text, output: turn.last.output, steps: turn.last.steps };
   const open = turn.open === null ? null : { phase: turn.open.phase, steps: turn.open.steps, input: turn.open.input };
-  const called = [...tool.slots, ...tool.doubts].map(({ name, input, status, output, isError, why }) => ({ name, input, status, output, isError, why }));
+  const called = [...tool.slots, ...tool.doubts].map(({ name, input, status, output, isError, why }) => ({
+    name,
+    input,
+    status,
+    output,
+    isError,
+    why,
+  }));
   return toPlain({
     messages: turn.messages.shared.slice(0, turn.messages.count),
     turn: { open, last },
@@ -123,5 +142,9 @@ function toPlain(value: unknown): Json {
   if (value instanceof Map) return toPlain(Object.fromEntries(value));
   if (Array.isArray(value)) return toPlain(Object.fromEntries(value.entries()));
   if (typeof value !== 'object' || value === null) return (value ?? null) as Json;
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined).map(([key, one]) => [key, toPlain(one)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, one]) => one !== undefined)
+      .map(([key, one]) => [key, toPlain(one)]),
+  );
 }

@@ -10,14 +10,18 @@ export async function verify(context: Context): Promise<ExitCode> {
   const [only] = positionals;
   const head = flags.text('head');
   if (head !== undefined && only === undefined) throw new UsageError('--head is the hash of one session: name it.', 'verify');
-  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) throw new UsageError(`--head takes the 64 hex digits of a frame's hash; "${brief(head, 80)}" came.`, 'verify');
+  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head))
+    throw new UsageError(`--head takes the 64 hex digits of a frame's hash; "${brief(head, 80)}" came.`, 'verify');
   const store = await context.store('read');
   const [bad, good] = [{ count: 0 }, { count: 0 }];
   for await (const sid of only === undefined ? allSessions(store) : [only]) {
     const found = await verified(store, sid, head);
     (found.ok ? good : bad).count++;
     if (out.isJson) out.json({ type: 'verified', sid, ...found });
-    else if (!found.ok) out.line(`${out.paint('red', 'bad')}  ${sid}  ${found.bad === undefined ? '' : `event ${found.bad.seq}: ${brief(found.bad.why, 500)}`}`.trimEnd());
+    else if (!found.ok)
+      out.line(
+        `${out.paint('red', 'bad')}  ${sid}  ${found.bad === undefined ? '' : `event ${found.bad.seq}: ${brief(found.bad.why, 500)}`}`.trimEnd(),
+      );
     else if (only !== undefined) out.line(`${out.paint('green', 'ok')}  ${sid}  ${found.frames} frames, head ${found.hash}`);
   }
   if (!out.isJson && only === undefined) out.line(`${good.count} sessions verify, ${bad.count} do not`);
@@ -38,7 +42,7 @@ async function verified(store: Store, sid: string, head: string | undefined): Re
 const PAGE = 500;
 
 async function* allSessions(store: Store): AsyncGenerator<string> {
-  for (let after: string | undefined; ; ) {
+  for (let after: string | undefined; ;) {
     const page = await store.list({ limit: PAGE, ...(after === undefined ? {} : { after }) });
     for (const { sid } of page) yield sid;
     after = page.at(-1)?.sid;
@@ -58,8 +62,13 @@ export async function stats(context: Context): Promise<ExitCode> {
   }
   const { sessions, ...rest } = totals;
   const count = Object.values(sessions).reduce((sum, one) => sum + one, 0);
-  const parts = Object.entries(sessions).filter(([, one]) => one > 0).map(([status, one]) => `${one} ${status}`);
-  const rows = [['sessions', `${count}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`], ...Object.entries(rest).map(([name, one]) => [TITLES[name] ?? name, String(one)])];
+  const parts = Object.entries(sessions)
+    .filter(([, one]) => one > 0)
+    .map(([status, one]) => `${one} ${status}`);
+  const rows = [
+    ['sessions', `${count}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`],
+    ...Object.entries(rest).map(([name, one]) => [TITLES[name] ?? name, String(one)]),
+  ];
   for (const line of columns(rows)) out.line(line);
   return 0;
 }
@@ -75,7 +84,10 @@ export async function release(context: Context): Promise<ExitCode> {
   const isReleased = status === 'quarantined';
   if (isReleased) await store.unquarantine(sid);
   if (out.isJson) out.json({ type: 'released', sid, before: status, released: isReleased });
-  else out.line(isReleased ? `${sid} is ready again; \`nerva resume ${sid}\` goes on.` : `${sid} is ${status}, not quarantined; nothing was changed.`);
+  else
+    out.line(
+      isReleased ? `${sid} is ready again; \`nerva resume ${sid}\` goes on.` : `${sid} is ${status}, not quarantined; nothing was changed.`,
+    );
   return 0;
 }
 
@@ -98,7 +110,8 @@ function dateMs(text: string): number {
   const dayMs = match === null ? Number.NaN : Date.parse(`${match[1] ?? ''}T00:00:00Z`);
   const isDay = !Number.isNaN(dayMs) && new Date(dayMs).toISOString().startsWith(match?.[1] ?? '-');
   const ms = isDay ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms)) throw new UsageError(`--before takes a date like 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(text, 60)}" came.`, 'prune');
+  if (Number.isNaN(ms))
+    throw new UsageError(`--before takes a date like 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(text, 60)}" came.`, 'prune');
   return ms;
 }
 

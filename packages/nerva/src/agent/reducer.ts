@@ -1,0 +1,34 @@
+import { upcasters, type LogEvent, type Reducer, type Upcasters } from '../log/index.ts';
+import { EVENTS } from './events.ts';
+import { evolve, initial, REDUCER_VERSION } from './fold.ts';
+import type { AgentState, Facet } from './state.ts';
+
+/** Lifts from older versions of the vocabulary, by type and by the version they lift from. None was needed yet. */
+const UPCASTS = {};
+
+/** How a session's log becomes its state, whatever release wrote it. */
+export function reducerOf(facets: readonly Facet<unknown>[]): Reducer<AgentState> {
+  let made = REDUCERS.get(facets);
+  if (made === undefined) {
+    const lifts = upcasters(UPCASTS, knownTypes(facets));
+    made = {
+      version: [REDUCER_VERSION, lifts.version, ...facets.map(({ name, version }) => `${name}@${version}`)].join('|'),
+      initial: (sid) => initial(sid, facets),
+      evolve: (state, event) => evolve(state, lifted(event, lifts), facets),
+    };
+    REDUCERS.set(facets, made);
+  }
+  return made;
+}
+
+const REDUCERS = new WeakMap<readonly Facet<unknown>[], Reducer<AgentState>>();
+
+/** An unknown event that is not critical counts as a position and changes nothing else. @throws SESSION_READONLY for a critical one. */
+function lifted(event: LogEvent, lifts: Upcasters): LogEvent {
+  return lifts.lift(event) ?? event;
+}
+
+function knownTypes(facets: readonly Facet<unknown>[]): Readonly<Record<string, number>> {
+  const types = [...Object.keys(EVENTS), ...facets.flatMap((facet) => facet.types)];
+  return Object.fromEntries(types.map((type) => [type, 1]));
+}
