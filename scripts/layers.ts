@@ -19,8 +19,8 @@ export const LAYERS: Readonly<Record<string, number>> = {
   cli: 9,
 };
 
-/** The layer of src/index.ts: it may gather what is below the edge. */
-export const ROOT_LAYER = 7;
+/** The layer of src/index.ts: it gathers what a program on Node needs. */
+export const ROOT_LAYER = 8;
 
 /** From this layer on a folder is the edge. */
 export const EDGE_LAYER = 7;

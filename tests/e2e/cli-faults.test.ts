@@ -215,7 +215,7 @@ test('what a model or a person wrote cannot move the terminal or hide a part of 
   const place = new Place(t);
   await place.run('run', 'agents.ts#helper', '\u001b[2Jclean \u202eelbisreverse', '--session', 'sly');
   const { out } = await place.run('show', 'sly');
-  assert.ok(!/[\u001b\u202e]/.test(out));
+  assert.ok(!out.includes('\u001b') && !out.includes('\u202e'));
   assert.match(out, /\ufffd\[2Jclean \ufffdelbisreverse/);
 });
 

@@ -38,11 +38,11 @@ export function processContext(out: Output, flags: Flags, positionals: readonly 
     world,
     async store(how) {
       const url = flags.text('store') ?? 'file:.nerva/nerva.db';
-      placeOf(url, how);
       const keysFile = flags.text('keys');
       if (keysFile !== undefined && how !== 'create') placeOf(`file:${keysFile}`, how, 'file of keys');
       const keys = keysFile === undefined ? undefined : fileKeys(keysFile);
       if (keys !== undefined) opened.push(() => keys.close());
+      placeOf(url, how);
       const store = await openStore(url, { world, readOnly: how === 'read', ...(keys === undefined ? {} : { keys }) });
       opened.push(() => store.close());
       return store;

@@ -92,7 +92,7 @@ async function resumeAll(context: Context, store: Store, agents: Awaited<ReturnT
     const { promise: interrupted, resolve: letGo } = Promise.withResolvers<void>();
     const stop = onInterrupt(() => {
       isInterrupted = true;
-      if (!out.isJson) out.note('\nLetting go of the sessions; press Ctrl-C again to stop at once.');
+      if (!out.isJson) out.note('\nLetting go of the sessions; running calls get 5 s to end. Press Ctrl-C again to stop at once.');
       letGo();
     });
     await runtime.start();

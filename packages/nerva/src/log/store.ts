@@ -80,6 +80,7 @@ export interface ReadOptions {
 /** A position in the feed of a whole store. Opaque; compare only for equality. `''` is the beginning. */
 export type Cursor = string;
 
+/** Which part of the feed, and whether to wait for more. */
 export interface FeedOptions {
   /** Only frames that hold at least one event of these types; all when absent. */
   readonly types?: readonly string[];

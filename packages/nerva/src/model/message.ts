@@ -4,6 +4,7 @@ import type { BlobRef, Origin } from '../log/index.ts';
 /** A part of a message. */
 export type Part = TextPart | ReasoningPart | ToolCallPart | ToolResultPart;
 
+/** What was said. */
 export interface TextPart {
   readonly type: 'text';
   readonly text: string;

@@ -15,6 +15,7 @@ export interface Model {
   call(request: ModelRequest, options: CallOptions): Promise<ModelAnswer>;
 }
 
+/** What a call is given beside the request. */
 export interface CallOptions {
   /** Where the adapter gets its transport, clock and digests: a model is made without a world and used in any. */
   readonly world: World;
@@ -31,6 +32,7 @@ export interface ModelRequest {
   readonly params: ModelParams;
 }
 
+/** How to sample. What is absent is left to the provider. */
 export interface ModelParams {
   readonly maxOutputTokens?: number;
   readonly temperature?: number;
@@ -44,6 +46,7 @@ export interface ModelParams {
   readonly extra?: JsonObject;
 }
 
+/** A whole answer. Plain JSON: it goes into the log as it is. */
 export interface ModelAnswer {
   readonly parts: readonly Part[];
   readonly finish: FinishReason;

@@ -24,6 +24,7 @@ export type Script =
   | readonly (ScriptStep | string)[]
   | ((request: ModelRequest, n: number) => ScriptStep | string | Promise<ScriptStep | string>);
 
+/** A scripted model and what it was asked. */
 export interface ScriptedModel extends Model {
   /** What was asked, oldest first; only the first `requestsMax`. The lists in it are copies. */
   readonly requests: readonly ModelRequest[];

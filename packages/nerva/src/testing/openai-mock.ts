@@ -34,6 +34,7 @@ export interface MockRequest {
   readonly body: Record<string, unknown>;
 }
 
+/** A running mock server and what it saw. */
 export interface OpenAiMock {
   /** For `openaiChat({baseUrl})`. */
   readonly baseUrl: string;

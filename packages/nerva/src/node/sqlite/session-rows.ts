@@ -5,8 +5,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 /** `session.status` and `SessionInfo.status`: the number is the position. */
 export const STATUSES: readonly Status[] = ['ready', 'waiting', 'idle', 'closed', 'quarantined'];
 
-/** Values of `session.gone`. */
+/** Value of `session.gone`: the payloads were dropped. */
 export const PRUNED = 1;
+/** Value of `session.gone`: the session was deleted. */
 export const TOMBSTONE = 2;
 
 /** Events `from`…`upto` that a fork inherits, and the number of the session that holds them. */
