@@ -28,7 +28,6 @@ const agent = settler({
 const nerva = await createRuntime({ store: job.store, agents: [agent], resumeMax: job.inFlight });
 // What the life before left open comes first; then the reports that nobody has looked at yet.
 await nerva.start();
-await nerva.idle();
 
 const statuses: Record<string, number> = {};
 let settled = 0;

@@ -1,84 +1,38 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAgent, type Agent, type Runtime } from './index.ts';
-import { NervaError } from '../core/index.ts';
-import { conversationModel, cutAtEveryStep, requestProblem, type CutScenario, type Effects } from '../testing/index.ts';
-import { tool, type Tool, type ToolEffect } from '../tool/index.ts';
-
-const ANY = { type: 'object' } as const;
-
-interface Kind {
-  readonly name: string;
-  readonly effect: ToolEffect;
-  readonly isAsync?: boolean;
-  readonly reconciles?: boolean;
-  readonly needsApproval?: boolean;
-}
-
-/** A tool that tells the witness and returns its own name. */
-function recording(effects: Effects, { name, effect, isAsync = false, reconciles = false, needsApproval = false }: Kind): Tool {
-  const output = { done: name };
-  return tool({
-    name,
-    inputSchema: ANY,
-    effect,
-    needsApproval,
-    ...(reconciles ? { reconcile: (_input: unknown, { callId }: { readonly callId: string }) => (effects.happened(callId) ? { status: 'done', output } as const : { status: 'not-done' } as const) } : {}),
-    execute: (_input, context) => {
-      if (isAsync) {
-        return Promise.resolve().then(() => {
-          effects.record(name, effect, context);
-          return output;
-        });
-      }
-      effects.record(name, effect, context);
-      return output;
-    },
-  });
-}
+import { createAgent, type Agent, type AgentOptions, type Runtime } from './index.ts';
+import type { ScriptStep } from '../model/index.ts';
+import { conversationModel, cutAtEveryStep, recordingTool, strictModel, type CutScenario, type RecordingTool } from '../testing/index.ts';
 
 async function sendAll(runtime: Runtime, sid: string, texts: readonly string[]): Promise<void> {
   const session = runtime.session(sid, { agent: 'a' });
   for (const [index, text] of texts.entries()) await session.send(text, { id: `m${index}` }).result;
 }
 
-const call = (name: string): { readonly name: string; readonly input: Record<string, never> } => ({ name, input: {} });
+const call = (name: string, input = {}): { readonly name: string; readonly input: Record<string, never> } => ({ name, input });
 const lawful: CutScenario['check'] = ({ effects, at }) => assert.equal(effects.problem(), null, at);
+const agentOf = (steps: readonly (ScriptStep | string)[], options: Partial<AgentOptions> = {}): Agent =>
+  createAgent({ name: 'a', model: strictModel(conversationModel(steps)), ...options });
 
-function valid(agent: Omit<Parameters<typeof createAgent>[0], 'name'>): Agent {
-  const { model } = agent;
-  if (model === undefined) return createAgent({ name: 'a', ...agent });
-  const checked: typeof model = {
-    ...model,
-    call: (request, options) => {
-      assert.equal(requestProblem(request), null);
-      return model.call(request, options);
-    },
-  };
-  return createAgent({ name: 'a', ...agent, model: checked });
-}
-
-test('an answer cut anywhere is the same answer', async () => {
-  const report = await cutAtEveryStep({
-    agents: () => [valid({ model: conversationModel(['one', 'two']) })],
-    run: (runtime) => sendAll(runtime, 's', ['hello', 'again']),
-    twice: true,
-  });
+test('an answer cut anywhere, and cut again anywhere in its recovery, is the same answer', async () => {
+  const report = await cutAtEveryStep({ agents: () => [agentOf(['one', 'two'])], run: (runtime) => sendAll(runtime, 's', ['hello', 'again']), twice: true });
   assert.ok(report.cuts.length >= 8, `${report.cuts.length} cuts`);
+  assert.ok(report.runs > 4 * report.cuts.length, `${report.runs} runs`);
   assert.deepEqual(report.cuts.filter(({ doubts }) => doubts > 0), []);
 });
 
-for (const isAsync of [false, true]) {
-  const kinds: readonly Kind[] = [
-    { name: 'look', effect: 'read', isAsync },
-    { name: 'put', effect: 'idempotent', isAsync },
-    { name: 'pay', effect: 'irreversible', isAsync, reconciles: true },
+for (const ticks of [0, 3]) {
+  const kinds: readonly RecordingTool[] = [
+    { name: 'look', effect: 'read', ticks },
+    { name: 'put', effect: 'idempotent', ticks },
+    { name: 'pay', effect: 'irreversible', ticks, reconciles: true },
   ];
   const steps = [{ calls: kinds.map(({ name }) => call(name)) }, { calls: [call('pay')] }, 'done'];
+  const sort = ticks > 0 ? 'asynchronous' : 'synchronous';
 
-  test(`parallel ${isAsync ? 'asynchronous' : 'synchronous'} calls cut anywhere end as the uncut ones when the irreversible ones can be reconciled`, async () => {
+  test(`parallel ${sort} calls cut anywhere, also twice, end as the uncut ones when the irreversible ones can be reconciled`, async () => {
     const report = await cutAtEveryStep({
-      agents: (effects) => [valid({ model: conversationModel(steps), tools: kinds.map((kind) => recording(effects, kind)) })],
+      agents: (effects) => [agentOf(steps, { tools: kinds.map((kind) => recordingTool(effects, kind)) })],
       run: (runtime) => sendAll(runtime, 's', ['go']),
       check: lawful,
       twice: true,
@@ -87,9 +41,9 @@ for (const isAsync of [false, true]) {
     assert.deepEqual(report.cuts.filter(({ doubts }) => doubts > 0), []);
   });
 
-  test(`without reconcile exactly the ${isAsync ? 'asynchronous' : 'synchronous'} irreversible calls that were cut wait in doubt, and a person ends them as the uncut ones`, async () => {
+  test(`without reconcile exactly the ${sort} irreversible calls that were cut wait in doubt, and a person ends them as the uncut ones`, async () => {
     const report = await cutAtEveryStep({
-      agents: (effects) => [valid({ model: conversationModel(steps), tools: kinds.map((kind) => recording(effects, { ...kind, reconciles: false })) })],
+      agents: (effects) => [agentOf(steps, { tools: kinds.map((kind) => recordingTool(effects, { ...kind, reconciles: false })) })],
       run: (runtime) => sendAll(runtime, 's', ['go']),
       doubt: ({ tool: name }) => ({ decision: 'returned', output: { done: name } }),
       check: lawful,
@@ -98,3 +52,46 @@ for (const isAsync of [false, true]) {
     assert.ok(report.cuts.some(({ doubts }) => doubts > 0));
   });
 }
+
+test('calls that are one call by dedupe touch the world once, wherever they are cut', async () => {
+  await cutAtEveryStep({
+    agents: (effects) => [
+      agentOf([{ calls: [call('pay'), call('pay')] }, { calls: [call('pay')] }, 'done'], {
+        tools: [recordingTool(effects, { name: 'pay', dedupe: true, ticks: 2, reconciles: true })],
+      }),
+    ],
+    run: (runtime) => sendAll(runtime, 's', ['go']),
+    check: ({ effects, at }) => assert.equal(effects.executions.length, 1, at),
+  });
+});
+
+test('two sessions cut anywhere do not mix', async () => {
+  const report = await cutAtEveryStep({
+    agents: (effects) => [agentOf([{ calls: [call('put')] }, 'done'], { tools: [recordingTool(effects, { name: 'put', effect: 'idempotent', ticks: 1 })] })],
+    run: async (runtime) => {
+      await Promise.all([sendAll(runtime, 'left', ['l']), sendAll(runtime, 'right', ['r'])]);
+    },
+    check: lawful,
+  });
+  assert.deepEqual(Object.keys(report.outcomes), ['left', 'right']);
+});
+
+test('a scenario whose outcome depends on where it is cut is told by session, write and both outcomes', async () => {
+  const forgetful = cutAtEveryStep({
+    agents: (_effects, process) => [agentOf([process === 0 ? 'first process' : 'another process'])],
+    run: (runtime) => sendAll(runtime, 's', ['hello']),
+  });
+  await assert.rejects(forgetful, /Session s, cut at write \d+ \((lost|unacknowledged)\), came to another outcome[^]*first process[^]*another process/);
+});
+
+test('a run that does not end is told with its cut', async () => {
+  const stuck = cutAtEveryStep({
+    agents: () => [agentOf(['x'])],
+    run: async (runtime) => {
+      await sendAll(runtime, 's', ['hello']);
+      if (runtime.session('s') !== null) await new Promise(() => undefined);
+    },
+    runMs: 20,
+  });
+  await assert.rejects(stuck, /did not end \(uncut, process 0\) within 20 ms/);
+});

@@ -6,4 +6,5 @@ export type { MakeStore, StoreHarness } from './store-harness.ts';
 export { projectionRowsContract } from './projection-rows.contract.ts';
 export { cutAtEveryStep, type Cut, type CutReport, type CutScenario } from './cut.ts';
 export type { Effects, Execution } from './cut-effects.ts';
-export { conversationModel, requestProblem } from './scenario.ts';
+export { conversationModel, requestProblem, strictModel } from './scenario.ts';
+export { recordingTool, type RecordingTool } from './scenario-tools.ts';

@@ -1,5 +1,5 @@
 import type { Json } from '../core/index.ts';
-import { scriptedModel, type Message, type ModelRequest, type ScriptedModel, type ScriptStep } from '../model/index.ts';
+import { scriptedModel, type Message, type Model, type ModelRequest, type ScriptedModel, type ScriptStep } from '../model/index.ts';
 
 /**
  * A scripted model that finds its place from the conversation alone (the n-th step follows n answers of a model), so that it goes on in another
@@ -35,6 +35,18 @@ export function requestProblem({ messages }: Pick<ModelRequest, 'messages'>): st
   }
   const open = messages.at(-1)?.role === 'assistant' ? idsOf(messages.at(-1) as Message, 'tool_call') : [];
   return open.length > 0 ? `the calls ${show(open)} have no result` : null;
+}
+
+/** The model, but it rejects what a provider would refuse, with an error that is no outcome to test for. */
+export function strictModel(model: Model): Model {
+  return {
+    ...model,
+    call(request, options) {
+      const problem = requestProblem(request);
+      if (problem !== null) throw new Error(`No provider takes this request: ${problem}.`);
+      return model.call(request, options);
+    },
+  };
 }
 
 const show = (value: Json): string => JSON.stringify(value);
