@@ -14,6 +14,11 @@ export interface PolicyAsk {
   readonly decided: Promise<Draft>;
 }
 
+/** Whether the turn still stands where the policy was asked. */
+export function isAskedAt({ turn: { open } }: AgentState, asked: PolicyAsk): boolean {
+  return open !== null && open.seq === asked.turn && open.steps === asked.step && open.cancel === null;
+}
+
 /** One frame in the making. */
 export interface Composed {
   /** Facts first, then what they lead to. Empty: nothing to append. */
@@ -62,7 +67,7 @@ export function compose(before: AgentState, facts: readonly Draft[], scene: Comp
       wish.forEach(add);
       continue;
     }
-    if (scene.asked !== null) break;
+    if (scene.asked !== null && isAskedAt(state, scene.asked)) break;
     const decided = evaluate(state, bound);
     if (decided instanceof Promise) {
       policy = { turn: state.turn.open?.seq ?? -1, step: state.turn.open?.steps ?? -1, decided };

@@ -1,4 +1,4 @@
-import { canonicalJson, checkOptions, checkRange, compileSchema, NervaError, type Json, type JsonObject, type Parsed, type Schema, type World } from '../core/index.ts';
+import { canonicalJson, checkOptions, checkRange, compileSchema, NervaError, type Json, type JsonObject, type Parsed, type Schema, utf8Bytes, type World } from '../core/index.ts';
 import type { BlobRef } from '../log/index.ts';
 import type { Model, ModelParams, ToolSpec } from '../model/index.ts';
 import type { Policy } from '../policy/index.ts';
@@ -120,8 +120,10 @@ export interface Bound {
   readonly digest: string;
   /** The definition as JSON, what `digest` is the digest of. */
   readonly definition: JsonObject;
-  /** The definition's blob, once a store has it. */
-  readonly body: BlobRef | null;
+  /** The definition's blob: a store must have it before a turn names it. */
+  readonly body: BlobRef;
+  /** Its content: canonical JSON, so that its digest is the definition's. */
+  readonly content: string;
   readonly tools: ReadonlyMap<string, Tool>;
   readonly specs: readonly ToolSpec[];
   readonly hash: World['digest'];
@@ -131,16 +133,19 @@ export interface Bound {
   parseOutput(text: string): Parsed<Json>;
 }
 
-/** Binds a definition. `body` is where its JSON was stored. */
-export function bind(agent: Agent, hash: World['digest'], body: BlobRef | null = null): Bound {
+/** Binds a definition. */
+export function bind(agent: Agent, hash: World['digest']): Bound {
   const definition = describe(agent);
+  const content = canonicalJson(definition);
+  const digest = hash(content);
   const compiled = agent.output === undefined ? null : compileSchema(agent.output);
   return {
     agent,
     definition,
-    body,
+    content,
+    body: { ref: digest, bytes: utf8Bytes(content), mediaType: 'application/json' },
     hash,
-    digest: hash(canonicalJson(definition)),
+    digest,
     tools: new Map(agent.tools.map((tool) => [tool.name, tool])),
     specs: agent.tools.map((tool) => ({ name: tool.name, description: tool.description, inputSchema: tool.inputJsonSchema })),
     callDigest: (tool, input) => hash(canonicalJson({ tool: tool.definition, input })),

@@ -1,6 +1,6 @@
 import { assert, NervaError, type World } from '../core/index.ts';
 import { eventsOf, placed, type AppendResult, type EventDraft, type Fence, type Seq, type Sid, type Status, type Store } from '../log/index.ts';
-import { compose, type Composed, type PolicyAsk } from './compose.ts';
+import { compose, isAskedAt, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
 import { asDrafts, type Draft } from './events.ts';
@@ -53,7 +53,6 @@ export class Driver {
   /** Between the first look at an input and what follows from it the driver is nobody else's to let go. */
   #receiving = 0;
   readonly #running = new Map<Seq, AbortController>();
-  #isAborted = false;
 
   private constructor(sid: Sid, ports: DriverPorts) {
     this.sid = sid;
@@ -92,12 +91,22 @@ export class Driver {
       this.kick();
       return { seq: 1, repeated: true };
     }
-    const result = this.state.head === 0 ? await this.#create(drafts, id, by) : await this.#append({ id, events: asDrafts(drafts), expected: 'fact', ...(by === undefined ? {} : { by }) });
+    const result = this.state.head === 0 ? await this.#create(drafts, id, by) : await this.#append({ id, events: asDrafts(drafts), expected: 'fact', ...this.#rest(drafts), ...(by === undefined ? {} : { by }) });
     if (!result.ok) throw refused(this.sid, result);
     await this.#reached(result, asDrafts(drafts));
     this.kick();
     const seq = result.seq + (result.seq === 0 ? 1 : 0);
     return { seq, repeated: result.repeated };
+  }
+
+  /** Input that nothing follows from leaves a resting session at rest: `ready` would have it claimed for nothing after every restart, up to quarantine. */
+  #rest(drafts: readonly Draft[]): { readonly then?: { readonly status: Status } } {
+    if (this.#loop !== null || this.#fence === null) return {};
+    const { facets } = this.#ports;
+    const { epoch } = this.#fence;
+    const state = asDrafts(drafts).reduce((before, draft) => evolve(before, placed(draft, this.sid, before.head, before.nowMs, epoch), facets), this.state);
+    const wish = decide(state, this.bound, epoch, facets);
+    return wish === null || wish === 'wait' ? { then: { status: statusOf(state, false) } } : {};
   }
 
   /** Goes on under a newer fence: the store handed the session out again, to the runtime that has it already. */
@@ -126,7 +135,7 @@ export class Driver {
     this.#signal();
     if (this.#loop === null) return;
     const timer = new AbortController();
-    const late = this.#ports.world.clock.sleep(graceMs, { signal: timer.signal, background: true }).then(() => this.#abort(), () => undefined);
+    const late = this.#ports.world.clock.sleep(graceMs, { signal: timer.signal, background: true }).then(() => this.#giveUp(), () => undefined);
     await this.#loop;
     timer.abort();
     await late;
@@ -156,9 +165,9 @@ export class Driver {
 
   /** The first frame: the session, its first input and all that follows at once. */
   async #create(drafts: readonly Draft[], id: string, by: string | undefined): Promise<AppendResult> {
-    const { agent, digest } = this.bound;
+    const { agent } = this.bound;
     const subject = drafts[0]?.subject;
-    const created: Draft = { type: 'session.created', data: { agent: agent.name, definition: digest, ...(subject === undefined ? {} : { subject }) } };
+    const created: Draft = { type: 'session.created', data: { agent: agent.name, ...(subject === undefined ? {} : { subject }) } };
     const composed = this.#compose([created, ...drafts]);
     const then = { status: statusOf(composed.state, composed.isActing), agent: agent.name, owner: this.#ports.owner } as const;
     const result = await this.#append({ id, events: asDrafts(composed.drafts), atMs: composed.atMs, expected: 0, then, ...(by === undefined ? {} : { by }) });
@@ -195,11 +204,13 @@ export class Driver {
   /** One round: outcomes at hand, what they lead to, one frame, and the effects of its intents. */
   async #step(): Promise<void> {
     this.#isDirty = false;
-    if (this.state.turn.open?.cancel !== null && this.state.turn.open !== null) this.#abort();
+    if (isCancelled(this.state)) this.#abort();
     const facts = this.#outcomes.splice(0);
     const composed = this.#compose(facts);
-    if (composed.policy !== null && this.#ask === null) this.#await(composed.policy);
-    if (composed.drafts.length === 0) return;
+    if (composed.drafts.length === 0) {
+      if (composed.policy !== null) this.#await(composed.policy);
+      return;
+    }
     const hasOutcome = facts.length > 0;
     const isDecision = composed.drafts.length > facts.length;
     const isGoingOn = this.#running.size > 0 || this.#ask !== null || composed.isActing;
@@ -215,6 +226,7 @@ export class Driver {
     const before = this.state;
     if (result.seq === before.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else await this.#reached(result, asDrafts(composed.drafts));
+    if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result.seq);
   }
 
@@ -284,7 +296,7 @@ export class Driver {
   #adopt(state: AgentState): void {
     assert(state.head >= this.state.head, 'D3 the state never goes back');
     this.state = state;
-    if (state.turn.open === null) this.#isAborted = false;
+    if (this.#ask !== null && !isAskedAt(state, this.#ask)) this.#ask = null; // nobody wants this opinion any more
     this.#ports.onChange(this);
   }
 
@@ -295,6 +307,7 @@ export class Driver {
       if (performer === undefined) return;
       const seq = first + index;
       const controller = new AbortController();
+      if (isCancelled(this.state)) controller.abort(CANCELLED());
       this.#running.set(seq, controller);
       const done = (outcome: readonly Draft[]): void => {
         this.#running.delete(seq);
@@ -321,14 +334,15 @@ export class Driver {
     }
   }
 
+  /** Waits for an opinion, unless the turn moved on meanwhile (a cancel, a steer). */
   #await(asked: PolicyAsk): void {
+    if (!isAskedAt(this.state, asked)) return;
     this.#ask = asked;
     void asked.decided.then(
       (draft) => {
+        if (this.#ask !== asked) return;
         this.#ask = null;
-        const { open } = this.state.turn;
-        // The turn may have moved on (a cancel, a steer); then nobody wants this opinion any more.
-        if (open?.seq === asked.turn && open.steps === asked.step && open.cancel === null) this.#outcomes.push(draft);
+        this.#outcomes.push(draft);
         this.kick();
       },
       (error: unknown) => this.#fail(error),
@@ -345,9 +359,14 @@ export class Driver {
   }
 
   #abort(): void {
-    if (this.#isAborted) return;
-    this.#isAborted = true;
-    for (const controller of this.#running.values()) controller.abort(new NervaError('CANCELLED', 'The turn was cancelled.'));
+    for (const controller of this.#running.values()) controller.abort(CANCELLED());
+  }
+
+  /** Aborts what runs; an opinion cannot be aborted and is asked for again by the next driver. */
+  #giveUp(): void {
+    this.#abort();
+    this.#ask = null;
+    this.#signal();
   }
 
   #signal(): void {
@@ -357,7 +376,10 @@ export class Driver {
 }
 
 /** Types whose data is what people and models said. */
-const PERSONAL = new Set(['message.received', 'model.answered', 'model.interrupted', 'tool.returned', 'policy.decided']);
+const PERSONAL = new Set(['message.received', 'model.answered', 'model.interrupted', 'tool.returned', 'tool.failed', 'policy.decided', 'approval.granted']);
+
+const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
+const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;
 
 /** Where the session stands, as lists show it. */
 export function statusOf(state: AgentState, isActing: boolean): Status {

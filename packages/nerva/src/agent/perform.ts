@@ -97,24 +97,31 @@ function deadlineMs({ bound, state }: Scene): number {
 
 const MODEL_MS = 600_000;
 
+/** Why a deadline's sleep ends early. One for all: an abort without a reason makes an error with a stack, once a model call. */
+const ANSWERED = new NervaError('CANCELLED', 'The call has ended; its deadline is no longer waited for.');
+
 /** Runs `call` with a signal that aborts with the scene's or at the deadline; a call that does not listen is left behind. */
-async function within<T>(ms: number, { world, signal }: Scene, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+function within<T>(ms: number, { world, signal }: Scene, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const inner = new AbortController();
-  const stop = (): void => inner.abort(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
   const timer = new AbortController();
-  const cut = new Promise<never>((_resolve, reject) => {
-    inner.signal.addEventListener('abort', () => reject(inner.signal.reason as Error), { once: true });
+  return new Promise<T>((resolve, reject) => {
+    const cut = (reason: unknown): void => {
+      inner.abort(reason);
+      reject(reason as Error);
+    };
+    const stop = (): void => cut(signal.reason);
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    const end = (): void => {
+      timer.abort(ANSWERED);
+      signal.removeEventListener('abort', stop);
+    };
+    world.clock.sleep(ms, { signal: timer.signal, background: true }).then(
+      () => cut(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
+      () => undefined,
+    );
+    call(inner.signal).then(resolve, reject).finally(end);
   });
-  const sleeping = world.clock.sleep(ms, { signal: timer.signal, background: true });
-  sleeping.then(() => inner.abort(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })), () => undefined);
-  try {
-    return await Promise.race([call(inner.signal), cut]);
-  } finally {
-    timer.abort();
-    signal.removeEventListener('abort', stop);
-  }
 }
 
 /** The request with blob references replaced by their content. Messages without any keep their identity. */

@@ -35,7 +35,7 @@ export interface ReplayScene {
 }
 
 /** These hold the definition's digest, which another definition changes by itself: what it does is compared, not what it is called. */
-const IDENTITY = new Set(['session.created', 'session.configured', 'turn.started']);
+const IDENTITY = new Set(['turn.started']);
 
 /**
  * Decides again, from event 0 and an empty state, with the recorded results in place of the world, and compares each decision,
@@ -125,6 +125,6 @@ function isSame(event: LogEvent, decided: Draft): boolean {
 }
 
 function identityless(data: Json): Json {
-  const { definition: _definition, body: _body, ...rest } = data as Readonly<Record<string, Json>>;
+  const { definition: _definition, ...rest } = data as Readonly<Record<string, Json>>;
   return rest;
 }

@@ -1,5 +1,5 @@
 import { checkOptions, checkRange, NervaError, type World } from '../core/index.ts';
-import type { BlobRef, Seq, SessionInfo, Sid, Store } from '../log/index.ts';
+import type { Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
 import { Driver, type DriverPorts } from './driver.ts';
@@ -139,9 +139,8 @@ class Engine implements Runtime {
     let bound = this.#bounds.get(name);
     if (bound === undefined) {
       const agent = this.#agent(name);
-      const plain = bind(agent, this.world.digest);
-      const content = new TextEncoder().encode(JSON.stringify(plain.definition));
-      bound = this.store.blobs.put(content, { mediaType: 'application/json', sid }).then((body: BlobRef) => ({ ...plain, body: { ref: body.ref, bytes: body.bytes, mediaType: body.mediaType } }));
+      const made = bind(agent, this.world.digest);
+      bound = this.store.blobs.put(new TextEncoder().encode(made.content), { mediaType: made.body.mediaType, sid }).then(() => made);
       this.#bounds.set(name, bound);
       bound.catch(() => this.#bounds.delete(name));
     }

@@ -34,7 +34,7 @@ export function scene({ script, model, runtime: more = {}, limits, ...options }:
   const made = (other: Partial<AgentOptions> = {}): Runtime => createRuntime({ store, world, agents: [createAgent({ ...base, ...other })], ...more });
   const runtime = made();
   const session = runtime.session('s', { agent: 'a' });
-  const events = async (): Promise<readonly AgentEvent[]> => Array.fromAsync(session.log());
+  const events = async (): Promise<readonly AgentEvent[]> => ((await store.head(session.sid)) === 0 ? [] : Array.fromAsync(session.log()));
   return {
     world, store, runtime, session, events, second: made,
     of: async <T extends EventType>(type: T) => (await events()).filter((event): event is AgentEvent & { readonly type: T } => event.type === type),

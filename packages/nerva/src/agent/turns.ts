@@ -12,11 +12,11 @@ export function decideTurn(state: AgentState, bound: Bound): Wish {
   if (open === null) {
     const next = inbox.find((waiting) => waiting.deliver === 'interrupt') ?? inbox[0];
     if (next === undefined) return null;
-    return [{ type: 'turn.started', data: { takes: [next.seq], definition: bound.digest, ...(bound.body === null ? {} : { body: bound.body }) } }];
+    return [{ type: 'turn.started', data: { takes: [next.seq], definition: bound.body } }];
   }
   if (open.cancel !== null) return end('cancelled', open.cancel.why);
   if (open.phase === 'final') return final(state, open, bound);
-  if (open.failure !== null) return end('error', open.failure.code === '' ? open.failure.message : open.failure.code);
+  if (open.failure !== null) return end('error', open.failure.code === '' ? open.failure.message : `${open.failure.code}: ${open.failure.message}`);
   if (open.phase !== 'next' && open.phase !== 'ask') return 'wait';
   return step(state, open, bound);
 }
@@ -29,7 +29,7 @@ const end = (reason: EndReason, why: string, output?: Json): readonly Draft[] =>
 function final(state: AgentState, open: Turn, bound: Bound): Wish {
   const { answer } = open;
   if (answer === null) return end('error', 'no answer');
-  if (steering(state.turn).length > 0) return step(state, open, bound);
+  if (steering(state.turn, bound).length > 0) return step(state, open, bound);
   const { output, outputRetriesMax } = bound.agent;
   if (output === undefined || answer.output !== undefined) return end('answer', '', answer.output);
   const checked = bound.parseOutput(answer.text);
@@ -45,7 +45,7 @@ function step(state: AgentState, open: Turn, bound: Bound): Wish {
   if (open.steps >= agent.stepsMax) return end('steps', `stepsMax ${agent.stepsMax}`);
   const refused = refusal(state, bound);
   if (refused !== null) return end(refused.reason, refused.why);
-  const takes = steering(state.turn);
+  const takes = steering(state.turn, bound);
   if (agent.policy !== undefined && open.phase !== 'ask' && takes.length === 0) return 'policy';
   if (agent.model === undefined) return end('error', 'AGENT_INVALID: the policy abstained and the agent has no model');
   const reserve = reserveFor(state, bound);
@@ -58,7 +58,8 @@ function shouldStop(open: Turn, bound: Bound): boolean {
   return stopWhen.some((isDone) => isDone({ steps: open.steps, calls: open.calls }));
 }
 
-/** Seqs of the input that joins at the next model call. */
-function steering(turns: Turns): readonly number[] {
+/** Seqs of the input that joins at the next model call. Where there is no model, it waits for the next turn. */
+function steering(turns: Turns, bound: Bound): readonly number[] {
+  if (bound.agent.model === undefined) return [];
   return turns.inbox.filter((waiting) => waiting.deliver === 'steer').map((waiting) => waiting.seq);
 }

@@ -13,6 +13,8 @@ export interface NodeWorldOptions {
 const TIMER_MS_MAX = 2_147_483_647;
 const PREFIX_BYTES = 5;
 const POOL_BYTES = 4096;
+/** One for all sleeps: most are aborted, since what they bound ends in time, and a stack costs more than all else a sleep does. */
+const CANCELLED = new NervaError('CANCELLED', 'The sleep was aborted by its signal.');
 const ID_BYTES = 16;
 
 let prefix: string | undefined;
@@ -55,13 +57,13 @@ function randomId(): string {
 /** Waits by the monotonic clock: Node's timers may fire a little early, and stop at 24.8 days. */
 function sleep(ms: number, options: { readonly signal?: AbortSignal; readonly background?: boolean } = {}): Promise<void> {
   const { signal, background = false } = options;
-  if (signal?.aborted === true) return Promise.reject(cancelled());
+  if (signal?.aborted === true) return Promise.reject(CANCELLED);
   const endMs = performance.now() + ms;
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout;
     const abort = (): void => {
       clearTimeout(timer);
-      reject(cancelled());
+      reject(CANCELLED);
     };
     const wait = (): void => {
       const leftMs = endMs - performance.now();
@@ -75,8 +77,4 @@ function sleep(ms: number, options: { readonly signal?: AbortSignal; readonly ba
     signal?.addEventListener('abort', abort, { once: true });
     wait();
   });
-}
-
-function cancelled(): NervaError {
-  return new NervaError('CANCELLED', 'The sleep was aborted by its signal.');
 }

@@ -11,9 +11,9 @@ export const sessionFacet: Facet<SessionSlice> & { readonly name: 'session' } = 
     const event = known(raw);
     switch (event?.type) {
       case 'session.created':
-        return { ...slice, agent: event.data.agent, definition: event.data.definition, subject: event.data.subject ?? null };
+        return { ...slice, agent: event.data.agent, subject: event.data.subject ?? null };
       case 'turn.started':
-        return slice.definition === event.data.definition ? slice : { ...slice, definition: event.data.definition };
+        return slice.definition === event.data.definition.ref ? slice : { ...slice, definition: event.data.definition.ref };
       case 'session.configured':
         return { ...slice, definition: event.data.to };
       case 'session.forked':
