@@ -185,7 +185,7 @@ test('a message sent while an approval waits is taken by every way to deliver it
     });
     const { session } = scene({ model, tools: [pay] });
     const { id } = first((await session.send('pay ann').result).pending);
-    const more = session.send('stop', { deliver });
+    const more = session.send('stop', { deliver, id: 'stop' });
     await more.accepted;
     if (deliver === 'interrupt') {
       assert.equal((await more.result).text, 'heard stop');
@@ -196,7 +196,7 @@ test('a message sent while an approval waits is taken by every way to deliver it
       const { text } = await session.respond(id, { decision: 'approve' }).result;
       assert.deepEqual([text, paid], [deliver === 'queue' ? 'done' : 'heard stop', ['ann']]);
       assert.equal((await session.send('bye').result).text, 'heard bye');
-      assert.equal((await more.result).text, 'heard stop');
+      assert.equal((await session.send('stop', { deliver, id: 'stop' }).result).text, 'heard stop');
     }
     assert.deepEqual(model.requests.map((request) => requestProblem(request)).filter((problem) => problem !== null), []);
     assert.deepEqual([(await session.at()).pending, (await session.info()).status], [[], 'idle']);

@@ -105,22 +105,24 @@ function within<T>(ms: number, { world, signal }: Scene, call: (signal: AbortSig
   const inner = new AbortController();
   const timer = new AbortController();
   return new Promise<T>((resolve, reject) => {
-    const cut = (reason: unknown): void => {
-      inner.abort(reason);
-      reject(reason as Error);
-    };
     const stop = (): void => cut(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
     const end = (): void => {
       timer.abort(ANSWERED);
       signal.removeEventListener('abort', stop);
     };
+    const cut = (reason: unknown): void => {
+      end();
+      reject(reason as Error);
+      inner.abort(reason);
+    };
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
     world.clock.sleep(ms, { signal: timer.signal, background: true }).then(
       () => cut(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
       () => undefined,
     );
-    call(inner.signal).then(resolve, reject).finally(end);
+    const running = new Promise<T>((settle) => settle(call(inner.signal)));
+    void running.then(resolve, reject).finally(end);
   });
 }
 

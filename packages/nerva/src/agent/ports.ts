@@ -1,7 +1,7 @@
 import type { World } from '../core/index.ts';
 import type { Seq, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
-import type { Bound } from './definition.ts';
+import type { Agent } from './definition.ts';
 import type { Driver } from './driver.ts';
 import type { Facet } from './state.ts';
 
@@ -11,7 +11,7 @@ export interface SessionPorts {
   readonly world: World;
   readonly facets: readonly Facet<unknown>[];
   readonly driver: (sid: Sid) => Promise<Driver>;
-  readonly bound: (agent: string) => Promise<Bound>;
+  readonly agent: (name: string) => Agent;
   readonly watch: (sid: Sid, watcher: (driver: Driver) => void) => () => void;
   readonly listen: (sid: Sid, listener: (call: Seq, delta: Delta | 'reset') => void) => () => void;
 }

@@ -2,7 +2,7 @@ import { canonicalJson, type Json, type World } from '../core/index.ts';
 import { placed, type EventDraft, type EventId, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import { evaluate } from './compose.ts';
 import { decide } from './decide.ts';
-import type { Bound } from './definition.ts';
+import { bind, type Agent, type Bound } from './definition.ts';
 import { EVENTS, type Draft, type EventType } from './events.ts';
 import { reducerOf } from './reducer.ts';
 import type { AgentState, Facet } from './state.ts';
@@ -30,8 +30,9 @@ export interface ReplayScene {
   readonly store: Store;
   readonly sid: Sid;
   readonly world: World;
-  readonly bound: Bound;
-  readonly facets: readonly Facet<unknown>[];
+  /** Who decides again: the session's agent, or another definition to see what it would do. */
+  readonly agent: Agent;
+  readonly facets?: readonly Facet<unknown>[];
 }
 
 /** These hold the definition's digest, which another definition changes by itself: what it does is compared, not what it is called. */
@@ -43,8 +44,9 @@ const IDENTITY = new Set(['turn.started']);
  * @throws SESSION_UNKNOWN, LOG_PRUNED
  */
 export async function replaySession(scene: ReplayScene): Promise<ReplayReport> {
-  const { store, sid, facets, bound } = scene;
-  const replay = new Replay(reducerOf(facets).initial(sid), scene);
+  const { store, sid } = scene;
+  const bound = bind(scene.agent, scene.world.digest);
+  const replay = new Replay(sid, bound, scene.facets ?? []);
   for (let after = -1; ; ) {
     const page = await store.read(sid, { after });
     const last = page.at(-1);
@@ -62,15 +64,17 @@ export async function replaySession(scene: ReplayScene): Promise<ReplayReport> {
 class Replay {
   state: AgentState;
   #decisions = 0;
-  readonly #scene: ReplayScene;
+  readonly #bound: Bound;
+  readonly #facets: readonly Facet<unknown>[];
 
-  constructor(state: AgentState, scene: ReplayScene) {
-    this.state = state;
-    this.#scene = scene;
+  constructor(sid: Sid, bound: Bound, facets: readonly Facet<unknown>[]) {
+    this.state = reducerOf(facets).initial(sid);
+    this.#bound = bound;
+    this.#facets = facets;
   }
 
   report(divergence: Divergence | null): ReplayReport {
-    return { sid: this.#scene.sid, events: this.state.head, decisions: this.#decisions, divergence, isChanged: divergence !== null };
+    return { sid: this.state.sid, events: this.state.head, decisions: this.#decisions, divergence, isChanged: divergence !== null };
   }
 
   /** Facts are taken from the record; each decision is made again. */
@@ -82,7 +86,7 @@ class Replay {
       const event = placed(draft, frame.sid, seq, frame.atMs, frame.writer.epoch);
       const divergence = await this.#compare(event);
       if (divergence !== null) return divergence;
-      this.state = reducerOf(this.#scene.facets).evolve(this.state, event);
+      this.state = reducerOf(this.#facets).evolve(this.state, event);
     }
     return null;
   }
@@ -90,9 +94,9 @@ class Replay {
   async #compare(event: LogEvent): Promise<Divergence | null> {
     if (!isDecided(event)) return null;
     this.#decisions++;
-    const { bound, facets } = this.#scene;
+    const [bound, facets] = [this.#bound, this.#facets];
     // The definition in force is not what is compared: what follows from it is.
-    const state = { ...this.state, nowMs: Math.max(this.state.nowMs, event.atMs), session: { ...this.state.session, definition: bound.digest } };
+    const state = { ...this.state, session: { ...this.state.session, definition: bound.digest } };
     const wish = decide(state, bound, event.epoch, facets);
     if (event.type === 'session.configured') return null;
     const decided = wish === 'policy' ? await evaluate(state, bound) : Array.isArray(wish) ? (wish[0] as Draft | undefined) : undefined;

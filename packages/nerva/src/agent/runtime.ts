@@ -93,7 +93,7 @@ class Engine implements Runtime {
       world: this.world,
       facets: this.#facets,
       driver: (id) => this.#driver(id, options.agent),
-      bound: async (name) => this.#bound(name),
+      agent: (name) => this.#agent(name),
       watch: (id, watcher) => subscribe(this.#watchers, id, watcher),
       listen: (id, listener) => subscribe(this.#listeners, id, listener),
     };
@@ -135,7 +135,7 @@ class Engine implements Runtime {
   }
 
   /** The definition is stored once, before the first turn that names it. */
-  #bound(name: string, sid: Sid = 'definition'): Promise<Bound> {
+  #bound(name: string, sid: Sid): Promise<Bound> {
     let bound = this.#bounds.get(name);
     if (bound === undefined) {
       const agent = this.#agent(name);

@@ -1,6 +1,6 @@
 import { checkJson, checkOptions, NervaError, type Json } from '../core/index.ts';
 import { eventsOf, type EventId, type Frame, type Seq, type SessionInfo, type Sid } from '../log/index.ts';
-import type { Bound } from './definition.ts';
+import type { Agent } from './definition.ts';
 import type { Driver } from './driver.ts';
 import type { AgentEvent, Deliver, Draft, ForkEffects } from './events.ts';
 import { foldAt, type View } from './history.ts';
@@ -132,9 +132,10 @@ export class Session {
   }
 
   /** Decides again from event 0 against the recorded results and compares. Makes no call. `against` is another definition of the agent. */
-  async replay(options: { readonly against?: Bound } = {}): Promise<ReplayReport> {
+  async replay(options: { readonly against?: Agent } = {}): Promise<ReplayReport> {
     const info = await this.info();
-    return replaySession({ store: this.#ports.store, sid: this.sid, world: this.#ports.world, facets: this.#ports.facets, bound: options.against ?? (await this.#ports.bound(info.agent ?? '')) });
+    const { store, world, facets } = this.#ports;
+    return replaySession({ store, sid: this.sid, world, facets, agent: options.against ?? this.#ports.agent(info.agent ?? '') });
   }
 
   info(): Promise<SessionInfo> {

@@ -115,6 +115,8 @@ export interface Slot {
 export interface Calls {
   readonly slots: readonly Slot[];
   readonly doubts: readonly Slot[];
+  /** Seq of the last outcome that ended a doubt of an older turn; -1 before the first. */
+  readonly resolvedBy: Seq;
   /** The calls of the step in which the last turn ended. */
   readonly ended: readonly Slot[];
   /** Results by dedupe text. */

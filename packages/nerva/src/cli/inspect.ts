@@ -1,4 +1,4 @@
-import { bind, foldAt, replaySession, type View } from '../agent/index.ts';
+import { foldAt, replaySession, type View } from '../agent/index.ts';
 import { NervaError } from '../core/index.ts';
 import { eventsOf, type LogEvent, type SessionInfo, type Status, type Store } from '../log/index.ts';
 import { loadAgent } from './agents.ts';
@@ -149,7 +149,7 @@ export async function replay(context: Context): Promise<ExitCode> {
       { details: { agent: name } },
     );
   }
-  const report = await replaySession({ store, sid, world, facets: [], bound: bind(agent, world.digest) });
+  const report = await replaySession({ store, sid, world, agent });
   const { divergence } = report;
   if (out.isJson) out.json({ type: 'replay', ...report });
   else if (divergence === null) {

@@ -88,9 +88,11 @@ async function call(endpoint: Endpoint, request: ModelRequest, { world, signal, 
     ...(endpoint.limits === undefined ? {} : { limits: endpoint.limits }),
   });
   if (answer.status !== 200) throw failureOf(answer, await errorBody(answer), context);
-  const mediaType = answer.headers['content-type'] ?? 'application/json';
   try {
-    if (onDelta === undefined || mediaType.includes('json')) return readWhole(await answer.text(), mediaType, { context, onDelta });
+    // Nobody asked for a stream, so the answer is whole, whatever it calls itself; looking at its headers costs.
+    if (onDelta === undefined) return readWhole(await answer.text(), answer, { context, onDelta });
+    const mediaType = mediaTypeOf(answer);
+    if (mediaType.includes('json')) return readWhole(await answer.text(), answer, { context, onDelta });
     return await readStream(answer, mediaType, { context, onDelta });
   } catch (error) {
     throw NervaError.is(error, 'MODEL_GARBAGE') ? redacted(error, context) : error;
@@ -103,8 +105,8 @@ interface Reading {
 }
 
 /** An endpoint that was asked to stream may answer in one piece; then its parts are reported at once. */
-function readWhole(text: string, mediaType: string, { context, onDelta }: Reading): ModelAnswer {
-  const value = parsed(text, mediaType);
+function readWhole(text: string, from: HttpAnswer, { context, onDelta }: Reading): ModelAnswer {
+  const value = parsed(text, () => mediaTypeOf(from));
   if (isObject(value) && isObject(value['error'])) throw reportedFailure(value['error'], context);
   const assembly = new Assembly();
   assembly.completion(value);
@@ -124,7 +126,7 @@ async function readStream(answer: HttpAnswer, mediaType: string, { context, onDe
       isDone = true;
       return;
     }
-    const chunk = parsed(data, 'a chunk');
+    const chunk = parsed(data, () => 'a chunk');
     if (isObject(chunk) && isObject(chunk['error'])) throw reportedFailure(chunk['error'], context);
     assembly.chunk(chunk);
   });
@@ -141,11 +143,13 @@ async function readStream(answer: HttpAnswer, mediaType: string, { context, onDe
   return assembly.answer();
 }
 
-function parsed(text: string, what: string): unknown {
+const mediaTypeOf = ({ headers }: HttpAnswer): string => headers['content-type'] ?? 'application/json';
+
+function parsed(text: string, what: () => string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw garbage(`${what} is not JSON`, text);
+    throw garbage(`${what()} is not JSON`, text);
   }
 }
 

@@ -10,13 +10,22 @@ const ZLIB_METHOD = 8;
  * Contract: `broken` is told of an encoding we do not know and of a body that does not decode, also of one that ends too early.
  */
 export function decoded(incoming: IncomingMessage, broken: (error: Error) => void): Readable {
-  const encoding = incoming.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  const encoding = headerOf(incoming, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
   if (encoding === 'identity' || encoding === '') return incoming;
   if (encoding === 'deflate') return inflated(incoming, broken);
   if (encoding === 'gzip' || encoding === 'x-gzip') return piped(incoming, createGunzip(), broken);
   if (encoding === 'br') return piped(incoming, createBrotliDecompress(), broken);
   broken(new Error(`unknown content-encoding "${encoding.slice(0, 40)}"`));
   return incoming;
+}
+
+/** The value of a header that comes once at most; `name` in lower case. Looked up as it came: Node's own table of all headers costs more than the rest of reading an answer. */
+export function headerOf({ rawHeaders }: IncomingMessage, name: string): string | undefined {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const raw = rawHeaders[index] as string;
+    if (raw.length === name.length && raw.toLowerCase() === name) return rawHeaders[index + 1];
+  }
+  return undefined;
 }
 
 function piped(incoming: IncomingMessage, transform: Transform, broken: (error: Error) => void): Readable {

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { NervaError, type HttpAnswer, type HttpLimits, type HttpRequest } from '../core/index.ts';
-import { decoded } from './http-decode.ts';
+import { decoded, headerOf } from './http-decode.ts';
 
 type Phase = 'connect' | 'first-byte' | 'idle' | 'total';
 
@@ -175,7 +175,7 @@ export class Exchange implements HttpAnswer {
     this.#incoming = incoming;
     this.#phaseEndMs = Infinity; // X3
     incoming.on('error', (error) => this.#broken(error));
-    const length = Number(incoming.headers['content-length'] ?? 0);
+    const length = Number(headerOf(incoming, 'content-length') ?? 0);
     if (length > this.#limits.bytesMax) this.#stop(this.#tooLarge(`${length} bytes are announced`));
     else {
       this.#answered = true;

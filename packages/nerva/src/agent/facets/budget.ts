@@ -23,6 +23,7 @@ export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
       case 'model.answered':
         return answered(slice, event, state);
       case 'model.failed':
+        if (slice.reserved?.seq !== event.data.call) return slice;
         return event.data.why === 'lost' ? keep(slice) : { ...slice, reserved: null };
       case 'model.interrupted':
         return keep(slice);
@@ -35,6 +36,8 @@ export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
 function answered(slice: Budgets, event: AgentEvent & { readonly type: 'model.answered' }, state: AgentState): Budgets {
   if (event.erased === true) return keep(slice);
   const { inputTokens, outputTokens } = event.data.usage;
+  // A late answer of an earlier call is paid for too; it settles no other call's reservation and is no part of the conversation.
+  const isLate = state.model.settledBy !== event.seq;
   const reserved = slice.reserved?.seq === event.data.call ? slice.reserved : { tokens: 0, usd: 0 };
   const isKnown = inputTokens !== null && outputTokens !== null;
   const took: Tally = {
@@ -44,8 +47,8 @@ function answered(slice: Budgets, event: AgentEvent & { readonly type: 'model.an
     outputTokens: outputTokens ?? 0,
     unknown: isKnown ? 0 : 1,
   };
-  const seen = isKnown ? { tokens: took.tokens, messages: state.turn.messages.count } : slice.seen;
-  return { ...slice, session: add(slice.session, took), turn: add(slice.turn, took), reserved: null, seen };
+  const seen = isKnown && !isLate ? { tokens: took.tokens, messages: state.turn.messages.count } : slice.seen;
+  return { ...slice, session: add(slice.session, took), turn: add(slice.turn, took), reserved: isLate ? slice.reserved : null, seen };
 }
 
 const add = (a: Tally, b: Tally): Tally => ({

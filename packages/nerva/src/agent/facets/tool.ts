@@ -12,7 +12,7 @@ export const toolFacet: Facet<Calls> & { readonly name: 'tool' } = {
     'model.answered', 'policy.decided', 'approval.requested', 'approval.granted', 'approval.denied', 'tool.called', 'tool.returned',
     'tool.failed', 'tool.in_doubt', 'reconcile.called', 'reconcile.returned', 'session.forked', 'turn.ended',
   ],
-  initial: { slots: [], doubts: [], ended: [], deduped: new Map(), count: 0 },
+  initial: { slots: [], doubts: [], resolvedBy: -1, ended: [], deduped: new Map(), count: 0 },
   evolve(slice, raw, state) {
     const event = known(raw);
     if (event === null) return slice;
@@ -20,7 +20,8 @@ export const toolFacet: Facet<Calls> & { readonly name: 'tool' } = {
       case 'model.answered':
         return state.model.settledBy === raw.seq ? { ...slice, slots: proposals(event) } : slice;
       case 'policy.decided':
-        return { ...slice, slots: proposals(event) };
+        // An opinion of a driver that was fenced may come too late: then it is not followed.
+        return state.turn.open?.phase === 'next' ? { ...slice, slots: proposals(event) } : slice;
       case 'approval.requested':
         return changed(slice, (slot) => at(slot, event.data), () => ({ status: 'asking' }));
       case 'approval.granted':
@@ -83,9 +84,10 @@ function settled(slice: Calls, event: AgentEvent & { readonly type: 'tool.return
     : { status: 'done', output: event.data.message, isError: true, why: event.data.why } as const;
   const slot = slice.slots.find(isIt);
   const next = changed(slice, isIt, () => outcome);
-  const doubts = slice.doubts.some(isIt) ? slice.doubts.filter((doubt) => !isIt(doubt)) : slice.doubts;
+  const isDoubt = slice.doubts.some(isIt);
+  const doubts = isDoubt ? slice.doubts.filter((doubt) => !isIt(doubt)) : slice.doubts;
   const isKept = slot !== undefined && slot.dedupe !== null && !outcome.isError;
-  return { ...next, doubts, deduped: isKept ? new Map(slice.deduped).set(slot.dedupe, outcome.output) : slice.deduped };
+  return { ...next, doubts, resolvedBy: isDoubt ? raw.seq : slice.resolvedBy, deduped: isKept ? new Map(slice.deduped).set(slot.dedupe, outcome.output) : slice.deduped };
 }
 
 const granted = (): Partial<Slot> => ({ status: 'granted' });

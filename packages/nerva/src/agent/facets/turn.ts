@@ -87,7 +87,7 @@ function stepped(slice: Turns, event: AgentEvent, state: AgentState): Turns {
       return inTurn(kept, () => ({ phase: 'next' }));
     }
     case 'policy.decided':
-      return decided(slice, event);
+      return slice.open?.phase === 'next' ? decided(slice, event) : slice;
     case 'output.rejected': {
       const messages = push(slice.messages, userMessage(event.data.message, 'system'));
       return inTurn({ ...slice, messages }, (turn) => ({ phase: 'ask', rejections: turn.rejections + 1, answer: null }));
@@ -130,7 +130,7 @@ function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.deci
 /** When the last call of the step has its outcome, all results join the conversation in call order (T1, T2). */
 function outcome(slice: Turns, event: AgentEvent & { readonly type: 'tool.returned' | 'tool.failed' | 'approval.denied' }, state: AgentState): Turns {
   const { slots } = state.tool;
-  if (event.type !== 'approval.denied' && event.data.call !== undefined && !slots.some((slot) => slot.call === event.data.call)) return noted(slice, event.data);
+  if (event.type !== 'approval.denied' && state.tool.resolvedBy === event.seq) return noted(slice, event.data);
   if (slice.open?.phase !== 'tools' || slots.length === 0 || slots.some((slot) => slot.status !== 'done')) return slice;
   const calls = slots.map(({ name, input, output, isError }): DoneCall => ({ name, input, output, isError }));
   return inTurn({ ...slice, messages: push(slice.messages, results(slots)) }, (turn) => ({ phase: 'next', calls: [...turn.calls, ...calls] }));
