@@ -18,7 +18,7 @@ const TASK = { type: 'object', properties: { task: { type: 'string' } }, require
 await contend({
   name: 'nerva', versions: { nerva: load('./package.json').version },
   async setup(ctx) {
-    const world = nodeWorld()
+    const world = nodeWorld({ http: { socketsMax: 20_000 } }) // as many calls in flight as there are sessions
     const model = openaiChat({ model: 'mock', baseUrl: ctx.baseURL, apiKey: 'x' })
     const make = (name, only) => createAgent({ name, model, instructions: SYSTEM, stepsMax: 200, tools: [only] })
     const add = tool({ name: ADD.name, description: ADD.description, inputSchema: NUM, effect: 'read', execute: ADD.execute })
@@ -26,8 +26,10 @@ await contend({
     const delegate = tool({ name: DELEGATE.name, description: DELEGATE.description, inputSchema: TASK, effect: 'idempotent', execute: ({ task }) => DELEGATE.execute(task, async t => (await ask('analyst', t).result).text) })
     const agents = { analyst, lead: make('lead', delegate) }
     const isDurable = ctx.durable && ctx.store !== 'none'
-    const store = isDurable ? await openStore(`file:${join(ctx.dir, 'nerva.db')}`, { world, ...(ctx.variant === 'thread' ? { writer: 'thread' } : {}) }) : null
-    const runtime = isDurable ? await createRuntime({ store, world, agents: Object.values(agents) }) : null
+    const url = isDurable ? `file:${join(ctx.dir, 'nerva.db')}` : 'memory:'
+    // Held calls (W5) need a world with more sockets than a loose agent's; else without a store the agent is asked as it is.
+    const store = isDurable || ctx.w.hold ? await openStore(url, { world, ...(ctx.variant === 'thread' ? { writer: 'thread' } : {}) }) : null
+    const runtime = store ? await createRuntime({ store, world, agents: Object.values(agents) }) : null
     const ask = (name, text) => runtime ? runtime.session(undefined, { agent: name }).send(text) : agents[name].stream(text)
     return {
       async run(i, o) {

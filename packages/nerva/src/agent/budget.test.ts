@@ -112,18 +112,20 @@ test('steps of a session are counted over its turns', async () => {
   assert.deepEqual(reasons, ['answer', 'answer', 'budget']);
 });
 
-test('a conversation that does not fit the model is refused before the call: no request reaches the server', async () => {
+test('a conversation that does not fit the model is refused before the call: no request reaches the server', async (t) => {
   const mock = await openaiMock({ answer: () => 'never' });
   const world = nodeWorld();
   const model = openaiChat({ model: 'm', baseUrl: mock.baseUrl, contextTokensMax: 100 });
   const runtime = createRuntime({ store: memoryStore({ world }), world, agents: [createAgent({ name: 'a', model })] });
+  t.after(async () => {
+    await runtime.close();
+    await world.transport.close();
+    await mock.close();
+  });
   const { status, why } = await runtime.session(undefined, { agent: 'a' }).send('word '.repeat(500)).result;
   assert.equal(status, 'failed');
   assert.match(why, /^CONTEXT_TOO_LONG: about \d+ tokens, the model takes 100$/);
   assert.deepEqual([mock.requests.length, mock.connectionCount], [0, 0]);
-  await runtime.close();
-  await world.transport.close();
-  await mock.close();
 });
 
 test('a turn that reached its budget is followed by one that works', async () => {

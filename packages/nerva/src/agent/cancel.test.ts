@@ -30,7 +30,8 @@ const hanging = tool({
   name: 'hang',
   effect: 'read',
   inputSchema: { type: 'object' },
-  execute: (_input, { signal }) => new Promise<null>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })),
+  execute: (_input, { signal }) =>
+    new Promise<null>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })),
 });
 
 const types = async (session: Session): Promise<string[]> => {
@@ -40,25 +41,40 @@ const types = async (session: Session): Promise<string[]> => {
 };
 
 test('a cancel at any frame ends the turn, nothing starts after it, and the next turn works', async () => {
-  const kinds = [{ name: 'look', effect: 'read', ticks: 2 }, { name: 'put', effect: 'idempotent', ticks: 1 }, { name: 'pay', ticks: 3 }] as const;
+  const kinds = [
+    { name: 'look', effect: 'read', ticks: 2 },
+    { name: 'put', effect: 'idempotent', ticks: 1 },
+    { name: 'pay', ticks: 3 },
+  ] as const;
   let reached = 0;
   for (let at = 1; at < 30; at++) {
     let appended = 0;
-    let cancelled: Promise<void> | null = null;
+    const cancels: Promise<void>[] = [];
     const hooked = (store: Store): Store => ({
       ...store,
       append: async (frame) => {
         const result = await store.append(frame);
-        if (++appended === at) cancelled = session.cancel('enough');
+        if (++appended === at) cancels.push(session.cancel('enough'));
         return result;
       },
     });
-    const { session, runtime, effects } = stage((witness) => ({
-      model: strictModel(conversationModel([{ calls: kinds.map(({ name }) => call(name)) }, { calls: [call('pay'), call('look')] }, 'done', 'next', 'next'])),
-      tools: kinds.map((kind) => recordingTool(witness, kind)),
-    }), hooked);
+    const { session, runtime, effects } = stage(
+      (witness) => ({
+        model: strictModel(
+          conversationModel([
+            { calls: kinds.map(({ name }) => call(name)) },
+            { calls: [call('pay'), call('look')] },
+            'done',
+            'next',
+            'next',
+          ]),
+        ),
+        tools: kinds.map((kind) => recordingTool(witness, kind)),
+      }),
+      hooked,
+    );
     const first = await session.send('go').result;
-    await cancelled;
+    await Promise.all(cancels);
     await runtime.idle();
     const log: { readonly type: string; readonly seq: number }[] = [];
     for await (const event of session.log()) log.push(event);
@@ -67,7 +83,11 @@ test('a cancel at any frame ends the turn, nothing starts after it, and the next
     if (cancel !== undefined && end !== undefined && cancel.seq < end.seq) {
       reached++;
       assert.equal(first.status, 'cancelled', `cancelled after append ${at}`);
-      assert.deepEqual(log.filter(({ type, seq }) => seq > cancel.seq && (type === 'model.called' || type === 'tool.called')), [], `after append ${at}`);
+      assert.deepEqual(
+        log.filter(({ type, seq }) => seq > cancel.seq && (type === 'model.called' || type === 'tool.called')),
+        [],
+        `after append ${at}`,
+      );
     }
     assert.equal(effects.problem(), null);
     const next = await session.send('next').result;
@@ -79,7 +99,10 @@ test('a cancel at any frame ends the turn, nothing starts after it, and the next
 });
 
 test('a turn that follows an interrupted one can be cancelled too', async () => {
-  const { session, runtime } = stage(() => ({ model: conversationModel([{ calls: [call('hang')] }, { calls: [call('hang')] }, { calls: [call('hang')] }]), tools: [hanging] }));
+  const { session, runtime } = stage(() => ({
+    model: conversationModel([{ calls: [call('hang')] }, { calls: [call('hang')] }, { calls: [call('hang')] }]),
+    tools: [hanging],
+  }));
   const first = session.send('one');
   await first.accepted;
   await untilRunning(session, 'tool.called', 1);
@@ -89,6 +112,22 @@ test('a turn that follows an interrupted one can be cancelled too', async () => 
   await session.cancel();
   assert.equal((await second.result).status, 'cancelled');
   await runtime.idle();
+});
+
+test('a call in doubt when its turn is cancelled has a result in the prompt of the next turn, and its outcome is told later', async () => {
+  const failing = tool({ name: 'pay', inputSchema: { type: 'object' }, execute: () => Promise.reject(new Error('who knows')) });
+  const { session, runtime } = stage((effects) => ({
+    model: strictModel(conversationModel([{ calls: [call('look'), call('pay')] }, 'next', 'told'])),
+    tools: [failing, recordingTool(effects, { name: 'look', effect: 'read' })],
+  }));
+  const [doubt] = (await session.send('go').result).pending;
+  await session.cancel();
+  await runtime.idle();
+  const next = await session.send('next').result;
+  assert.deepEqual([next.status, next.text], ['answered', 'next'], next.why);
+  await session.respond(doubt?.id ?? 'x:0', { decision: 'returned', output: 'paid after all' }).accepted;
+  assert.equal((await session.send('and?').result).text, 'told');
+  assert.match(JSON.stringify((await session.at()).messages), /whose outcome was unknown, returned \\"paid after all/);
 });
 
 async function untilRunning(session: Session, type: string, count: number): Promise<void> {
@@ -118,7 +157,11 @@ test('a policy that thinks for ever holds up neither the cancelled turn, nor the
 });
 
 test('steering an agent without a model is taken up as its next turn', async () => {
-  const policy = fromFunction('rules', ({ calls, input }) => (calls.length === 0 && input.text === 'go' ? { type: 'call', calls: [{ tool: 'pay', input: {} }] } : { type: 'answer', text: `said ${input.text}` }));
+  const policy = fromFunction('rules', ({ calls, input }) =>
+    calls.length === 0 && input.text === 'go'
+      ? { type: 'call', calls: [{ tool: 'pay', input: {} }] }
+      : { type: 'answer', text: `said ${input.text}` },
+  );
   const { session, runtime } = stage((effects) => ({ policy, tools: [recordingTool(effects, { name: 'pay', needsApproval: true })] }));
   const first = session.send('go');
   const [pending] = (await first.result).pending;
@@ -129,7 +172,10 @@ test('steering an agent without a model is taken up as its next turn', async () 
 });
 
 test('a session that waits does not come nearer to quarantine by input that it cannot use yet, however often its process dies', async () => {
-  const { session, store, world } = stage((effects) => ({ model: conversationModel([{ calls: [call('pay')] }, 'paid', 'later']), tools: [recordingTool(effects, { name: 'pay', needsApproval: true })] }));
+  const { session, store, world } = stage((effects) => ({
+    model: conversationModel([{ calls: [call('pay')] }, 'paid', 'later']),
+    tools: [recordingTool(effects, { name: 'pay', needsApproval: true })],
+  }));
   const [pending] = (await session.send('go', { id: 'm0' }).result).pending;
   await session.send('later', { id: 'm1' }).accepted;
   assert.equal((await store.info('s')).status, 'waiting', 'nothing is to be done');
@@ -137,7 +183,17 @@ test('a session that waits does not come nearer to quarantine by input that it c
     const { head, epoch, status } = await store.info('s');
     await store.release('s', { epoch }, { expected: head, status, wakeAtMs: null }); // what opening a dead process's store does
     const effects = effectsWitness();
-    const runtime = createRuntime({ store, world, agents: [createAgent({ name: 'a', model: conversationModel([{ calls: [call('pay')] }, 'paid', 'later']), tools: [recordingTool(effects, { name: 'pay', needsApproval: true })] })] });
+    const runtime = createRuntime({
+      store,
+      world,
+      agents: [
+        createAgent({
+          name: 'a',
+          model: conversationModel([{ calls: [call('pay')] }, 'paid', 'later']),
+          tools: [recordingTool(effects, { name: 'pay', needsApproval: true })],
+        }),
+      ],
+    });
     await runtime.start();
     await runtime.idle();
     if (deaths < 7) continue;

@@ -66,7 +66,10 @@ export class Driver {
     const driver = new Driver(sid, ports);
     if ((await ports.store.head(sid)) === 0 && fence === null) return driver;
     driver.#fence = fence ?? (await ports.store.takeOver(sid, ports.owner));
+    // Whoever opens it holds it: where few may rest it would be let go before it is given out.
+    driver.#receiving++;
     await driver.#catchUp();
+    driver.#receiving--;
     return driver;
   }
 

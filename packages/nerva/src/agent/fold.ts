@@ -34,6 +34,7 @@ export function initial(sid: Sid, added: readonly Facet<unknown>[] = []): AgentS
 }
 
 type Own = (typeof FACETS)[number];
+const NONE: readonly Own[] = [];
 const byType = new Map<string, Own[]>();
 for (const facet of FACETS) {
   for (const type of facet.types) byType.set(type, [...(byType.get(type) ?? []), facet]);
@@ -44,14 +45,24 @@ for (const facet of FACETS) {
  * Invariant A1: events come in order, `event.seq` is `state.head`.
  */
 export function evolve(state: AgentState, event: LogEvent, added: readonly Facet<unknown>[] = []): AgentState {
-  let next: AgentState = { ...state, head: event.seq + 1, nowMs: event.atMs };
-  for (const facet of byType.get(event.type) ?? []) {
-    const slice = next[facet.name];
-    const evolved = (facet as Facet<unknown>).evolve(slice, event, next);
-    if (evolved !== slice) next = { ...next, [facet.name]: evolved };
+  // Written out, and changed only before anybody else has it: this runs for every event there ever was.
+  const next: { -readonly [K in keyof AgentState]: AgentState[K] } = {
+    sid: state.sid,
+    head: event.seq + 1,
+    nowMs: event.atMs,
+    session: state.session,
+    approval: state.approval,
+    model: state.model,
+    tool: state.tool,
+    turn: state.turn,
+    budget: state.budget,
+    more: state.more,
+  };
+  for (const facet of byType.get(event.type) ?? NONE) {
+    (next as Record<Own['name'], unknown>)[facet.name] = (facet as Facet<unknown>).evolve(next[facet.name], event, next);
   }
   for (const facet of added) {
-    if (facet.types.includes(event.type)) next = { ...next, more: { ...next.more, [facet.name]: facet.evolve(next.more[facet.name], event, next) } };
+    if (facet.types.includes(event.type)) next.more = { ...next.more, [facet.name]: facet.evolve(next.more[facet.name], event, next) };
   }
   return next;
 }

@@ -1,6 +1,6 @@
 import { checkJson, excerpt, NervaError, type Json, type JsonObject, type World } from '../core/index.ts';
 import { isBlobRef, type Seq, type Sid, type Store } from '../log/index.ts';
-import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest } from '../model/index.ts';
+import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest, type Usage } from '../model/index.ts';
 import type { Bound } from './definition.ts';
 import { buildRequest } from './context.ts';
 import type { Draft, EventData, EventType } from './events.ts';
@@ -51,24 +51,31 @@ export const performModel: Performer = async (_intent, scene) => {
   }
 };
 
-function answeredData(call: Seq, answer: ModelAnswer, bound: Bound): EventData['model.answered'] {
-  const { parts, finish, usage, model, meta } = answer;
-  checkAnswer(answer);
+function answeredData(call: Seq, given: ModelAnswer, bound: Bound): EventData['model.answered'] {
+  const { parts, finish, usage: reported, model, meta } = checked(given);
+  const usage: Usage = { ...reported, inputTokens: counted(reported.inputTokens), outputTokens: counted(reported.outputTokens) };
   const price = bound.agent.model?.price;
   const usd = price === undefined ? null : costUsd(usage, price);
-  return { call, parts, finish, usage, model, ...(usd === null ? {} : { usd }), ...(meta === undefined ? {} : { meta: meta as JsonObject }) };
+  return { call, parts, finish, usage, model: typeof model === 'string' ? model : null, ...(usd === null ? {} : { usd }), ...(meta === undefined ? {} : { meta: meta as JsonObject }) };
 }
 
-/** A model of the user's own may give anything. @throws MODEL_GARBAGE */
-function checkAnswer(answer: ModelAnswer): void {
-  const isFine = Array.isArray(answer.parts) && typeof answer.usage === 'object' && answer.usage !== null && typeof answer.finish === 'string' && answer.parts.every(isPart);
-  if (!isFine) throw new NervaError('MODEL_GARBAGE', `The model gave no answer in the form {parts, finish, usage, model}: ${excerpt(show(answer), 500)}`);
-  checkJson(answer.parts);
-  checkJson(answer.meta ?? null);
+/** A count that is none is unknown: as a number it would pass every budget. */
+function counted(tokens: unknown): number | null {
+  return typeof tokens === 'number' && tokens >= 0 && tokens < Infinity ? tokens : null;
+}
+
+/** A model of the user's own may give anything. @throws MODEL_GARBAGE, JSON_INVALID */
+function checked(given: ModelAnswer | null | undefined): ModelAnswer {
+  const isFine = Array.isArray(given?.parts) && typeof given.usage === 'object' && given.usage !== null && typeof given.finish === 'string' && given.parts.every(isPart);
+  if (!isFine) throw new NervaError('MODEL_GARBAGE', `The model gave no answer in the form {parts, finish, usage, model}: ${excerpt(show(given), 500)}`);
+  checkJson(given.parts);
+  checkJson(given.usage);
+  checkJson(given.meta ?? null);
+  return given;
 }
 
 function isPart(part: unknown): boolean {
-  const { type, text, id, name, input } = part as Readonly<Record<string, unknown>>;
+  const { type, text, id, name, input } = (part ?? {}) as Readonly<Record<string, unknown>>;
   return type === 'tool_call' ? typeof id === 'string' && typeof name === 'string' && input !== undefined : (type === 'text' || type === 'reasoning') && typeof text === 'string';
 }
 
@@ -81,7 +88,7 @@ function show(value: unknown): string {
 }
 
 function failure(call: Seq, error: unknown): EventData['model.failed'] {
-  const message = excerpt(error instanceof Error ? error.message : String(error), EXCERPT_BYTES);
+  const message = excerpt(error instanceof Error ? error.message : show(error), EXCERPT_BYTES);
   if (!NervaError.is(error)) return { call, why: 'error', code: 'MODEL_UNAVAILABLE', message, retry: true };
   const { retryAfterMs } = error.details;
   return { call, why: 'error', code: error.code, message, retry: error.retry, ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}) };

@@ -4,7 +4,15 @@ import { createAgent, createRuntime, replaySession, type Agent, type AgentOption
 import type { Json } from '../core/index.ts';
 import { memoryStore, type Frame, type Store } from '../log/index.ts';
 import { chain, fromFunction, llm, type Policy } from '../policy/index.ts';
-import { conversationModel, cutAtEveryStep, recordingTool, strictModel, testWorld, type Effects, type TestWorld } from '../testing/index.ts';
+import {
+  conversationModel,
+  cutAtEveryStep,
+  recordingTool,
+  strictModel,
+  testWorld,
+  type Effects,
+  type TestWorld,
+} from '../testing/index.ts';
 import { effectsWitness } from '../testing/cut-effects.ts';
 import { tool, type ToolEffect } from '../tool/index.ts';
 
@@ -13,7 +21,11 @@ const STEPS = [{ calls: [call('look'), call('put'), call('pay')] }, 'done', { ca
 
 /** The same definition twice: one that works, and one that throws when anything of it is called live. */
 function twins(effects: Effects, options: Partial<AgentOptions> = {}): { readonly live: Agent; readonly dead: Agent } {
-  const tools = [recordingTool(effects, { name: 'look', effect: 'read' }), recordingTool(effects, { name: 'put', effect: 'idempotent', ticks: 1 }), recordingTool(effects, { name: 'pay', needsApproval: true, reconciles: true, ticks: 2 })];
+  const tools = [
+    recordingTool(effects, { name: 'look', effect: 'read' }),
+    recordingTool(effects, { name: 'put', effect: 'idempotent', ticks: 1 }),
+    recordingTool(effects, { name: 'pay', needsApproval: true, reconciles: true, ticks: 2 }),
+  ];
   const model = strictModel(conversationModel(STEPS));
   const alarm = (): never => {
     throw new Error('A replay called something live.');
@@ -22,7 +34,13 @@ function twins(effects: Effects, options: Partial<AgentOptions> = {}): { readonl
   const given = options.model === undefined ? {} : { model: { ...options.model, call: alarm } };
   return {
     live: createAgent({ name: 'a', model, tools, ...options }),
-    dead: createAgent({ name: 'a', model: dead, tools: tools.map((one) => ({ ...one, execute: alarm, reconcile: alarm })), ...options, ...given }),
+    dead: createAgent({
+      name: 'a',
+      model: dead,
+      tools: tools.map((one) => ({ ...one, execute: alarm, reconcile: alarm })),
+      ...options,
+      ...given,
+    }),
   };
 }
 
@@ -49,7 +67,8 @@ async function tell(options: Partial<AgentOptions> = {}): Promise<Told> {
   return { store, world, dead };
 }
 
-const replayed = ({ store, world }: Pick<Told, 'store' | 'world'>, agent: Agent, sid = 's'): Promise<ReplayReport> => replaySession({ store, sid, world, agent });
+const replayed = ({ store, world }: Pick<Told, 'store' | 'world'>, agent: Agent, sid = 's'): Promise<ReplayReport> =>
+  replaySession({ store, sid, world, agent });
 
 async function framesOf(store: Store): Promise<readonly Frame[]> {
   return store.read('s');
@@ -70,19 +89,35 @@ test('a replay makes no live call and finds no divergence', async () => {
 });
 
 const RULES: Readonly<Record<string, Policy>> = {
-  chain: chain(fromFunction('some', ({ calls, step }) => (calls.length === 0 && step === 0 ? { type: 'call', calls: [{ tool: 'put', input: {} }] } : null)), llm()),
+  chain: chain(
+    fromFunction('some', ({ calls, step }) =>
+      calls.length === 0 && step === 0 ? { type: 'call', calls: [{ tool: 'put', input: {} }] } : null,
+    ),
+    llm(),
+  ),
   slow: fromFunction('slow', async ({ calls, step }) => {
     await Promise.resolve();
     return calls.length === 0 ? { type: 'call', calls: [{ tool: 'pay', input: {} }] } : { type: 'answer', text: `after ${step}` };
   }),
   throwing: fromFunction('throwing', ({ step }) => {
     if (step > 0) throw new Error('no more');
-    return { type: 'call', calls: [{ tool: 'look', input: {} }, { tool: 'none', input: {} }] };
+    return {
+      type: 'call',
+      calls: [
+        { tool: 'look', input: {} },
+        { tool: 'none', input: {} },
+      ],
+    };
   }),
 };
 
 test('a log replays without divergence wherever its processes were cut', async () => {
-  const variants: readonly Partial<AgentOptions>[] = [{}, { stepsMax: 2 }, { budget: { turnMs: 1 } }, ...Object.values(RULES).map((policy) => ({ policy }))];
+  const variants: readonly Partial<AgentOptions>[] = [
+    {},
+    { stepsMax: 2 },
+    { budget: { turnMs: 1 } },
+    ...Object.values(RULES).map((policy) => ({ policy })),
+  ];
   for (const options of variants) {
     await cutAtEveryStep({
       world: () => testWorld({ ticking: true }),
@@ -103,9 +138,14 @@ test('a log replays without divergence wherever its processes were cut', async (
 
 test('a planted change is named by the first event that would be another, with both sides', async () => {
   const told = await tell();
-  const look = (effect: ToolEffect): Agent['tools'][number] => tool({ name: 'look', effect, inputSchema: { type: 'object' }, execute: () => null });
+  const look = (effect: ToolEffect): Agent['tools'][number] =>
+    tool({ name: 'look', effect, inputSchema: { type: 'object' }, execute: () => null });
   const renamed = twins(effectsWitness()).dead.tools.map((one) => (one.name === 'look' ? look('idempotent') : one));
-  const strict = twins(effectsWitness()).dead.tools.map((one) => (one.name === 'put' ? tool({ name: 'put', effect: 'idempotent', inputSchema: { type: 'object', required: ['x'] }, execute: () => null }) : one));
+  const strict = twins(effectsWitness()).dead.tools.map((one) =>
+    one.name === 'put'
+      ? tool({ name: 'put', effect: 'idempotent', inputSchema: { type: 'object', required: ['x'] }, execute: () => null })
+      : one,
+  );
   const frames = await framesOf(told.store);
   const first = (type: string): string => {
     for (const { seq, events } of frames) for (const [index, event] of events.entries()) if (event.type === type) return `s:${seq + index}`;
@@ -131,9 +171,24 @@ test('a planted change is named by the first event that would be another, with b
 
 function laterCall(frames: readonly Frame[], type: string, skip: number): string {
   const found: string[] = [];
-  for (const { seq, events } of frames) for (const [index, event] of events.entries()) if (event.type === type) found.push(`s:${seq + index}`);
+  for (const { seq, events } of frames)
+    for (const [index, event] of events.entries()) if (event.type === type) found.push(`s:${seq + index}`);
   return found[skip] ?? '';
 }
+
+test('a rule that decides otherwise is named by its decision', async () => {
+  const before = fromFunction('rules', ({ calls }) =>
+    calls.length === 0 ? { type: 'call', calls: [{ tool: 'look', input: {} }] } : { type: 'answer', text: 'old' },
+  );
+  const after = fromFunction('rules', ({ calls }) =>
+    calls.length === 0 ? { type: 'call', calls: [{ tool: 'look', input: {} }] } : { type: 'answer', text: 'new' },
+  );
+  const told = await tell({ policy: before });
+  assert.equal((await replayed(told, told.dead)).divergence, null);
+  const { divergence } = await replayed(told, { ...told.dead, policy: after });
+  assert.equal(divergence?.at, laterCall(await framesOf(told.store), 'policy.decided', 1));
+  assert.match(JSON.stringify([divergence?.recorded, divergence?.decided]), /"text":"old"[^]*"text":"new"/);
+});
 
 test('a changed definition that decides nothing else is told as changed, without divergence', async () => {
   const told = await tell();
@@ -145,25 +200,45 @@ test('a log that was patched behind the kernel is found by its replay', async ()
   const { store, world, dead } = await tell();
   const patched = (change: (type: string, data: Readonly<Record<string, Json>>) => Readonly<Record<string, Json>>): Store => ({
     ...store,
-    read: async (sid, options) => (await store.read(sid, options)).map((frame) => ({ ...frame, events: frame.events.map((event) => ({ ...event, data: change(event.type, event.data) })) })),
+    read: async (sid, options) =>
+      (await store.read(sid, options)).map((frame) => ({
+        ...frame,
+        events: frame.events.map((event) => ({ ...event, data: change(event.type, event.data) })),
+      })),
   });
-  const lied = await replayed({ store: patched((type, data) => (type === 'tool.called' ? { ...data, effect: 'read' } : data)), world }, dead);
-  assert.equal((lied.divergence?.decided?.data as { readonly effect?: string }).effect, 'idempotent');
-  const other = await replayed({ store: patched((type, data) => (type === 'tool.returned' ? { ...data, output: 'else' } : data)), world }, dead);
+  const lied = await replayed(
+    { store: patched((type, data) => (type === 'tool.called' ? { ...data, effect: 'read' } : data)), world },
+    dead,
+  );
+  assert.match(JSON.stringify(lied.divergence?.decided), /"idempotent"/);
+  assert.match(JSON.stringify(lied.divergence?.recorded), /"read"/);
+  const other = await replayed(
+    { store: patched((type, data) => (type === 'tool.returned' ? { ...data, output: 'else' } : data)), world },
+    dead,
+  );
   assert.equal(other.divergence?.recorded?.type, 'model.called');
 });
 
 test('a turn that went on after a pause, when its process was closed, replays as it was decided', async () => {
   const world = testWorld();
   const store = memoryStore({ world });
-  const { live, dead } = twins(effectsWitness(), { budget: { turnMs: 1000 }, model: { ...conversationModel([{ calls: [call('wait')] }, 'done']), name: 'm' } });
+  const { live, dead } = twins(effectsWitness(), {
+    budget: { turnMs: 1000 },
+    model: { ...conversationModel([{ calls: [call('wait')] }, 'done']), name: 'm' },
+  });
   let release = (): void => undefined;
-  const wait = tool({ name: 'wait', effect: 'read', inputSchema: { type: 'object' }, execute: () => new Promise<string>((resolve) => (release = () => resolve('waited'))) });
+  const wait = tool({
+    name: 'wait',
+    effect: 'read',
+    inputSchema: { type: 'object' },
+    execute: () => new Promise<string>((resolve) => (release = () => resolve('waited'))),
+  });
   const withWait = { ...live, tools: [wait] };
   const first = createRuntime({ store, world, agents: [withWait] });
   const session = first.session('s', { agent: 'a' });
   await session.send('go').accepted;
-  while (!(await framesOf(store)).some(({ events }) => events.some(({ type }) => type === 'tool.called'))) await new Promise((resolve) => setImmediate(resolve));
+  while (!(await framesOf(store)).some(({ events }) => events.some(({ type }) => type === 'tool.called')))
+    await new Promise((resolve) => setImmediate(resolve));
   const closed = first.close();
   await new Promise((resolve) => setImmediate(resolve));
   release();

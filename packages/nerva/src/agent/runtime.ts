@@ -193,6 +193,7 @@ class Engine implements Runtime {
 
   /** Tells who waits, and lets go of sessions at rest: the newest `idleMax` stay folded. */
   #changed(driver: Driver): void {
+    if (driver.isReleased) return; // its session may have another driver by now
     for (const watcher of this.#watchers.get(driver.sid) ?? []) watcher(driver);
     if (driver.failure !== null) {
       this.#drivers.delete(driver.sid);

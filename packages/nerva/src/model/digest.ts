@@ -6,11 +6,12 @@ import { rolling } from './rolling.ts';
 type Digest = World['digest'];
 
 const START = '';
-const chain = rolling<string, Digest>(START, (state, message, digest) => digest(`${state}${canonicalJson(plain(message))}`));
+const chain = rolling<string, Digest>(START, (state, message, digest) => digest(`${state}${JSON.stringify(message)}`));
 const heads = new WeakMap<readonly ToolSpec[], { readonly instructions: string; readonly params: ModelParams; readonly digest: string }>();
 
 /**
- * 64 hex digits that stand for a whole request: equal requests have equal digests, whatever the order of keys in their objects.
+ * 64 hex digits that stand for a whole request: equal requests have equal digests. The order of keys counts in messages (the log keeps it) and
+ * not in tools and parameters (a program may write them in any).
  * A chain over the messages and then the head (instructions, tools, parameters). A conversation that grew costs only its new messages.
  * Messages, tools and parameters are taken as immutable.
  */

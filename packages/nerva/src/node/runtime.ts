@@ -1,5 +1,5 @@
 import type { World } from '../core/index.ts';
-import { createAgent as defineAgent, createRuntime as runtimeOn, type Agent, type AgentOptions, type Run, type RunResult, type Runtime, type RuntimeOptions } from '../agent/index.ts';
+import { createAgent as defineAgent, createRuntime as runtimeOn, type Agent, type AgentOptions, type Run, type RunResult, type Runtime, type RuntimeOptions, type Session } from '../agent/index.ts';
 import { memoryStore, type Store } from '../log/index.ts';
 import { openStore } from './open-store.ts';
 import { nodeWorld } from './world.ts';
@@ -59,33 +59,37 @@ function closing(runtime: Runtime, after: () => Promise<void>): Runtime {
  */
 export function createAgent(options: AgentOptions): LooseAgent {
   const agent = defineAgent(options);
+  let world: World | null = null;
   let runtime: Runtime | null = null;
-  const ask = (input: string): { readonly run: Run; readonly cancel: () => void } => {
-    runtime ??= looseRuntime(agent);
-    const { store } = runtime;
+  let asked = 0;
+  const ask = (input: string): { readonly store: Store; readonly session: Session; readonly run: Run } => {
+    // A new store now and then: what nobody reads any more is collected with the old one, the marks of deleted sessions too.
+    if (asked++ % ASKED_MAX === 0) runtime = null;
+    runtime ??= looseRuntime(agent, (world ??= nodeWorld()));
     const session = runtime.session(undefined, { agent: agent.name });
-    const run = session.send(input);
-    const forget = (): void => void store.delete(session.sid).catch(() => undefined); // it was never written
-    run.result.then(forget, forget);
-    return { run, cancel: () => void session.cancel().catch(() => undefined) }; // a turn that is over needs no cancel
+    return { store: runtime.store, session, run: session.send(input) };
   };
   return Object.freeze({
     ...agent,
     async generate(input: string, { signal }: { readonly signal?: AbortSignal } = {}) {
-      const { run, cancel } = ask(input);
+      const { store, session, run } = ask(input);
+      const cancel = (): void => void session.cancel().catch(() => undefined); // a turn that is over needs no cancel
       signal?.addEventListener('abort', cancel, { once: true });
       if (signal?.aborted === true) cancel();
       try {
         return await run.result;
       } finally {
         signal?.removeEventListener('abort', cancel);
+        void store.delete(session.sid).catch(() => undefined); // nobody has a handle on it; it may never have been written
       }
     },
     stream: (input: string) => ask(input).run,
   });
 }
 
-function looseRuntime(agent: Agent): Runtime {
-  const world = nodeWorld();
+/** Questions to one store of a loose agent. */
+const ASKED_MAX = 256;
+
+function looseRuntime(agent: Agent, world: World): Runtime {
   return runtimeOn({ store: memoryStore({ world }), agents: [agent], world, idleMax: 0 });
 }

@@ -17,7 +17,18 @@ export interface MortalStore {
 }
 
 /** Methods that change the store, in the order of the port. */
-const WRITES: ReadonlySet<string> = new Set(['append', 'appendBatch', 'fork', 'claim', 'takeOver', 'release', 'renew', 'unquarantine', 'delete', 'prune']);
+const WRITES: ReadonlySet<string> = new Set([
+  'append',
+  'appendBatch',
+  'fork',
+  'claim',
+  'takeOver',
+  'release',
+  'renew',
+  'unquarantine',
+  'delete',
+  'prune',
+]);
 
 /**
  * A handle that dies as a killed process does: from its death on no call settles, no hint and no frame comes, and what was
@@ -56,10 +67,14 @@ export function mortalStore(below: Store, death: Death | null): MortalStore {
         if (name === 'blobs' || name === 'snapshots') return wrapped(value as object, `${name}.`);
         if (typeof value !== 'function') return value;
         const method = (...given: readonly unknown[]): unknown => Reflect.apply(value, target, given);
-        if (name === 'onWork') return (hint: (sid: string) => void) => kept(hints, () => dead, method((sid: string) => (dead ? undefined : hint(sid))) as () => void);
+        if (name === 'onWork')
+          return (hint: (sid: string) => void) =>
+            kept(hints, () => dead, method((sid: string) => (dead ? undefined : hint(sid))) as () => void);
         if (name === 'scope') return (tenant: string) => wrapped(method(tenant) as object, prefix);
-        if (name === 'tail' || name === 'feed') return (...given: readonly unknown[]) => mortal(method(...given) as AsyncIterable<unknown>, () => dead);
-        return (...given: readonly unknown[]) => call(prefix + name, prefix === '' ? WRITES.has(name) : name === 'put', () => method(...given));
+        if (name === 'tail' || name === 'feed')
+          return (...given: readonly unknown[]) => mortal(method(...given) as AsyncIterable<unknown>, () => dead);
+        return (...given: readonly unknown[]) =>
+          call(prefix + name, prefix === '' ? WRITES.has(name) : name === 'put', () => method(...given));
       },
     });
   return { store: wrapped(below, '') as Store, died, isDead: () => dead, writes: () => writes };

@@ -73,7 +73,10 @@ export async function cutAtEveryStep(scenario: CutScenario): Promise<CutReport> 
       compare(whole.outcomes, first, { at, mode });
       cuts.push({ at, mode, ...first.cut, doubts: first.doubts });
       for (let again = 1; scenario.twice === true; again++) {
-        const deaths: Death[] = [{ at, mode }, { at: again, mode: (at + again) % 2 === 0 ? 'lost' : 'unacknowledged' }];
+        const deaths: Death[] = [
+          { at, mode },
+          { at: again, mode: (at + again) % 2 === 0 ? 'lost' : 'unacknowledged' },
+        ];
         const second = await live(scenario, deaths, again % 2 === 0);
         if (second.deaths < 2) break;
         runs++;
@@ -162,7 +165,8 @@ async function settle(
   }
   if (doubts === 0) return 0;
   await within(scenario.runMs ?? 20_000, runtime.idle(), `After the doubts were answered, the run did not end (${at})`);
-  if (scenario.doubt !== undefined) await within(scenario.runMs ?? 20_000, scenario.run(runtime, world), `After the doubts were answered, the callers did not end (${at})`);
+  if (scenario.doubt !== undefined)
+    await within(scenario.runMs ?? 20_000, scenario.run(runtime, world), `After the doubts were answered, the callers did not end (${at})`);
   await runtime.idle();
   return doubts;
 }
@@ -179,7 +183,8 @@ async function logsOf(store: Store): Promise<Readonly<Record<string, readonly Lo
   const logs: Record<string, readonly LogEvent[]> = {};
   for (const { sid } of await store.list()) {
     const events: LogEvent[] = [];
-    for (let page = await store.read(sid); page.length > 0; page = await store.read(sid, { after: events.length - 1 })) events.push(...page.flatMap(eventsOf));
+    for (let page = await store.read(sid); page.length > 0; page = await store.read(sid, { after: events.length - 1 }))
+      events.push(...page.flatMap(eventsOf));
     logs[sid] = events;
   }
   return logs;
@@ -204,8 +209,12 @@ function compare(whole: Life['outcomes'], found: Life, death: Death, again?: Dea
   for (const sid of new Set([...Object.keys(whole), ...Object.keys(found.outcomes)])) {
     const [expected, came] = [whole[sid], found.outcomes[sid]];
     if (expected !== undefined && came !== undefined && canonicalJson(plain(expected)) === canonicalJson(plain(came))) continue;
-    const log = (found.logs[sid] ?? []).map(({ seq, type, epoch, data }) => `${seq} ${type} (epoch ${epoch}) ${JSON.stringify(data)}`).join('\n');
-    throw new Error(`Session ${sid}, ${where}, came to another outcome.\nuncut: ${JSON.stringify(expected)}\ncut:   ${JSON.stringify(came)}\n${log}`);
+    const log = (found.logs[sid] ?? [])
+      .map(({ seq, type, epoch, data }) => `${seq} ${type} (epoch ${epoch}) ${JSON.stringify(data)}`)
+      .join('\n');
+    throw new Error(
+      `Session ${sid}, ${where}, came to another outcome.\nuncut: ${JSON.stringify(expected)}\ncut:   ${JSON.stringify(came)}\n${log}`,
+    );
   }
 }
 

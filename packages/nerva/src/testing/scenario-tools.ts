@@ -24,7 +24,9 @@ export function recordingTool(effects: Effects, options: RecordingTool): Tool {
     effect,
     needsApproval,
     ...(dedupe ? { dedupe: (input: unknown) => JSON.stringify(input) } : {}),
-    ...(reconciles ? { reconcile: (_input, { callId }) => (effects.happened(callId) ? { status: 'done', output } : { status: 'not-done' }) } : {}),
+    ...(reconciles
+      ? { reconcile: (_input, { callId }) => (effects.happened(callId) ? { status: 'done', output } : { status: 'not-done' }) }
+      : {}),
     execute(_input, context) {
       if (ticks > 0) {
         return later(ticks, () => {

@@ -5,7 +5,10 @@ import { scriptedModel, type Message, type Model, type ModelRequest, type Script
  * A scripted model that finds its place from the conversation alone (the n-th step follows n answers of a model), so that it goes on in another
  * process where it was. `usage` is given with each answer unless the step has its own.
  */
-export function conversationModel(steps: readonly (ScriptStep | string)[], options: Parameters<typeof scriptedModel>[1] = {}): ScriptedModel {
+export function conversationModel(
+  steps: readonly (ScriptStep | string)[],
+  options: Parameters<typeof scriptedModel>[1] = {},
+): ScriptedModel {
   const at = ({ messages }: ModelRequest): ScriptStep | string => {
     const n = messages.filter(({ role, origin }) => role === 'assistant' && origin === 'model').length;
     const step = steps[n] ?? { error: { code: 'MODEL_SCRIPT_ENDED', message: `No step ${n} in the script.` } };
@@ -31,7 +34,8 @@ export function requestProblem({ messages }: Pick<ModelRequest, 'messages'>): st
     const given = idsOf(messages[index] as Message, 'tool_result');
     if (parts.length === 0) return `message ${index} is empty`;
     if (role === 'tool' && given.length !== parts.length) return `message ${index} of the tool holds more than results`;
-    if (JSON.stringify(asked) !== JSON.stringify(given)) return `message ${index} answers the calls ${show(given)}, but those asked are ${show(asked)}`;
+    if (JSON.stringify(asked) !== JSON.stringify(given))
+      return `message ${index} answers the calls ${show(given)}, but those asked are ${show(asked)}`;
   }
   const open = messages.at(-1)?.role === 'assistant' ? idsOf(messages.at(-1) as Message, 'tool_call') : [];
   return open.length > 0 ? `the calls ${show(open)} have no result` : null;
