@@ -107,21 +107,6 @@ test('the digest stands for tool, schema and input: another input has another on
   assert.notEqual(digests[0], digests[1]);
 });
 
-test('a grant for a tool whose schema changed under it is asked again', async () => {
-  const { pay, paid } = paying();
-  const model = scriptedModel([payments('ann'), 'done']);
-  const { session, second, runtime, of, store, world } = scene({ model, tools: [pay] });
-  const { id } = first((await session.send('go').result).pending);
-  // The grant is written by somebody who performs nothing, and then the process that knows the old tool is gone.
-  const [asked] = await of('approval.requested');
-  await runtime.close();
-  await store.append({ id: world.ids.next(), sid: 's', expected: 'fact', events: [{ type: 'approval.granted', origin: 'person', data: { approval: asked?.seq ?? 0, digest: asked?.data.digest ?? '' } }] });
-  const changed = tool({ name: 'pay', description: 'Pays twice.', inputSchema: ANY, needsApproval: true, execute: pay.execute.bind(pay) });
-  const waiting = await second({ tools: [changed] }).session('s').resume().result;
-  assert.deepEqual([waiting.status, paid, (await of('approval.requested')).length], ['waiting', [], 2]);
-  assert.notEqual(first(waiting.pending).id, id);
-});
-
 test('nothing waits under an unknown id, of this session or another', async () => {
   const { pay } = paying();
   const { session, events } = scene({ script: [payments('ann')], tools: [pay] });

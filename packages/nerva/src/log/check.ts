@@ -12,7 +12,7 @@ const TYPE = /^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+$/;
 const TENANT = /^[A-Za-z0-9_.:-]{1,64}$/;
 const TYPE_LENGTH_MAX = 64;
 const SUBJECT_LENGTH_MAX = 256;
-const SALT_LENGTH = 20;
+const SALT_LENGTH = 16;
 const ORIGINS: ReadonlySet<unknown> = new Set(['person', 'model', 'tool', 'system']);
 
 /** A frame that passed: what is stored for it, made once. */
@@ -33,7 +33,7 @@ export interface CheckContext {
 }
 
 /**
- * Checks everything about a frame that does not depend on the log, and encodes its events: the salt is 80 random bits of the
+ * Checks everything about a frame that does not depend on the log, and encodes its events: the salt is 64 random bits of the
  * world. Fields of a draft that the contract does not name are not stored.
  * @throws FRAME_INVALID naming the field; SUBJECT_ERASED from the keys.
  */

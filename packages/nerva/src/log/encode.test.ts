@@ -39,7 +39,7 @@ test('the stored text is readable, leaves out defaults and ends with its salt', 
   ];
   assert.equal(
     encodeEvents(events, 'abc'),
-    '[{"type":"a.b","data":{"n":1}},{"type":"a.b","v":2,"critical":true,"origin":"person","subject":"ada","data":{}},"abc"]',
+    '[{"a.b":{"n":1}},{"a.b":{},"v":2,"critical":true,"origin":"person","subject":"ada"},"abc"]',
   );
 });
 

@@ -67,6 +67,6 @@ test('a conversation that grows costs a bounded number of hashes a step', () => 
     messages.push(say(`question ${step}`), { ...say(`answer ${step}`), role: 'assistant' });
     count = 0;
     requestDigest({ instructions: 'i', tools, params, messages: [...messages] }, counting);
-    assert.ok(count <= 3, `step ${step} took ${count} hashes`);
+    assert.ok(count <= (step === 0 ? 4 : 3), `step ${step} took ${count} hashes`);
   }
 });

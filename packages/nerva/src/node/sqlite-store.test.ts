@@ -261,7 +261,7 @@ test('payloads are readable JSON in the shell, and a 10-step run takes at most 7
   const database = new DatabaseSync(path, { readOnly: true });
   const text = String(database.prepare('select data from ev limit 1').get()?.['data']);
   database.close();
-  assert.deepEqual(JSON.parse(text)[0], { type: 'tool.returned', data });
+  assert.deepEqual(JSON.parse(text)[0], { 'tool.returned': data, origin: 'system' });
 });
 
 test('keys live in one file of mode 0600, survive reopening, and once destroyed are in no byte of it', async (t) => {
