@@ -27,16 +27,37 @@ const refund = tool({
   needsApproval: ({ euros }) => Promise.resolve(euros > 100),
   execute: ({ euros }) => Promise.resolve(`refunded ${euros}`),
 });
-const small = tool({ inputSchema: z.object({ euros: z.number() }), needsApproval: ({ euros }) => euros > 100, execute: ({ euros }) => `refunded ${euros}` });
-const plain = tool({ inputSchema: jsonSchema<{ n: number }>({ type: 'object', properties: { n: { type: 'number' } }, required: ['n'] }), execute: ({ n }) => n + 1 });
-const loose = dynamicTool({ description: 'Anything.', inputSchema: z.object({ text: z.string() }), execute: (input) => Promise.resolve((input as { text: string }).text) });
+const small = tool({
+  inputSchema: z.object({ euros: z.number() }),
+  needsApproval: ({ euros }) => euros > 100,
+  execute: ({ euros }) => `refunded ${euros}`,
+});
+const plain = tool({
+  inputSchema: jsonSchema<{ n: number }>({ type: 'object', properties: { n: { type: 'number' } }, required: ['n'] }),
+  execute: ({ n }) => n + 1,
+});
+const loose = dynamicTool({
+  description: 'Anything.',
+  inputSchema: z.object({ text: z.string() }),
+  execute: (input) => Promise.resolve((input as { text: string }).text),
+});
 
 const ask = (name: string, input: object) => ({ name, input: input as never });
 
 test('tools of the AI SDK are called by an agent, validated by their own schemas, and default to irreversible', async () => {
-  const model = scriptedModel([{ calls: [ask('weather', { city: 'Rome' }), ask('weather', { city: 7 }), ask('plain', { n: 1 }), ask('loose', { text: 'hi' })] }, 'done']);
+  const model = scriptedModel([
+    { calls: [ask('weather', { city: 'Rome' }), ask('weather', { city: 7 }), ask('plain', { n: 1 }), ask('loose', { text: 'hi' })] },
+    'done',
+  ]);
   const agent = createAgent({ name: 'a', model, tools: { weather, plain, loose } });
-  assert.deepEqual(agent.tools.map(({ name, effect }) => [name, effect]), [['weather', 'irreversible'], ['plain', 'irreversible'], ['loose', 'irreversible']]);
+  assert.deepEqual(
+    agent.tools.map(({ name, effect }) => [name, effect]),
+    [
+      ['weather', 'irreversible'],
+      ['plain', 'irreversible'],
+      ['loose', 'irreversible'],
+    ],
+  );
   assert.equal((await agent.generate('go')).text, 'done');
   const outputs = model.requests[1]?.messages.at(-1)?.parts.map((part) => part.type === 'tool_result' && part.output);
   assert.deepEqual([outputs?.[0], outputs?.[2], outputs?.[3]], [{ name: 'ROME', count: 1 }, 2, 'hi']);
@@ -50,10 +71,20 @@ test('tools of the AI SDK are called by an agent, validated by their own schemas
 test('needsApproval of the AI SDK makes the call wait: by its rule when it decides at once, always when it decides later', async () => {
   const world = testWorld();
   const script = [{ calls: [ask('small', { euros: 5 }), ask('small', { euros: 500 }), ask('refund', { euros: 5 })] }, 'done'];
-  const runtime = createRuntime({ store: memoryStore({ world }), world, agents: [createAgent({ name: 'a', model: scriptedModel(script), tools: { small, refund } })] });
+  const runtime = createRuntime({
+    store: memoryStore({ world }),
+    world,
+    agents: [createAgent({ name: 'a', model: scriptedModel(script), tools: { small, refund } })],
+  });
   const session = runtime.session('s', { agent: 'a' });
   const { pending } = await session.send('go').result;
-  assert.deepEqual(pending.map(({ tool: name, input }) => [name, input]), [['small', { euros: 500 }], ['refund', { euros: 5 }]]);
+  assert.deepEqual(
+    pending.map(({ tool: name, input }) => [name, input]),
+    [
+      ['small', { euros: 500 }],
+      ['refund', { euros: 5 }],
+    ],
+  );
   for (const { id } of pending) await session.respond(id, { decision: 'approve' }).accepted;
   await runtime.idle();
   const outputs = (await session.at()).messages.at(-2)?.parts.map((part) => part.type === 'tool_result' && part.output);

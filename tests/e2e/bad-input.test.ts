@@ -1,9 +1,23 @@
 /** Bad files, ids and definitions as an application meets them: through a runtime. Each is a typed error that says what to do, and the log stays as it was. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { NervaError, type ErrorCode } from '../../packages/nerva/src/core/index.ts';
 import type { Runtime } from '../../packages/nerva/src/agent/index.ts';
@@ -19,14 +33,27 @@ async function filled(path: string): Promise<string> {
   const runtime = await open(path);
   const session = runtime.session('s', { agent: 'a' });
   for (let n = 0; n < 2; n++) await session.send(`text ${n}`).result;
-  const log = JSON.stringify(await Array.fromAsync(session.log()));
+  const log = JSON.stringify(await all(session.log()));
   await runtime.close();
   return log;
 }
 
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const read: T[] = [];
+  for await (const item of items) read.push(item);
+  return read;
+}
+
+/** Brings all of a file into its one part. */
+function checkpointed(path: string): void {
+  const file = new DatabaseSync(path);
+  file.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  file.close();
+}
+
 async function logOf(path: string): Promise<string> {
   const runtime = await open(path);
-  const log = JSON.stringify(await Array.fromAsync(runtime.session('s').log()));
+  const log = JSON.stringify(await all(runtime.session('s').log()));
   await runtime.close();
   return log;
 }
@@ -44,13 +71,25 @@ test('an unknown session is refused by every verb with what to do, and nothing i
   const runtime = await open(path);
   const nobody = runtime.session('nobody');
   const unknown = coded('SESSION_UNKNOWN', /nobody.*(Give \{agent\} to create it|Nothing was (changed|written))/s);
-  for (const asked of [nobody.send('x').result, nobody.resume().result, nobody.cancel(), nobody.at(), nobody.info(), nobody.fork(0), nobody.replay()]) await assert.rejects(asked, unknown);
-  await assert.rejects(Array.fromAsync(nobody.log()), unknown);
-  await assert.rejects(Array.fromAsync(nobody.stream()), unknown);
+  for (const asked of [
+    nobody.send('x').result,
+    nobody.resume().result,
+    nobody.cancel(),
+    nobody.at(),
+    nobody.info(),
+    nobody.fork(0),
+    nobody.replay(),
+  ])
+    await assert.rejects(asked, unknown);
+  await assert.rejects(all(nobody.log()), unknown);
+  await assert.rejects(all(nobody.stream()), unknown);
   for (const sid of ['', 'a b', 'x'.repeat(200), '../s']) {
     await assert.rejects(runtime.session(sid, { agent: 'a' }).send('x').accepted, coded('FRAME_INVALID', /sid/), JSON.stringify(sid));
   }
-  assert.deepEqual((await runtime.store.list()).map(({ sid }) => sid), ['s']);
+  assert.deepEqual(
+    (await runtime.store.list()).map(({ sid }) => sid),
+    ['s'],
+  );
   await runtime.close();
   assert.equal(await logOf(path), before);
 });
@@ -59,6 +98,7 @@ test('a file that is no store, or cut, is refused as it is and stays byte for by
   const folder = directory(t);
   const good = join(folder, 'good.db');
   await filled(good);
+  checkpointed(good);
   const cases: Readonly<Record<string, (path: string) => void>> = {
     'text.db': (path) => writeFileSync(path, 'This is a shopping list, and a rather long one at that.\n'.repeat(100)),
     'half.db': (path) => (copyFileSync(good, path), truncateSync(path, Math.floor(statSync(path).size / 2))),
@@ -88,7 +128,10 @@ test('a second writer is refused with who holds the file, and the first goes on 
   await assert.rejects(open(path), coded('STORE_LOCKED', new RegExp(`${process.pid}`)));
   const code = `import { createRuntime } from ${JSON.stringify(new URL('../../packages/nerva/src/node/index.ts', import.meta.url).href)};
     createRuntime({ store: 'file:' + process.argv[1], agents: [] }).then(() => console.log('BUG'), (error) => console.log(error.code, error.message));`;
-  const other = spawnSync(process.execPath, ['--conditions=nerva-source', '--input-type=module', '-e', code, path], { encoding: 'utf8', timeout: 30_000 });
+  const other = spawnSync(process.execPath, ['--conditions=nerva-source', '--input-type=module', '-e', code, path], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   assert.match(other.stdout, new RegExp(`^STORE_LOCKED .*${process.pid}`), other.stderr);
   assert.equal((await first.session('s').send('still here').result).text, 'ok');
   await first.close();
@@ -118,6 +161,7 @@ test('a session whose log no longer verifies is named by verify, and its neighbo
   const runtime = await open(path);
   await runtime.session('t', { agent: 'a' }).send('hello').result;
   await runtime.close();
+  checkpointed(path);
   const text = readFileSync(path);
   const at = text.indexOf('text 1');
   assert.ok(at > 0, 'the input stands in the file');
@@ -168,8 +212,14 @@ async function onSmallDisk(folder: string): Promise<void> {
   const session = runtime.session('s');
   writeFileSync(join(folder, 'ballast'), '');
   fill(join(folder, 'ballast'));
-  const failure: unknown = await session.send('y'.repeat(400_000), { id: 'big' }).result.then(() => null, (error: unknown) => error);
-  assert.ok(NervaError.is(failure) && ['STORE_FULL', 'STORE_FAILED', 'LOG_UNKNOWN_RESULT'].includes(failure.code) && failure.message.length > 20, String(failure));
+  const failure: unknown = await session.send('y'.repeat(400_000), { id: 'big' }).result.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  assert.ok(
+    NervaError.is(failure) && ['STORE_FULL', 'STORE_FAILED', 'LOG_UNKNOWN_RESULT'].includes(failure.code) && failure.message.length > 20,
+    String(failure),
+  );
   truncateSync(join(folder, 'ballast'), 0);
   assert.equal((await session.send('hello again', { id: 'small' }).result).text, 'ok');
   await runtime.close();

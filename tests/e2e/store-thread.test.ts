@@ -26,7 +26,7 @@ storeContract('an SQLite store that commits in a thread', async (options) => {
     tamper: async (sid, seq) => {
       const database = new DatabaseSync(path);
       database
-        .prepare(`update ev set data = replace(data, 'data', 'dota') where s = (select s from session where sid = ?) and seq = ?`)
+        .prepare(`update ev set data = replace(data, '":', '": ') where s = (select s from session where sid = ?) and seq = ?`)
         .run(sid, seq);
       database.close();
     },

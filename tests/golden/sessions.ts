@@ -57,7 +57,7 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
         tools: [
           tool({ name: 'look', effect: 'read', inputSchema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }, execute: ({ city }) => Promise.resolve({ city, sky: 'blue' }) }),
           tool({ name: 'long', effect: 'read', inputSchema: ANY, execute: () => 'long '.repeat(8_000) }),
-          tool({ name: 'book', effect: 'idempotent', inputSchema: ANY, dedupe: ({ seat }) => String(seat), execute: () => Promise.resolve({ ticket: 1 }) }),
+          tool({ name: 'book', effect: 'idempotent', inputSchema: { type: 'object', properties: { seat: { type: 'integer' } }, required: ['seat'] }, dedupe: ({ seat }) => String(seat), execute: () => Promise.resolve({ ticket: 1 }) }),
           tool({ name: 'full', inputSchema: ANY, execute: () => { throw notDone('Sold out.'); } }),
           tool({ name: 'throws', effect: 'read', inputSchema: ANY, execute: () => Promise.reject(new Error('no route')) }),
         ],
@@ -69,7 +69,7 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
       createAgent({
         name: 'approvals',
         model: conversationModel([calls(call('pay', { to: 'ann' }), call('pay', { to: 'bob' }), call('ask_person', { question: 'Which colour?' })), 'paid', calls(call('pay', { to: 'eve' })), 'stopped']),
-        tools: [tool({ name: 'pay', inputSchema: ANY, needsApproval: true, execute: ({ to }) => ({ to: String(to) }) }), askPerson()],
+        tools: [tool({ name: 'pay', inputSchema: { type: 'object', properties: { to: { type: 'string' } }, required: ['to'] }, needsApproval: true, execute: ({ to }) => ({ to }) }), askPerson()],
       }),
     play: async ({ runtime }) => {
       const session = runtime.session('s', { agent: 'approvals' });
@@ -88,7 +88,7 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
         name: 'doubts',
         model: conversationModel([calls(call('pay', { how: 'throws' })), 'one', calls(call('pay', { how: 'hangs' })), 'two', calls(call('pay', { how: 'hangs' }), call('slow')), 'three']),
         tools: [
-          tool({ name: 'pay', inputSchema: ANY, timeoutMs: 1_000, execute: ({ how }) => (how === 'throws' ? Promise.reject(new Error('socket hang up')) : new Promise<string>(() => undefined)) }),
+          tool({ name: 'pay', inputSchema: { type: 'object', properties: { how: { type: 'string' } }, required: ['how'] }, timeoutMs: 1_000, execute: ({ how }) => (how === 'throws' ? Promise.reject(new Error('socket hang up')) : new Promise<string>(() => undefined)) }),
           tool({ name: 'slow', effect: 'read', inputSchema: ANY, execute: () => new Promise<string>(() => undefined) }),
         ],
       }),
@@ -234,5 +234,7 @@ export async function played({ agent, play }: Golden): Promise<readonly Frame[]>
   const runtime = make();
   const sid = await play({ runtime, world, restart: make });
   await new Promise((resolve) => setImmediate(resolve));
-  return Array.fromAsync(runtime.session(sid).frames());
+  const frames: Frame[] = [];
+  for await (const frame of runtime.session(sid).frames()) frames.push(frame);
+  return frames;
 }

@@ -9,10 +9,12 @@ import { ANY, scene } from './session-scene.test.ts';
 
 const call = (name: string, input: object = {}): { name: string; input: never } => ({ name, input: input as never });
 
+const TO = { type: 'object', properties: { to: { type: 'string' } }, required: ['to'] } as const;
+
 /** A tool that asks, and what it did. */
-function paying(): { readonly pay: Tool<Record<string, unknown>>; readonly paid: unknown[] } {
+function paying(): { readonly pay: Tool<{ to: string }>; readonly paid: unknown[] } {
   const paid: unknown[] = [];
-  const pay = tool({ name: 'pay', inputSchema: ANY, needsApproval: true, execute: ({ to }) => (paid.push(to), { to: String(to) }) });
+  const pay = tool({ name: 'pay', inputSchema: TO, needsApproval: true, execute: ({ to }) => (paid.push(to), { to }) });
   return { pay, paid };
 }
 
@@ -22,7 +24,8 @@ const first = (pending: readonly Pending[]): Pending => {
   return pending[0];
 };
 /** The results of the last request, as the model saw them. */
-const told = (model: ScriptedModel): unknown[] => (model.requests.at(-1)?.messages.at(-1)?.parts ?? []).map((part) => part.type === 'tool_result' && part.output);
+const told = (model: ScriptedModel): unknown[] =>
+  (model.requests.at(-1)?.messages.at(-1)?.parts ?? []).map((part) => part.type === 'tool_result' && part.output);
 
 test('any order of answers, one by one, gives the same results in call order and calls exactly what was granted', async () => {
   const order = fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 });
@@ -42,8 +45,14 @@ test('any order of answers, one by one, gives the same results in call order and
         result = await session.respond((pending[index] as Pending).id, answer).result;
       }
       assert.equal(result?.text, 'done');
-      assert.deepEqual([...paid].sort(), ['0', '1', '2', '3'].filter((n) => isGranted[Number(n)]));
-      assert.deepEqual(told(model), isGranted.map((granted, n) => (granted ? { to: `${n}` } : `A person did not allow this call: no ${n}`)));
+      assert.deepEqual(
+        paid.map(String).toSorted((a, b) => a.localeCompare(b)),
+        ['0', '1', '2', '3'].filter((n) => isGranted[Number(n)]),
+      );
+      assert.deepEqual(
+        told(model),
+        isGranted.map((granted, n) => (granted ? { to: `${n}` } : `A person did not allow this call: no ${n}`)),
+      );
       assert.equal(requestProblem(model.requests[1] ?? { messages: [] }), null);
     }),
     { numRuns: 25 },
@@ -72,7 +81,8 @@ test('a second answer is refused in the same process, from another runtime, and 
   await assert.rejects(other.session('s').respond(ann.id, { decision: 'deny' }).accepted, { code: 'APPROVAL_SETTLED' });
   await other.session('s').respond(bob.id, { decision: 'approve' }).result;
   const before = (await events()).length;
-  for (const runtime of [other, second()]) await assert.rejects(runtime.session('s').respond(ann.id, { decision: 'deny' }).accepted, { code: 'APPROVAL_SETTLED' });
+  for (const runtime of [other, second()])
+    await assert.rejects(runtime.session('s').respond(ann.id, { decision: 'deny' }).accepted, { code: 'APPROVAL_SETTLED' });
   assert.equal((await events()).length, before);
   assert.deepEqual(paid, ['ann', 'bob']);
 });
@@ -83,7 +93,10 @@ test('of two answers sent at once exactly one is taken', async () => {
   const { id } = first((await session.send('go').result).pending);
   const runs = [session.respond(id, { decision: 'approve' }), session.respond(id, { decision: 'deny' })];
   const settled = await Promise.allSettled(runs.map((run) => run.accepted));
-  assert.deepEqual(settled.map((one) => (one.status === 'fulfilled' ? 'taken' : (one.reason as { code: string }).code)), ['taken', 'APPROVAL_SETTLED']);
+  assert.deepEqual(
+    settled.map((one) => (one.status === 'fulfilled' ? 'taken' : (one.reason as { code: string }).code)),
+    ['taken', 'APPROVAL_SETTLED'],
+  );
   await session.resume().result;
   assert.deepEqual(paid, ['ann']);
   assert.equal((await of('turn.ended')).length, 1);
@@ -147,8 +160,15 @@ test('a rule that throws asks, whether it is the tool’s or the agent’s', asy
 test('the agent’s rule decides by effect class, beside what the tool says', async () => {
   const pay = tool({ name: 'pay', inputSchema: ANY, execute: () => 'paid' });
   const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 'seen' });
-  const { session } = scene({ script: [{ calls: [call('pay'), call('look')] }], tools: [pay, look], approval: ({ effect }) => effect === 'irreversible' });
-  assert.deepEqual((await session.send('go').result).pending.map((one) => one.tool), ['pay']);
+  const { session } = scene({
+    script: [{ calls: [call('pay'), call('look')] }],
+    tools: [pay, look],
+    approval: ({ effect }) => effect === 'irreversible',
+  });
+  assert.deepEqual(
+    (await session.send('go').result).pending.map((one) => one.tool),
+    ['pay'],
+  );
 });
 
 test('what a person answers to ask_person is the output of the call', async () => {
@@ -183,7 +203,10 @@ test('a message sent while an approval waits is taken by every way to deliver it
       assert.equal((await session.send('bye').result).text, 'heard bye');
       assert.equal((await session.send('stop', { deliver, id: 'stop' }).result).text, 'heard stop');
     }
-    assert.deepEqual(model.requests.map((request) => requestProblem(request)).filter((problem) => problem !== null), []);
+    assert.deepEqual(
+      model.requests.map((request) => requestProblem(request)).filter((problem) => problem !== null),
+      [],
+    );
     assert.deepEqual([(await session.at()).pending, (await session.info()).status], [[], 'idle']);
   }
 });

@@ -11,7 +11,10 @@ import { ANY, scene } from './session-scene.test.ts';
 
 const usage = (inputTokens: number, outputTokens: number) => ({ inputTokens, outputTokens });
 const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 'seen' });
-const looking = (given?: ScriptStep['usage']): ScriptStep => ({ calls: [{ name: 'look', input: {} }], ...(given === undefined ? {} : { usage: given }) });
+const looking = (given?: ScriptStep['usage']): ScriptStep => ({
+  calls: [{ name: 'look', input: {} }],
+  ...(given === undefined ? {} : { usage: given }),
+});
 /** Looks for ever, at a price a step. */
 const forEver = (given?: ScriptStep['usage'], price?: { inputUsd: number; outputUsd: number }) =>
   scriptedModel(() => looking(given), price === undefined ? {} : { price });
@@ -33,15 +36,19 @@ test('a call is made only when its worst case fits into what the turn has left, 
 
 test('any usage the model reports within its worst case keeps spent and reserved within the limit', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 8 }), fc.integer({ min: 0, max: 3_000 }), async (outputs, turnTokensMax) => {
-      const model = scriptedModel((_request, n) => looking(usage(60, outputs[n % outputs.length] ?? 1)));
-      const { session, of } = scene({ model, tools: [look], params: PARAMS, budget: { turnTokensMax }, stepsMax: 50 });
-      await session.send('go').result;
-      let spent = 0;
-      for (const event of await of('model.called')) assert.ok((event.data.reserve?.tokens ?? Infinity) <= turnTokensMax);
-      for (const { data } of await of('model.answered')) spent += (data.usage.inputTokens ?? 0) + (data.usage.outputTokens ?? 0);
-      assert.ok(spent <= turnTokensMax);
-    }),
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 8 }),
+      fc.integer({ min: 0, max: 3_000 }),
+      async (outputs, turnTokensMax) => {
+        const model = scriptedModel((_request, n) => looking(usage(60, outputs[n % outputs.length] ?? 1)));
+        const { session, of } = scene({ model, tools: [look], params: PARAMS, budget: { turnTokensMax }, stepsMax: 50 });
+        await session.send('go').result;
+        let spent = 0;
+        for (const event of await of('model.called')) assert.ok((event.data.reserve?.tokens ?? Infinity) <= turnTokensMax);
+        for (const { data } of await of('model.answered')) spent += (data.usage.inputTokens ?? 0) + (data.usage.outputTokens ?? 0);
+        assert.ok(spent <= turnTokensMax);
+      },
+    ),
     { numRuns: 25 },
   );
 });
@@ -50,15 +57,25 @@ test('a limit per session counts all turns, one per turn begins anew', async () 
   const options = { tools: [look], params: PARAMS, stepsMax: 100 };
   const perTurn = scene({ ...options, script: () => ({ text: 'ok', usage: usage(300, 10) }), budget: { turnTokensMax: 500 } });
   const perSession = scene({ ...options, script: () => ({ text: 'ok', usage: usage(300, 10) }), budget: { sessionTokensMax: 500 } });
-  const reasons = async ({ session }: typeof perTurn) => [(await session.send('one').result).reason, (await session.send('two').result).reason];
+  const reasons = async ({ session }: typeof perTurn) => [
+    (await session.send('one').result).reason,
+    (await session.send('two').result).reason,
+  ];
   assert.deepEqual(await reasons(perSession), ['answer', 'budget']);
   // What was spent before is part of the next request, so the second turn's own worst case is larger; 500 do not cover it, 2,000 do.
-  assert.deepEqual(await reasons(scene({ ...options, script: () => ({ text: 'ok', usage: usage(300, 10) }), budget: { turnTokensMax: 900 } })), ['answer', 'answer']);
+  assert.deepEqual(
+    await reasons(scene({ ...options, script: () => ({ text: 'ok', usage: usage(300, 10) }), budget: { turnTokensMax: 900 } })),
+    ['answer', 'answer'],
+  );
   assert.equal((await perTurn.session.send('one').result).reason, 'answer');
 });
 
 test('usage that nobody reports keeps the reservation as spent and is shown as unknown', async () => {
-  const { session, of } = scene({ script: [{ text: 'ok' }, { text: 'ok', usage: usage(1, 1) }], params: PARAMS, budget: { sessionTokensMax: 10_000 } });
+  const { session, of } = scene({
+    script: [{ text: 'ok' }, { text: 'ok', usage: usage(1, 1) }],
+    params: PARAMS,
+    budget: { sessionTokensMax: 10_000 },
+  });
   const result = await session.send('go').result;
   const reserved = (await of('model.called'))[0]?.data.reserve?.tokens;
   const { budget } = (await session.at()).state;
@@ -82,7 +99,13 @@ test('a limit in USD reserves by the price, settles by the usage, and stops befo
 });
 
 test('a limit of zero makes no call at all', async () => {
-  for (const budget of [{ turnTokensMax: 0 }, { sessionTokensMax: 0 }, { turnUsdMax: 0 }, { sessionStepsMax: 0 }, { turnMs: 0 }] as const satisfies readonly Budget[]) {
+  for (const budget of [
+    { turnTokensMax: 0 },
+    { sessionTokensMax: 0 },
+    { turnUsdMax: 0 },
+    { sessionStepsMax: 0 },
+    { turnMs: 0 },
+  ] as const satisfies readonly Budget[]) {
     const model = forEver(usage(1, 1), { inputUsd: 1, outputUsd: 1 });
     const { session } = scene({ model, tools: [look], params: PARAMS, budget });
     assert.deepEqual([(await session.send('go').result).reason, model.callCount], ['budget', 0], JSON.stringify(budget));

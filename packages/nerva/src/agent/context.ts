@@ -11,8 +11,8 @@ export function buildRequest(state: AgentState, bound: Bound, takes: readonly Se
   return { instructions: bound.agent.instructions, messages: messages.shared.slice(0, messages.count), tools: bound.specs, params: bound.agent.params };
 }
 
-/** 128 bits tell requests apart; a record for replay is no seal. */
-const DIGEST_DIGITS = 32;
+/** 96 bits tell requests apart; a record for replay is no seal. */
+const DIGEST_DIGITS = 24;
 
 /** Digest of that request. Costs the new messages only. */
 export function requestDigest(state: AgentState, bound: Bound, takes: readonly Seq[]): string {

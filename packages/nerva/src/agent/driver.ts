@@ -46,6 +46,7 @@ export class Driver {
   #outcomes: Draft[] = [];
   #isDirty = false;
   #isDraining = false;
+  #isGivenUp = false;
   #ask: PolicyAsk | null = null;
   #loop: Promise<void> | null = null;
   #wake: (() => void) | null = null;
@@ -314,7 +315,7 @@ export class Driver {
       this.#running.set(seq, controller);
       const done = (outcome: readonly Draft[]): void => {
         this.#running.delete(seq);
-        this.#outcomes.push(...outcome);
+        this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));
         this.#signal();
       };
       const scene: Scene = {
@@ -367,6 +368,7 @@ export class Driver {
 
   /** Aborts what runs; an opinion cannot be aborted and is asked for again by the next driver. */
   #giveUp(): void {
+    this.#isGivenUp = true;
     this.#abort();
     this.#ask = null;
     this.#signal();
@@ -381,6 +383,8 @@ export class Driver {
 /** Types whose data is what people and models said. */
 const PERSONAL = new Set(['message.received', 'model.answered', 'model.interrupted', 'tool.returned', 'tool.failed', 'policy.decided', 'approval.granted']);
 
+/** What a drain cuts off is left open, as a kill would leave it: the next driver repeats it, or finds it in doubt. */
+const isOutcome = (draft: Draft): boolean => !((draft.type === 'tool.failed' || draft.type === 'tool.in_doubt') && draft.data.why === 'cancelled');
 const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
 const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;
 

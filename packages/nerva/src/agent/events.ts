@@ -22,13 +22,13 @@ export interface EventData {
   'session.configured': { readonly from: string; readonly to: string };
   'session.forked': { readonly parent: Sid; readonly at: Seq; readonly effects: ForkEffects };
   'session.closed': { readonly why: string };
-  'message.received': { readonly text?: string; readonly data?: Json; readonly deliver: Deliver };
+  'message.received': { readonly text?: string; readonly data?: Json; readonly deliver?: Deliver };
   'cancel.requested': { readonly why: string };
   'turn.started': { readonly takes: readonly Seq[]; readonly definition: BlobRef };
   'turn.ended': { readonly reason: EndReason; readonly why?: string; readonly output?: Json };
   'output.rejected': { readonly answer: Seq; readonly message: string };
   'model.called': { readonly digest: string; readonly takes?: readonly Seq[]; readonly reserve?: Reserve };
-  'model.answered': { readonly call: Seq; readonly parts: readonly Part[]; readonly finish: FinishReason; readonly usage: Usage; readonly model: string | null; readonly usd?: number; readonly meta?: JsonObject };
+  'model.answered': { readonly call: Seq; readonly parts: readonly Part[]; readonly finish?: FinishReason; readonly usage: Usage; readonly model: string | null; readonly usd?: number; readonly meta?: JsonObject };
   'model.failed': { readonly call: Seq; readonly why: 'error' | 'lost'; readonly code?: string; readonly message?: string; readonly retry?: boolean; readonly retryAfterMs?: number };
   'model.interrupted': { readonly call: Seq; readonly parts: readonly Part[] };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
@@ -71,13 +71,13 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
   'session.configured': decision('The definition changed under an open turn; comes before any effect under the new one.', { from: 'digest', to: 'digest' }),
   'session.forked': decision('The first own event of a fork. Every call and approval open here stays the parent’s.', { parent: 'sid', at: 'seq of the last shared event', effects: 'ask, live or simulated: what happens to calls that are not `read`' }),
   'session.closed': decision('The session takes no more input.', { why: 'for people' }),
-  'message.received': fact('person', 'Input.', { text: 'what was said; absent when JSON was sent', data: 'the JSON that was sent', deliver: 'queue, steer or interrupt' }),
+  'message.received': fact('person', 'Input.', { text: 'what was said; absent when JSON was sent', data: 'the JSON that was sent', deliver: 'queue (when absent), steer or interrupt' }),
   'cancel.requested': fact('person', 'Somebody cancels the open turn. Nothing starts after it.', { why: 'for people' }),
   'turn.started': decision('A turn begins.', { takes: 'seqs of the messages it answers', definition: 'blob of the definition in force; its digest is the definition’s' }),
   'turn.ended': decision('A turn ends.', { reason: 'answer, steps, cancelled, budget or error', why: 'for people; an error code for `error`', output: 'the answer as JSON, when the agent has an output schema or a policy gave one' }),
   'output.rejected': decision('The answer does not fit the output schema; the model is told and asked again.', { answer: 'seq of the `model.answered`', message: 'what the model is told' }),
-  'model.called': decision('Intent to ask the model.', { digest: 'of the whole request, rolling over the messages: 32 hex digits', takes: 'seqs of steering messages that join here', reserve: 'worst case set aside: tokens, and USD when the price is known' }),
-  'model.answered': fact('model', 'The model’s answer.', { call: 'seq of `model.called`', parts: 'text, reasoning and tool calls', finish: 'why it stopped', usage: 'tokens; null is unknown', model: 'version that the provider reports', usd: 'cost by the price known here', meta: 'the provider’s id, token ids, log-probabilities' }),
+  'model.called': decision('Intent to ask the model.', { digest: 'of the whole request, rolling over the messages: 24 hex digits', takes: 'seqs of steering messages that join here', reserve: 'worst case set aside: tokens, and USD when the price is known' }),
+  'model.answered': fact('model', 'The model’s answer.', { call: 'seq of `model.called`', parts: 'text, reasoning and tool calls', finish: 'why it stopped; absent: tool_calls where the parts have calls, else stop', usage: 'tokens; null is unknown', model: 'version that the provider reports', usd: 'cost by the price known here', meta: 'what else the provider told: log-probabilities, token ids, service tier' }),
   'model.failed': fact('system', 'The call gave no answer.', { call: 'seq', why: 'error, or lost with the process that made it', code: 'error code', message: 'bounded excerpt', retry: 'whether the same call may succeed later', retryAfterMs: 'when the provider said so' }),
   'model.interrupted': fact('model', 'The call was cancelled; what had come is kept.', { call: 'seq', parts: 'partial parts' }),
   'policy.decided': fact('system', 'A policy chose the next action.', { policy: 'which one, `chain/rules#row`', action: 'answer, call or model', why: 'for people', propensity: 'probability of this action, when drawn' }),

@@ -6,11 +6,12 @@ import { nodeWorld } from '../node/index.ts';
 import { openaiMock, requestProblem, type MockAnswer } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { createAgent, createRuntime, type AgentEvent, type AgentOptions } from './index.ts';
-import { ANY, scene, until } from './session-scene.test.ts';
+import { ANY, all, scene, until } from './session-scene.test.ts';
 
 const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 'seen' });
 const looking = { calls: [{ name: 'look', input: {} }] };
-const outcomes = (events: readonly AgentEvent[]): AgentEvent[] => events.filter(({ type }) => type === 'model.answered' || type === 'model.failed' || type === 'model.interrupted');
+const outcomes = (events: readonly AgentEvent[]): AgentEvent[] =>
+  events.filter(({ type }) => type === 'model.answered' || type === 'model.failed' || type === 'model.interrupted');
 
 test('a definition that cannot run fails when it is made, and says what to give', () => {
   const model = scriptedModel(['ok']);
@@ -21,12 +22,17 @@ test('a definition that cannot run fails when it is made, and says what to give'
     [{ name: 'a', model, budget: { turnMs: -1 } }, 'OPTION_INVALID', /budget\.turnMs must be a number from 0/],
     [{ name: 'a', model, budget: { turnUsdMax: NaN } }, 'OPTION_INVALID', /budget\.turnUsdMax.*NaN came/],
     [{ name: 'a', model, budget: { turnTokensMax: 10 } }, 'AGENT_INVALID', /give params\.maxOutputTokens/],
-    [{ name: 'a', model, params: { maxOutputTokens: 5 }, budget: { sessionUsdMax: 1 } }, 'AGENT_INVALID', /price of scripted\/model is unknown/],
+    [
+      { name: 'a', model, params: { maxOutputTokens: 5 }, budget: { sessionUsdMax: 1 } },
+      'AGENT_INVALID',
+      /price of scripted\/model is unknown/,
+    ],
     [{ name: 'a', model, stepsMax: 0 }, 'OPTION_INVALID', /stepsMax/],
     [{ name: 'a b', model }, 'AGENT_INVALID', /name must be/],
     [{ name: 'a', model, tools: [look, look] }, 'TOOL_INVALID', /look/],
   ];
-  for (const [options, code, message] of cases) assert.throws(() => createAgent(options as unknown as AgentOptions), { code, message }, JSON.stringify(options));
+  for (const [options, code, message] of cases)
+    assert.throws(() => createAgent(options as unknown as AgentOptions), { code, message }, JSON.stringify(options));
 });
 
 test('stepsMax stops a model that calls tools for ever, and the conversation stays whole', async () => {
@@ -39,7 +45,11 @@ test('stepsMax stops a model that calls tools for ever, and the conversation sta
 });
 
 test('stopWhen ends the turn after the step in which it holds, not before the results are in', async () => {
-  const { session, of } = scene({ script: () => looking, tools: [look], stopWhen: ({ calls }) => calls.filter(({ name }) => name === 'look').length >= 2 });
+  const { session, of } = scene({
+    script: () => looking,
+    tools: [look],
+    stopWhen: ({ calls }) => calls.filter(({ name }) => name === 'look').length >= 2,
+  });
   const { reason, steps } = await session.send('go').result;
   assert.deepEqual([reason, steps, (await of('tool.returned')).length], ['steps', 2, 2]);
 });
@@ -49,16 +59,28 @@ const strange: Readonly<Record<string, Model['call']>> = {
     throw new Error('no model');
   },
   'throws something that is no error': () => {
+    // oxlint-disable-next-line typescript/only-throw-error -- that is what is tested
     throw { code: 7 } as never;
   },
-  'rejects': () => Promise.reject(new Error('later '.repeat(10_000))),
+  rejects: () => Promise.reject(new Error('later '.repeat(10_000))),
   'gives nothing': () => Promise.resolve(undefined as unknown as ModelAnswer),
   'gives text in place of an answer': () => Promise.resolve('hello' as unknown as ModelAnswer),
   'gives no usage': () => Promise.resolve({ parts: [], finish: 'stop' } as unknown as ModelAnswer),
   'gives parts that are null': () => Promise.resolve({ parts: [null], finish: 'stop', usage: {}, model: null } as unknown as ModelAnswer),
-  'gives parts of an unknown type': () => Promise.resolve({ parts: [{ type: 'dance' }], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null } as unknown as ModelAnswer),
+  'gives parts of an unknown type': () =>
+    Promise.resolve({
+      parts: [{ type: 'dance' }],
+      finish: 'stop',
+      usage: { inputTokens: 1, outputTokens: 1 },
+      model: null,
+    } as unknown as ModelAnswer),
   'gives a call whose input is no JSON': () =>
-    Promise.resolve({ parts: [{ type: 'tool_call', id: 'c', name: 'look', input: { n: NaN } }], finish: 'tool_calls', usage: { inputTokens: 1, outputTokens: 1 }, model: null }),
+    Promise.resolve({
+      parts: [{ type: 'tool_call', id: 'c', name: 'look', input: { n: NaN } }],
+      finish: 'tool_calls',
+      usage: { inputTokens: 1, outputTokens: 1 },
+      model: null,
+    }),
   'does not return a promise': () => 5 as unknown as Promise<ModelAnswer>,
 };
 
@@ -67,26 +89,51 @@ for (const [name, callOf] of Object.entries(strange)) {
     let calls = 0;
     const model: Model = {
       name: 'odd/model',
-      call: (request, options) => (calls++ === 0 ? callOf(request, options) : Promise.resolve({ parts: [{ type: 'text', text: 'ok' }], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null })),
+      call: (request, options) =>
+        calls++ === 0
+          ? callOf(request, options)
+          : Promise.resolve({
+              parts: [{ type: 'text', text: 'ok' }],
+              finish: 'stop',
+              usage: { inputTokens: 1, outputTokens: 1 },
+              model: null,
+            }),
     };
     const { session, events } = scene({ model, tools: [look] });
     const { status, why } = await session.send('go').result;
     assert.equal(status, 'failed');
-    assert.match(why, name.startsWith('throws') || name === 'rejects' ? /^MODEL_UNAVAILABLE: (no model|\{"code":7\}|later)/ : /^(MODEL_GARBAGE|JSON_INVALID): /);
+    assert.match(
+      why,
+      name.startsWith('throws') || name === 'rejects'
+        ? /^MODEL_UNAVAILABLE: (no model|\{"code":7\}|later)/
+        : /^(MODEL_GARBAGE|JSON_INVALID): /,
+    );
     const ended = outcomes(await events());
-    assert.deepEqual(ended.map(({ type }) => type), ['model.failed']);
+    assert.deepEqual(
+      ended.map(({ type }) => type),
+      ['model.failed'],
+    );
     assert.ok(JSON.stringify(ended[0]).length < 4_096);
     assert.equal((await session.send('again').result).text, 'ok');
   });
 }
 
 test('a count of tokens that is none is unknown, so the reservation stays spent and the budget holds', async () => {
-  for (const usage of [{}, { inputTokens: NaN, outputTokens: 1 }, { inputTokens: -5, outputTokens: 1 }, { inputTokens: '7', outputTokens: 1 }]) {
-    const model: Model = { name: 'odd/model', call: () => Promise.resolve({ parts: [{ type: 'text', text: 'ok' }], finish: 'stop', usage } as unknown as ModelAnswer) };
+  for (const usage of [
+    {},
+    { inputTokens: NaN, outputTokens: 1 },
+    { inputTokens: -5, outputTokens: 1 },
+    { inputTokens: '7', outputTokens: 1 },
+  ]) {
+    const model: Model = {
+      name: 'odd/model',
+      call: () => Promise.resolve({ parts: [{ type: 'text', text: 'ok' }], finish: 'stop', usage } as unknown as ModelAnswer),
+    };
     const { session, of } = scene({ model, params: { maxOutputTokens: 10 }, budget: { sessionTokensMax: 500 } });
     const reasons: unknown[] = [];
     for (let n = 0; n < 12; n++) reasons.push((await session.send('go').result).reason);
-    if (!Number.isNaN(usage.inputTokens)) assert.deepEqual([reasons[0], (await of('model.answered'))[0]?.data.usage.inputTokens], ['answer', null]);
+    if (!Number.isNaN(usage.inputTokens))
+      assert.deepEqual([reasons[0], (await of('model.answered'))[0]?.data.usage.inputTokens], ['answer', null]);
     else assert.equal((await of('model.failed'))[0]?.data.code, 'JSON_INVALID');
     if (!Number.isNaN(usage.inputTokens)) assert.equal(reasons.at(-1), 'budget');
   }
@@ -137,7 +184,10 @@ test('an answer that comes after its call was given up is not taken', async () =
   await result;
   answer({ parts: [{ type: 'text', text: 'late' }], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null });
   await world.advance(1_000);
-  assert.deepEqual(outcomes(await events()).map(({ type }) => type), ['model.interrupted']);
+  assert.deepEqual(
+    outcomes(await events()).map(({ type }) => type),
+    ['model.interrupted'],
+  );
 });
 
 const faults: readonly (readonly [string, MockAnswer, string])[] = [
@@ -153,7 +203,11 @@ for (const [name, answer, code] of faults) {
   test(`a provider that ${name} gives exactly one failure with its code, streamed or not, and the next turn works`, async (t) => {
     const mock = await openaiMock({ answer: (_request, n) => (n < 2 ? answer : 'ok') });
     const world = nodeWorld();
-    const runtime = createRuntime({ store: memoryStore({ world }), world, agents: [createAgent({ name: 'a', model: openaiChat({ model: 'm', baseUrl: mock.baseUrl }) })] });
+    const runtime = createRuntime({
+      store: memoryStore({ world }),
+      world,
+      agents: [createAgent({ name: 'a', model: openaiChat({ model: 'm', baseUrl: mock.baseUrl }) })],
+    });
     t.after(async () => {
       await runtime.close();
       await world.transport.close();
@@ -162,11 +216,15 @@ for (const [name, answer, code] of faults) {
     const session = runtime.session('s', { agent: 'a' });
     const plain = await session.send('one').result;
     const streamed = session.send('two');
-    await Array.fromAsync(streamed.textStream);
+    await all(streamed.textStream);
     for (const result of [plain, await streamed.result]) assert.match(`${result.status} ${result.why}`, new RegExp(`^failed (${code})`));
-    const failed = outcomes(await Array.fromAsync(session.log()));
-    assert.deepEqual(failed.map(({ type }) => type), ['model.failed', 'model.failed']);
-    if (code === 'MODEL_RATE_LIMITED') for (const event of failed) assert.equal(event.type === 'model.failed' && event.data.retryAfterMs, 7_000);
+    const failed = outcomes(await all(session.log()));
+    assert.deepEqual(
+      failed.map(({ type }) => type),
+      ['model.failed', 'model.failed'],
+    );
+    if (code === 'MODEL_RATE_LIMITED')
+      for (const event of failed) assert.equal(event.type === 'model.failed' && event.data.retryAfterMs, 7_000);
     assert.equal((await session.send('three').result).text, 'ok');
   });
 }

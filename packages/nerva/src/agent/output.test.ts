@@ -5,7 +5,12 @@ import { scriptedModel } from '../model/index.ts';
 import { requestProblem } from '../testing/index.ts';
 import { scene } from './session-scene.test.ts';
 
-const CITY = { type: 'object', properties: { city: { type: 'string' }, people: { type: 'integer' } }, required: ['city', 'people'], additionalProperties: false } as const;
+const CITY = {
+  type: 'object',
+  properties: { city: { type: 'string' }, people: { type: 'integer' } },
+  required: ['city', 'people'],
+  additionalProperties: false,
+} as const;
 
 test('an answer that is twice not JSON of the schema and then is takes three model calls and gives the value', async () => {
   const model = scriptedModel(['Rome, I think', '{"city": "Rome", "people": "many"}', '{"city": "Rome", "people": 2800000}']);

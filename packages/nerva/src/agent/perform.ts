@@ -4,6 +4,7 @@ import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest,
 import type { Bound } from './definition.ts';
 import { buildRequest } from './context.ts';
 import type { Draft, EventData, EventType } from './events.ts';
+import { toolCalls } from './messages.ts';
 import type { AgentState } from './state.ts';
 
 /** What an effect is given beside its intent. */
@@ -56,7 +57,15 @@ function answeredData(call: Seq, given: ModelAnswer, bound: Bound): EventData['m
   const usage: Usage = { ...reported, inputTokens: counted(reported.inputTokens), outputTokens: counted(reported.outputTokens) };
   const price = bound.agent.model?.price;
   const usd = price === undefined ? null : costUsd(usage, price);
-  return { call, parts, finish, usage, model: typeof model === 'string' ? model : null, ...(usd === null ? {} : { usd }), ...(meta === undefined ? {} : { meta: meta as JsonObject }) };
+  return {
+    call,
+    parts,
+    ...(finish === (toolCalls(parts).length > 0 ? 'tool_calls' : 'stop') ? {} : { finish }),
+    usage,
+    model: typeof model === 'string' ? model : null,
+    ...(usd === null ? {} : { usd }),
+    ...(meta === undefined || Object.keys(meta).length === 0 ? {} : { meta: meta as JsonObject }),
+  };
 }
 
 /** A count that is none is unknown: as a number it would pass every budget. */

@@ -99,20 +99,27 @@ test('start takes up what an earlier process left, at most resumeMax at a time, 
   let running = 0;
   let runningMax = 0;
   const later = createRuntime({
-    store, world, resumeMax: 2,
-    agents: [agent(async () => {
-      runningMax = Math.max(runningMax, ++running);
-      await open.opened;
-      running--;
-      return 'done';
-    })],
+    store,
+    world,
+    resumeMax: 2,
+    agents: [
+      agent(async () => {
+        runningMax = Math.max(runningMax, ++running);
+        await open.opened;
+        running--;
+        return 'done';
+      }),
+    ],
   });
   await later.start();
   await until(() => running === 2);
   open.open();
   await later.idle();
   assert.equal(runningMax, 2);
-  assert.deepEqual((await store.list()).map(({ status }) => status), Array(7).fill('idle'));
+  assert.deepEqual(
+    (await store.list()).map(({ status }) => status),
+    Array(7).fill('idle'),
+  );
 });
 
 test('a session of an agent that is not registered here is refused by name, and start leaves it for those who know it', async () => {
@@ -123,9 +130,17 @@ test('a session of an agent that is not registered here is refused by name, and 
   const known = make('ours');
   await known.session('s', { agent: 'ours' }).send('one').result;
   await known.close();
-  await store.append({ id: 'left', sid: 's', expected: 'fact', events: [{ type: 'message.received', origin: 'person', data: { text: 'two', deliver: 'queue' } }] });
+  await store.append({
+    id: 'left',
+    sid: 's',
+    expected: 'fact',
+    events: [{ type: 'message.received', origin: 'person', data: { text: 'two', deliver: 'queue' } }],
+  });
   const stranger = make('theirs');
-  await assert.rejects(stranger.session('s').send('x').accepted, { code: 'AGENT_UNKNOWN', message: /No agent "ours" is registered here; there are: theirs/ });
+  await assert.rejects(stranger.session('s').send('x').accepted, {
+    code: 'AGENT_UNKNOWN',
+    message: /No agent "ours" is registered here; there are: theirs/,
+  });
   const head = await store.head('s');
   await stranger.start();
   await stranger.idle();
@@ -143,7 +158,12 @@ test('input that another handle of the store appends is taken up by a runtime th
   const { runtime, session, store } = scene({ script: ({ messages }) => `${messages.length}` });
   await session.send('one').result;
   await runtime.start();
-  await store.append({ id: 'other', sid: 's', expected: 'fact', events: [{ type: 'message.received', origin: 'person', data: { text: 'two', deliver: 'queue' } }] });
+  await store.append({
+    id: 'other',
+    sid: 's',
+    expected: 'fact',
+    events: [{ type: 'message.received', origin: 'person', data: { text: 'two', deliver: 'queue' } }],
+  });
   await until(async () => (await session.at()).last?.text === '3');
 });
 
@@ -151,9 +171,16 @@ test('a runtime with options that contradict themselves is not made', () => {
   const world = testWorld();
   const store = memoryStore({ world });
   const agent = createAgent({ name: 'a', model: scriptedModel([]) });
-  assert.throws(() => createRuntime({ store, world, agents: [agent, agent] }), { code: 'AGENT_INVALID', message: /two agents are named "a"/ });
-  assert.throws(() => createRuntime({ store, world, agents: [agent], resumesMax: 1 } as unknown as RuntimeOptions), { code: 'OPTION_UNKNOWN', message: /"resumeMax"/ });
-  for (const name of ['resumeMax', 'idleMax', 'graceMs']) assert.throws(() => createRuntime({ store, world, agents: [agent], [name]: -1 }), { code: 'OPTION_INVALID' }, name);
+  assert.throws(() => createRuntime({ store, world, agents: [agent, agent] }), {
+    code: 'AGENT_INVALID',
+    message: /two agents are named "a"/,
+  });
+  assert.throws(() => createRuntime({ store, world, agents: [agent], resumesMax: 1 } as unknown as RuntimeOptions), {
+    code: 'OPTION_UNKNOWN',
+    message: /"resumeMax"/,
+  });
+  for (const name of ['resumeMax', 'idleMax', 'graceMs'])
+    assert.throws(() => createRuntime({ store, world, agents: [agent], [name]: -1 }), { code: 'OPTION_INVALID' }, name);
 });
 
 test('a bug in a performer stops its session with the error, and no other', async () => {
@@ -163,7 +190,19 @@ test('a bug in a performer stops its session with the error, and no other', asyn
       performers: {
         'model.called': (_intent, { sid }) => {
           if (sid === 'bad') throw new Error('a bug');
-          return Promise.resolve([{ type: 'model.answered', origin: 'model', data: { call: 3, parts: [{ type: 'text', text: 'ok' }], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null } }]);
+          return Promise.resolve([
+            {
+              type: 'model.answered',
+              origin: 'model',
+              data: {
+                call: 3,
+                parts: [{ type: 'text', text: 'ok' }],
+                finish: 'stop',
+                usage: { inputTokens: 1, outputTokens: 1 },
+                model: null,
+              },
+            },
+          ]);
         },
       },
     },

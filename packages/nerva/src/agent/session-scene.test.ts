@@ -1,4 +1,12 @@
-import { createAgent, createRuntime, type AgentEvent, type AgentOptions, type Runtime, type RuntimeOptions, type Session } from './index.ts';
+import {
+  createAgent,
+  createRuntime,
+  type AgentEvent,
+  type AgentOptions,
+  type Runtime,
+  type RuntimeOptions,
+  type Session,
+} from './index.ts';
 import type { EventType } from './index.ts';
 import { memoryStore, type Store, type StoreLimits } from '../log/index.ts';
 import { scriptedModel, type Model, type Script } from '../model/index.ts';
@@ -31,13 +39,20 @@ export function scene({ script, model, runtime: more = {}, limits, ...options }:
   const store = memoryStore({ world, ...(limits === undefined ? {} : { limits }) });
   const asked = model ?? (script === undefined ? undefined : scriptedModel(script));
   const base: AgentOptions = { name: 'a', ...(asked === undefined ? {} : { model: asked }), ...options };
-  const made = (other: Partial<AgentOptions> = {}): Runtime => createRuntime({ store, world, agents: [createAgent({ ...base, ...other })], ...more });
+  const made = (other: Partial<AgentOptions> = {}): Runtime =>
+    createRuntime({ store, world, agents: [createAgent({ ...base, ...other })], ...more });
   const runtime = made();
   const session = runtime.session('s', { agent: 'a' });
-  const events = async (): Promise<readonly AgentEvent[]> => ((await store.head(session.sid)) === 0 ? [] : Array.fromAsync(session.log()));
+  const events = async (): Promise<readonly AgentEvent[]> => ((await store.head(session.sid)) === 0 ? [] : all(session.log()));
   return {
-    world, store, runtime, session, events, second: made,
-    of: async <T extends EventType>(type: T) => (await events()).filter((event): event is AgentEvent & { readonly type: T } => event.type === type),
+    world,
+    store,
+    runtime,
+    session,
+    events,
+    second: made,
+    of: async <T extends EventType>(type: T) =>
+      (await events()).filter((event): event is AgentEvent & { readonly type: T } => event.type === type),
   };
 }
 
@@ -48,6 +63,13 @@ export async function until(isTrue: () => boolean | Promise<boolean>): Promise<v
     await new Promise((resolve) => setImmediate(resolve));
   }
   throw new Error('What was waited for did not come true.');
+}
+
+/** Reads to the end. */
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const read: T[] = [];
+  for await (const item of items) read.push(item);
+  return read;
 }
 
 /** A promise and how to settle it. */

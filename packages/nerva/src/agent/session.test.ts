@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scriptedModel, type Message } from '../model/index.ts';
 import { tool } from '../tool/index.ts';
-import { ANY, gate, scene, until } from './session-scene.test.ts';
+import { ANY, all, gate, scene, until } from './session-scene.test.ts';
 
 const echo = () => scriptedModel(({ messages }) => `to ${textOf(messages.at(-1))}`);
-const textOf = (message: Message | undefined): string => (message?.parts ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('');
+const textOf = (message: Message | undefined): string =>
+  (message?.parts ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('');
 
 test('sending again under one id is the same run with the same result: at once, after other turns, and in another process', async () => {
   const model = echo();
@@ -15,10 +16,20 @@ test('sending again under one id is the same run with the same result: at once, 
   assert.deepEqual(await again.accepted, await first.accepted);
   assert.equal((await again.result).text, 'to one');
   for (const n of [2, 3]) await session.send(`text ${n}`, { id: `m${n}` }).result;
-  for (const [n, text] of [[1, 'one'], [2, 'text 2'], [3, 'text 3']] as const) assert.equal((await session.send('whatever', { id: `m${n}` }).result).text, `to ${text}`);
+  for (const [n, text] of [
+    [1, 'one'],
+    [2, 'text 2'],
+    [3, 'text 3'],
+  ] as const)
+    assert.equal((await session.send('whatever', { id: `m${n}` }).result).text, `to ${text}`);
   await runtime.close();
   const other = second();
-  for (const [n, text] of [[1, 'one'], [2, 'text 2'], [3, 'text 3']] as const) assert.equal((await other.session('s').send('whatever', { id: `m${n}` }).result).text, `to ${text}`);
+  for (const [n, text] of [
+    [1, 'one'],
+    [2, 'text 2'],
+    [3, 'text 3'],
+  ] as const)
+    assert.equal((await other.session('s').send('whatever', { id: `m${n}` }).result).text, `to ${text}`);
   assert.deepEqual([model.callCount, (await of('message.received')).length, (await of('turn.started')).length], [3, 3, 3]);
 });
 
@@ -31,14 +42,21 @@ test('the result of an older turn is that turn’s: its usage and steps, not the
 });
 
 test('two sends at once on a new session create it once and are both answered', async () => {
-  for (const ids of [['a', 'b'], ['same', 'same'], [undefined, undefined]] as const) {
+  for (const ids of [
+    ['a', 'b'],
+    ['same', 'same'],
+    [undefined, undefined],
+  ] as const) {
     const model = echo();
     const { session, runtime, of } = scene({ model });
     const handles = [session, runtime.session('s', { agent: 'a' })];
     const runs = handles.map((handle, n) => handle.send(ids[0] === 'same' ? 'same' : `m${n}`, ids[n] === undefined ? {} : { id: ids[n] }));
     const results = await Promise.all(runs.map((run) => run.result));
     assert.equal((await of('session.created')).length, 1);
-    assert.deepEqual(results.map(({ text }) => text), ids[0] === 'same' ? ['to same', 'to same'] : ['to m0', 'to m1']);
+    assert.deepEqual(
+      results.map(({ text }) => text),
+      ids[0] === 'same' ? ['to same', 'to same'] : ['to m0', 'to m1'],
+    );
     assert.equal(model.callCount, ids[0] === 'same' ? 1 : 2);
   }
 });
@@ -61,14 +79,26 @@ test('two runtimes that create one session at once make one session, and every m
 test('a session that does not exist needs an agent to be created, and asking writes nothing', async () => {
   const { runtime, store } = scene({ script: ['ok'] });
   const nobody = runtime.session('nobody');
-  const refusals = [nobody.send('hello').accepted, nobody.send('hello').result, nobody.cancel(), nobody.resume().result, nobody.at(), nobody.info(), nobody.replay(), nobody.respond('nobody:1', { decision: 'approve' }).accepted];
+  const refusals = [
+    nobody.send('hello').accepted,
+    nobody.send('hello').result,
+    nobody.cancel(),
+    nobody.resume().result,
+    nobody.at(),
+    nobody.info(),
+    nobody.replay(),
+    nobody.respond('nobody:1', { decision: 'approve' }).accepted,
+  ];
   for (const [n, refused] of refusals.entries()) await assert.rejects(refused, { code: 'SESSION_UNKNOWN' }, `refusal ${n}`);
   assert.deepEqual(await store.list(), []);
 });
 
 test('an agent that is not registered is refused by name before anything is written', () => {
   const { runtime } = scene({ script: ['ok'] });
-  assert.throws(() => runtime.session(undefined, { agent: 'bookkeeper' }), { code: 'AGENT_UNKNOWN', message: /"bookkeeper".*there are: a\./ });
+  assert.throws(() => runtime.session(undefined, { agent: 'bookkeeper' }), {
+    code: 'AGENT_UNKNOWN',
+    message: /"bookkeeper".*there are: a\./,
+  });
   assert.throws(() => runtime.session(undefined, { agnet: 'a' } as object), { code: 'OPTION_UNKNOWN' });
 });
 
@@ -77,8 +107,11 @@ test('the log gives events from and to a position, and at() the session as it wa
   await session.send('one').result;
   const after = (await events()).length - 1;
   await session.send('two').result;
-  assert.deepEqual((await Array.fromAsync(session.log({ after }))).map(({ seq }) => seq)[0], after + 1);
-  assert.deepEqual((await Array.fromAsync(session.log({ after: 1, upto: 3 }))).map(({ seq }) => seq), [2, 3]);
+  assert.deepEqual((await all(session.log({ after }))).map(({ seq }) => seq)[0], after + 1);
+  assert.deepEqual(
+    (await all(session.log({ after: 1, upto: 3 }))).map(({ seq }) => seq),
+    [2, 3],
+  );
   const view = await session.at(after);
   assert.deepEqual([view.seq, view.messages.map(textOf), view.last?.text], [after, ['one', 'to one'], 'to one']);
   assert.deepEqual((await session.at()).messages.map(textOf), ['one', 'to one', 'two', 'to two']);
@@ -96,7 +129,13 @@ test('a closed session takes nothing more and says how to go on; closing again i
 });
 
 test('closing in the middle of a turn cancels it first', async () => {
-  const wait = tool({ name: 'wait', effect: 'read', inputSchema: ANY, execute: (_input, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))) });
+  const wait = tool({
+    name: 'wait',
+    effect: 'read',
+    inputSchema: ANY,
+    execute: (_input, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+  });
   const { session, of, events } = scene({ script: [{ calls: [{ name: 'wait', input: {} }] }, 'never'], tools: [wait] });
   const { result } = session.send('go');
   await until(async () => (await of('tool.called')).length === 1);
@@ -110,7 +149,7 @@ test('JSON that is sent is data of the turn; what is no JSON is refused before a
   for (const bad of [Number.NaN, { at: new Date(0) }, undefined]) assert.throws(() => session.send(bad as never), { code: 'JSON_INVALID' });
   assert.equal(await store.head('s'), 0);
   assert.equal((await session.send({ order: 7 }).result).text, 'to {"order":7}');
-  assert.deepEqual((await of('message.received'))[0]?.data, { data: { order: 7 }, deliver: 'queue' });
+  assert.deepEqual((await of('message.received'))[0]?.data, { data: { order: 7 } });
 });
 
 test('nobody has to look at a run: what fails there strikes nobody', async () => {
@@ -135,6 +174,12 @@ test('messages sent while the model thinks are answered in the order they were a
   const accepted = await Promise.all(runs.map((run) => run.accepted));
   open.open();
   const results = await Promise.all(runs.map((run) => run.result));
-  assert.deepEqual(accepted.map(({ seq }) => seq), accepted.map(({ seq }) => seq).toSorted((a, b) => a - b));
-  assert.deepEqual(results.map(({ text }) => text), ['to one', 'to two', 'to three', 'to four']);
+  assert.deepEqual(
+    accepted.map(({ seq }) => seq),
+    accepted.map(({ seq }) => seq).toSorted((a, b) => a - b),
+  );
+  assert.deepEqual(
+    results.map(({ text }) => text),
+    ['to one', 'to two', 'to three', 'to four'],
+  );
 });

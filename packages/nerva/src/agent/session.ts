@@ -41,7 +41,7 @@ export class Session {
     const deliver = options.deliver ?? 'queue';
     if (!DELIVER.includes(deliver)) throw new NervaError('OPTION_INVALID', `send: deliver must be one of ${DELIVER.join(', ')}; ${JSON.stringify(deliver)} came. Nothing was sent.`);
     const content = typeof input === 'string' ? { text: input } : { data: checkJson(input) };
-    const draft: Draft = { type: 'message.received', origin: 'person', data: { ...content, deliver }, ...(this.#subject === null ? {} : { subject: this.#subject }) };
+    const draft: Draft = { type: 'message.received', origin: 'person', data: { ...content, ...(deliver === 'queue' ? {} : { deliver }) }, ...(this.#subject === null ? {} : { subject: this.#subject }) };
     return this.#run(async (driver) => {
       const { seq } = await driver.receive([draft], { by: options.by ?? 'user', ...(options.id === undefined ? {} : { id: options.id }) });
       return { seq, message: seq };

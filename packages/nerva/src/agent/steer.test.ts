@@ -5,9 +5,10 @@ import { scriptedModel, type Message, type ModelRequest } from '../model/index.t
 import { requestProblem } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import type { Deliver } from './index.ts';
-import { ANY, gate, scene, until } from './session-scene.test.ts';
+import { ANY, all, gate, scene, until } from './session-scene.test.ts';
 
-const texts = (messages: readonly Message[]): string[] => messages.flatMap(({ role, parts }) => parts.map((part) => `${role}: ${part.type === 'text' ? part.text : part.type}`));
+const texts = (messages: readonly Message[]): string[] =>
+  messages.flatMap(({ role, parts }) => parts.map((part) => `${role}: ${part.type === 'text' ? part.text : part.type}`));
 const last = ({ messages }: ModelRequest): string => texts(messages).at(-1) ?? '';
 
 test('a queued message waits for its own turn', async () => {
@@ -23,7 +24,10 @@ test('a queued message waits for its own turn', async () => {
   await two.accepted;
   open.open();
   assert.deepEqual([(await one.result).text, (await two.result).text], ['to user: one', 'to user: two']);
-  assert.deepEqual((await of('turn.started')).map(({ data }) => data.takes.length), [1, 1]);
+  assert.deepEqual(
+    (await of('turn.started')).map(({ data }) => data.takes.length),
+    [1, 1],
+  );
 });
 
 test('a steering message joins at the next model call, after the results of the calls that were open', async () => {
@@ -62,7 +66,13 @@ test('an interrupt stops the model, keeps what had come, and is answered in a tu
   const waiting: typeof model = {
     ...model,
     call: async (request, { signal, world, onDelta }) => {
-      if (last(request) !== 'user: one') return { parts: [{ type: 'text', text: `to ${last(request)}` }], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null };
+      if (last(request) !== 'user: one')
+        return {
+          parts: [{ type: 'text', text: `to ${last(request)}` }],
+          finish: 'stop',
+          usage: { inputTokens: 1, outputTokens: 1 },
+          model: null,
+        };
       onDelta?.({ type: 'text', index: 0, text: 'I begin' });
       started.open();
       await world.clock.sleep(3_600_000, signal === undefined ? {} : { signal });
@@ -71,29 +81,44 @@ test('an interrupt stops the model, keeps what had come, and is answered in a tu
   };
   const { session, of } = scene({ model: waiting });
   const one = session.send('one');
-  const reader = (async () => Array.fromAsync(one.textStream))();
+  const reader = (async () => all(one.textStream))();
   await started.opened;
   const queued = session.send('queued');
   await queued.accepted;
   const now = session.send('now', { deliver: 'interrupt' });
-  assert.deepEqual([(await one.result).status, (await now.result).text, (await queued.result).text], ['cancelled', 'to user: now', 'to user: queued']);
-  assert.deepEqual((await of('turn.ended')).map(({ data }) => data.why ?? ''), ['superseded', '', '']);
-  assert.deepEqual((await of('model.interrupted')).map(({ data }) => data.parts), [[{ type: 'text', text: 'I begin' }]]);
+  assert.deepEqual(
+    [(await one.result).status, (await now.result).text, (await queued.result).text],
+    ['cancelled', 'to user: now', 'to user: queued'],
+  );
+  assert.deepEqual(
+    (await of('turn.ended')).map(({ data }) => data.why ?? ''),
+    ['superseded', '', ''],
+  );
+  assert.deepEqual(
+    (await of('model.interrupted')).map(({ data }) => data.parts),
+    [[{ type: 'text', text: 'I begin' }]],
+  );
   assert.equal((await reader).join('').startsWith('I begin'), true);
 });
 
 test('an interrupt aborts a running tool, and its late end does not reach the next turn’s prompt as a result', async () => {
   const model = scriptedModel([{ calls: [{ name: 'slow', input: {} }] }, 'done']);
   const slow = tool({
-    name: 'slow', effect: 'read', inputSchema: ANY,
-    execute: (_input, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+    name: 'slow',
+    effect: 'read',
+    inputSchema: ANY,
+    execute: (_input, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
   });
   const { session, of } = scene({ model, tools: [slow] });
   const sent = session.send('go');
   await until(async () => (await of('tool.called')).length === 1);
   assert.equal((await session.send('stop', { deliver: 'interrupt' }).result).text, 'done');
   assert.equal((await sent.result).status, 'cancelled');
-  assert.deepEqual((await of('tool.failed')).map(({ data }) => data.why), ['cancelled']);
+  assert.deepEqual(
+    (await of('tool.failed')).map(({ data }) => data.why),
+    ['cancelled'],
+  );
   assert.equal(requestProblem(model.requests[1] ?? { messages: [] }), null);
 });
 
@@ -101,7 +126,16 @@ test('any mix of deliveries while calls run and approvals wait is taken in full,
   const deliver = fc.constantFrom<Deliver>('queue', 'steer', 'interrupt');
   await fc.assert(
     fc.asyncProperty(fc.array(deliver, { minLength: 1, maxLength: 6 }), fc.boolean(), async (delivers, isAsync) => {
-      const model = scriptedModel(({ messages }) => (messages.at(-1)?.role === 'user' && messages.length < 4 ? { calls: [{ name: 'ask', input: {} }, { name: 'look', input: {} }] } : 'ok'));
+      const model = scriptedModel(({ messages }) =>
+        messages.at(-1)?.role === 'user' && messages.length < 4
+          ? {
+              calls: [
+                { name: 'ask', input: {} },
+                { name: 'look', input: {} },
+              ],
+            }
+          : 'ok',
+      );
       const run = (value: string) => (isAsync ? async () => Promise.resolve(value) : () => value);
       const { session, runtime, events } = scene({
         model,
@@ -130,6 +164,9 @@ test('any mix of deliveries while calls run and approvals wait is taken in full,
 
 test('an unknown way to deliver is refused by name and nothing is sent', async () => {
   const { session, store } = scene({ script: ['ok'] });
-  assert.throws(() => session.send('x', { deliver: 'now' as Deliver }), { code: 'OPTION_INVALID', message: /queue, steer, interrupt; "now" came/ });
+  assert.throws(() => session.send('x', { deliver: 'now' as Deliver }), {
+    code: 'OPTION_INVALID',
+    message: /queue, steer, interrupt; "now" came/,
+  });
   assert.equal(await store.head('s'), 0);
 });

@@ -7,7 +7,7 @@ import { nodeWorld } from '../node/index.ts';
 import { openaiMock, type MockAnswer, type OpenAiMock } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { createAgent, createRuntime, type Runtime, type Session, type StreamItem } from './index.ts';
-import { ANY, gate, scene, until } from './session-scene.test.ts';
+import { ANY, all, gate, scene, until } from './session-scene.test.ts';
 
 const USAGE = { inputTokens: 1, outputTokens: 1 };
 const TEXT = 'A text that is long enough to come in many small pieces, one after the other.';
@@ -15,10 +15,17 @@ const whole = (text: string) => ({ parts: [{ type: 'text' as const, text }], fin
 const piece = (text: string): Delta => ({ type: 'text', index: 0, text });
 
 /** A session whose model is a server on this machine. */
-async function overHttp(t: { after(task: () => Promise<void>): void }, answer: (n: number) => MockAnswer | string): Promise<{ readonly session: Session; readonly runtime: Runtime; readonly mock: OpenAiMock }> {
+async function overHttp(
+  t: { after(task: () => Promise<void>): void },
+  answer: (n: number) => MockAnswer | string,
+): Promise<{ readonly session: Session; readonly runtime: Runtime; readonly mock: OpenAiMock }> {
   const mock = await openaiMock({ answer: (_request, n) => answer(n) });
   const world = nodeWorld();
-  const runtime = createRuntime({ store: memoryStore({ world }), world, agents: [createAgent({ name: 'a', model: openaiChat({ model: 'm', baseUrl: mock.baseUrl }) })] });
+  const runtime = createRuntime({
+    store: memoryStore({ world }),
+    world,
+    agents: [createAgent({ name: 'a', model: openaiChat({ model: 'm', baseUrl: mock.baseUrl }) })],
+  });
   t.after(async () => {
     await runtime.close();
     await world.transport.close();
@@ -47,7 +54,9 @@ test('the first pieces arrive while the server holds back the rest of the answer
   const { status } = await run.result;
   assert.equal(status, 'cancelled');
   const rest = await untilItem(items, (item) => item.type === 'event' && item.event.type === 'model.interrupted');
-  const streamed = [...seen, ...rest].flatMap((item) => (item.type === 'delta' && item.delta.type === 'text' ? [item.delta.text] : [])).join('');
+  const streamed = [...seen, ...rest]
+    .flatMap((item) => (item.type === 'delta' && item.delta.type === 'text' ? [item.delta.text] : []))
+    .join('');
   const interrupted = rest.at(-1);
   assert.ok(interrupted?.type === 'event' && interrupted.event.type === 'model.interrupted');
   assert.deepEqual(interrupted.event.data.parts, [{ type: 'text', text: streamed }]);
@@ -58,7 +67,7 @@ test('the pieces joined are the text of the answer, and textStream ends with the
   const { session } = await overHttp(t, (n) => ({ text: `${TEXT} ${n}` }));
   for (const n of [0, 1]) {
     const run = session.send('go');
-    const [pieces, result] = await Promise.all([Array.fromAsync(run.textStream), run.result]);
+    const [pieces, result] = await Promise.all([all(run.textStream), run.result]);
     assert.ok(pieces.length > 10);
     assert.deepEqual([pieces.join(''), result.text], [`${TEXT} ${n}`, result.text]);
     assert.equal(result.text, `${TEXT} ${n}`);
@@ -67,29 +76,34 @@ test('the pieces joined are the text of the answer, and textStream ends with the
 
 test('a stream that breaks in the middle is announced lost by a reset before its failure', async (t) => {
   const { session } = await overHttp(t, () => ({ text: TEXT, fault: 'reset' }));
-  const items = await Array.fromAsync(session.send('go'));
-  const kinds = items.map((item) => (item.type === 'event' ? item.event.type : item.type)).filter((type, index, all) => type !== all[index - 1]);
+  const items = await all(session.send('go'));
+  const kinds = items
+    .map((item) => (item.type === 'event' ? item.event.type : item.type))
+    .filter((type, index, all) => type !== all[index - 1]);
   assert.deepEqual(kinds.slice(kinds.indexOf('model.called')), ['model.called', 'delta', 'reset', 'model.failed', 'turn.ended']);
 });
 
 test('a model that does not stream gives its whole text once', async () => {
   const model: Model = { name: 'plain/model', call: () => Promise.resolve(whole(TEXT)) };
   const { session } = scene({ model });
-  assert.deepEqual(await Array.fromAsync(session.send('go').textStream), [TEXT]);
+  assert.deepEqual(await all(session.send('go').textStream), [TEXT]);
 });
 
 test('text before calls and after them is one stream in order', async () => {
   const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 'seen' });
   const { session } = scene({ script: [{ text: 'Let me look. ', calls: [{ name: 'look', input: {} }] }, 'It is there.'], tools: [look] });
-  assert.equal((await Array.fromAsync(session.send('go').textStream)).join(''), 'Let me look. It is there.');
+  assert.equal((await all(session.send('go').textStream)).join(''), 'Let me look. It is there.');
 });
 
 test('deltas are numbered from 0 in each call and name the call whose answer they become', async () => {
   const { session } = scene({ script: ['one two three', 'four five'] });
   for (const count of [3, 2]) {
-    const items = await Array.fromAsync(session.send('go'));
+    const items = await all(session.send('go'));
     const deltas = items.filter((item) => item.type === 'delta');
-    assert.deepEqual(deltas.map((item) => item.index), [...Array(count).keys()]);
+    assert.deepEqual(
+      deltas.map((item) => item.index),
+      [...Array(count).keys()],
+    );
     const answered = items.find((item) => item.type === 'event' && item.event.type === 'model.answered');
     assert.ok(answered?.type === 'event' && answered.event.type === 'model.answered');
     assert.equal(deltas[0]?.call, `s:${answered.event.data.call}`);
@@ -98,22 +112,25 @@ test('deltas are numbered from 0 in each call and name the call whose answer the
 
 test('any reader that joins after any event sees exactly the events that follow', async () => {
   const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => Promise.resolve('seen') });
-  const { session, events } = scene({ script: (_request, n) => (n % 2 === 0 ? { calls: [{ name: 'look', input: {} }] } : 'ok'), tools: [look] });
+  const { session, events } = scene({
+    script: (_request, n) => (n % 2 === 0 ? { calls: [{ name: 'look', input: {} }] } : 'ok'),
+    tools: [look],
+  });
   await session.send('one').result;
   await session.send('two').result;
-  const all = (await events()).map(({ seq }) => seq);
+  const seqs = (await events()).map(({ seq }) => seq);
   await fc.assert(
-    fc.asyncProperty(fc.integer({ min: -1, max: all.length - 1 }), async (after) => {
+    fc.asyncProperty(fc.integer({ min: -1, max: seqs.length - 1 }), async (after) => {
       const signal = new AbortController();
       const seen: number[] = [];
-      if (after === all.length - 1) signal.abort();
+      if (after === seqs.length - 1) signal.abort();
       for await (const item of session.stream({ after, signal: signal.signal })) {
         assert.ok(item.type === 'event');
         assert.equal(item.id, `s:${item.event.seq}`);
         seen.push(item.event.seq);
-        if (item.event.seq === all.length - 1) signal.abort();
+        if (item.event.seq === seqs.length - 1) signal.abort();
       }
-      assert.deepEqual(seen, all.slice(after + 1));
+      assert.deepEqual(seen, seqs.slice(after + 1));
     }),
   );
 });
@@ -123,7 +140,7 @@ test('two readers of one running turn see the same events, the late one from whe
   const wait = tool({ name: 'wait', effect: 'read', inputSchema: ANY, execute: () => open.opened });
   const { session, of, events } = scene({ script: [{ calls: [{ name: 'wait', input: {} }] }, 'done'], tools: [wait] });
   const run = session.send('go');
-  const early = Array.fromAsync(run);
+  const early = all(run);
   await until(async () => (await of('tool.called')).length === 1);
   const stop = new AbortController();
   const late = (async () => {
@@ -136,10 +153,13 @@ test('two readers of one running turn see the same events, the late one from whe
     return seen;
   })();
   open.open('seen');
-  const all = (await early, await late);
+  await early;
   const seqs = (await events()).map(({ seq }) => seq);
-  assert.deepEqual(all, seqs.slice(3));
-  assert.deepEqual((await early).flatMap((item) => (item.type === 'event' ? [item.event.seq] : [])), seqs.slice(1));
+  assert.deepEqual(await late, seqs.slice(3));
+  assert.deepEqual(
+    (await early).flatMap((item) => (item.type === 'event' ? [item.event.seq] : [])),
+    seqs.slice(1),
+  );
 });
 
 test('leaving the loop cancels nothing: the turn goes on to its answer', async () => {
@@ -160,7 +180,7 @@ test('a reader that aborts while nothing happens is let go', async () => {
   const { session } = scene({ script: ['ok'] });
   await session.send('go').result;
   const stop = new AbortController();
-  const reading = Array.fromAsync(session.stream({ after: 99, signal: stop.signal }));
+  const reading = all(session.stream({ after: 99, signal: stop.signal }));
   stop.abort();
   assert.deepEqual(await reading, []);
 });
@@ -180,11 +200,14 @@ test('a reader that does not read costs at most 10,000 deltas, and still gets ev
   const items: StreamItem[] = [];
   for (let next = await slow.next(); next.done !== true; next = await slow.next()) items.push(next.value);
   assert.equal(items.filter((item) => item.type === 'delta').length, 10_000);
-  assert.deepEqual(items.flatMap((item) => (item.type === 'event' ? [item.event.seq] : [])), (await events()).map(({ seq }) => seq).slice(1));
+  assert.deepEqual(
+    items.flatMap((item) => (item.type === 'event' ? [item.event.seq] : [])),
+    (await events()).map(({ seq }) => seq).slice(1),
+  );
 });
 
 test('the stream of a run that fails to begin rejects with the failure', async () => {
   const { runtime } = scene({ script: ['ok'] });
-  await assert.rejects(Array.fromAsync(runtime.session('nobody').send('go')), { code: 'SESSION_UNKNOWN' });
-  await assert.rejects(Array.fromAsync(runtime.session('nobody').send('go').textStream), { code: 'SESSION_UNKNOWN' });
+  await assert.rejects(all(runtime.session('nobody').send('go')), { code: 'SESSION_UNKNOWN' });
+  await assert.rejects(all(runtime.session('nobody').send('go').textStream), { code: 'SESSION_UNKNOWN' });
 });

@@ -10,7 +10,8 @@ import { ANY, gate, scene, until, type Gate } from './session-scene.test.ts';
 const LOOK = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false } as const;
 const call = (name: string, input: object = {}): { name: string; input: never } => ({ name, input: input as never });
 /** What the tools' message of a request says, by call. */
-const results = (parts: readonly Part[]): unknown[] => parts.map((part) => (part.type === 'tool_result' ? [part.name, part.output, part.isError === true] : part));
+const results = (parts: readonly Part[]): unknown[] =>
+  parts.map((part) => (part.type === 'tool_result' ? [part.name, part.output, part.isError === true] : part));
 
 test('two parallel calls run at once, and their results stand in call order though the second ends first', async () => {
   const [one, two] = [gate<string>(), gate<string>()];
@@ -28,24 +29,40 @@ test('two parallel calls run at once, and their results stand in call order thou
   await until(async () => (await of('tool.returned')).length === 1);
   one.open('first');
   assert.equal((await result).text, 'done');
-  assert.deepEqual((await of('tool.returned')).map(({ data }) => data.output), ['second', 'first']);
+  assert.deepEqual(
+    (await of('tool.returned')).map(({ data }) => data.output),
+    ['second', 'first'],
+  );
   const last = model.requests[1]?.messages.at(-1);
-  assert.deepEqual(results(last?.parts ?? []), [['one', 'first', false], ['two', 'second', false]]);
+  assert.deepEqual(results(last?.parts ?? []), [
+    ['one', 'first', false],
+    ['two', 'second', false],
+  ]);
 });
 
 test('any number of calls completing in any order answers the model in call order', async () => {
-  const orders = fc.integer({ min: 1, max: 6 }).chain((count) => fc.shuffledSubarray([...Array(count).keys()], { minLength: count, maxLength: count }));
+  const orders = fc
+    .integer({ min: 1, max: 6 })
+    .chain((count) => fc.shuffledSubarray([...Array(count).keys()], { minLength: count, maxLength: count }));
   await fc.assert(
     fc.asyncProperty(orders, async (order) => {
       const gates = new Map<number, Gate<number>>(order.map((n) => [n, gate<number>()]));
       const model = scriptedModel([{ calls: order.map((_, n) => call('wait', { n })) }, 'done']);
-      const wait = tool({ name: 'wait', effect: 'read', inputSchema: ANY, execute: ({ n }) => gates.get(n as number)?.opened });
+      const wait = tool({
+        name: 'wait',
+        effect: 'read',
+        inputSchema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] },
+        execute: ({ n }) => gates.get(n)?.opened,
+      });
       const { session, of } = scene({ model, tools: [wait] });
       const { result } = session.send('go');
       await until(async () => (await of('tool.called')).length === order.length);
       for (const n of order) gates.get(n)?.open(n);
       await result;
-      assert.deepEqual(results(model.requests[1]?.messages.at(-1)?.parts ?? []), order.map((_, n) => ['wait', n, false]));
+      assert.deepEqual(
+        results(model.requests[1]?.messages.at(-1)?.parts ?? []),
+        order.map((_, n) => ['wait', n, false]),
+      );
       assert.equal(requestProblem(model.requests[1] ?? { messages: [] }), null);
     }),
     { numRuns: 20 },
@@ -61,11 +78,17 @@ test('bad arguments never reach the function and go back to the model in words i
   assert.equal(executed, 0);
   assert.deepEqual(await of('tool.called'), []);
   const told = (await of('tool.failed')).map(({ data }) => [data.why, data.message]);
-  assert.deepEqual(told.map(([why]) => why), ['bad input', 'bad input', 'bad input']);
+  assert.deepEqual(
+    told.map(([why]) => why),
+    ['bad input', 'bad input', 'bad input'],
+  );
   assert.match(String(told[0]?.[1]), /\$\.city.*string/);
   assert.match(String(told[1]?.[1]), /lacks "city"/);
   assert.match(String(told[2]?.[1]), /zoom/);
-  assert.deepEqual(results(model.requests[1]?.messages.at(-1)?.parts ?? []).map((one) => (one as unknown[])[2]), [true, true, true]);
+  assert.deepEqual(
+    results(model.requests[1]?.messages.at(-1)?.parts ?? []).map((one) => (one as unknown[])[2]),
+    [true, true, true],
+  );
 });
 
 test('arguments that are not JSON are told so, and the function is not called', async () => {
@@ -95,9 +118,10 @@ const strange: Readonly<Record<string, () => unknown>> = {
     throw new Error('no route '.repeat(5_000));
   },
   'throws something that is no error': () => {
+    // oxlint-disable-next-line typescript/only-throw-error -- that is what is tested
     throw { code: 7 } as never;
   },
-  'rejects': () => Promise.reject(new Error('later')),
+  rejects: () => Promise.reject(new Error('later')),
   'returns a circle': () => circular,
   'returns NaN': () => Number.NaN,
   'returns a function': () => () => 1,
@@ -109,7 +133,10 @@ const strange: Readonly<Record<string, () => unknown>> = {
 
 for (const [name, execute] of Object.entries(strange)) {
   test(`a tool that ${name} has exactly one outcome event, and a small one`, async () => {
-    const { session, events } = scene({ script: [{ calls: [call('odd')] }, 'done'], tools: [tool({ name: 'odd', effect: 'read', inputSchema: ANY, execute })] });
+    const { session, events } = scene({
+      script: [{ calls: [call('odd')] }, 'done'],
+      tools: [tool({ name: 'odd', effect: 'read', inputSchema: ANY, execute })],
+    });
     const { status, text } = await session.send('go').result;
     assert.deepEqual([status, text], ['answered', 'done']);
     const ended = (await events()).filter(({ type }) => type === 'tool.returned' || type === 'tool.failed' || type === 'tool.in_doubt');
@@ -142,7 +169,11 @@ test('an output above 16 KB is a blob in the log and whole in the next request',
 });
 
 test('what is above outputBytesMax is cut, says so, and the rest of the turn goes on', async () => {
-  const { session, of } = scene({ script: [{ calls: [call('big')] }, 'done'], outputBytesMax: 1024, tools: [tool({ name: 'big', effect: 'read', inputSchema: ANY, execute: () => 'ab'.repeat(5_000) })] });
+  const { session, of } = scene({
+    script: [{ calls: [call('big')] }, 'done'],
+    outputBytesMax: 1024,
+    tools: [tool({ name: 'big', effect: 'read', inputSchema: ANY, execute: () => 'ab'.repeat(5_000) })],
+  });
   await session.send('go').result;
   const [returned] = await of('tool.returned');
   assert.ok(String(returned?.data.output).length <= 1024);
@@ -150,7 +181,11 @@ test('what is above outputBytesMax is cut, says so, and the rest of the turn goe
   assert.ok((returned?.data.truncatedBytes ?? 0) > 8_000);
 });
 
-for (const [effect, type, why] of [['read', 'tool.failed', 'timeout'], ['idempotent', 'tool.failed', 'timeout'], ['irreversible', 'tool.in_doubt', 'timeout']] as const) {
+for (const [effect, type, why] of [
+  ['read', 'tool.failed', 'timeout'],
+  ['idempotent', 'tool.failed', 'timeout'],
+  ['irreversible', 'tool.in_doubt', 'timeout'],
+] as const) {
   test(`a ${effect} tool that hangs and does not hear its signal ends after timeout and grace as ${type}`, async () => {
     const { session, world, events, of } = scene({
       script: [{ calls: [call('hang')] }, 'done'],
@@ -165,7 +200,10 @@ for (const [effect, type, why] of [['read', 'tool.failed', 'timeout'], ['idempot
     const { status } = await result;
     assert.equal(status, effect === 'irreversible' ? 'waiting' : 'answered');
     const ended = (await events()).filter((event) => event.type === 'tool.failed' || event.type === 'tool.in_doubt');
-    assert.deepEqual(ended.map((event) => [event.type, event.data.why]), [[type, why]]);
+    assert.deepEqual(
+      ended.map((event) => [event.type, event.data.why]),
+      [[type, why]],
+    );
   });
 }
 
@@ -174,8 +212,12 @@ test('a tool that hears its signal ends at its timeout without the grace', async
     script: [{ calls: [call('hang')] }, 'done'],
     tools: [
       tool({
-        name: 'hang', effect: 'read', timeoutMs: 1_000, inputSchema: ANY,
-        execute: (_input, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+        name: 'hang',
+        effect: 'read',
+        timeoutMs: 1_000,
+        inputSchema: ANY,
+        execute: (_input, { signal }) =>
+          new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
       }),
     ],
   });
@@ -183,15 +225,22 @@ test('a tool that hears its signal ends at its timeout without the grace', async
   await until(async () => (await of('tool.called')).length === 1);
   await world.advance(1_000);
   assert.equal((await result).text, 'done');
-  assert.deepEqual((await of('tool.failed')).map(({ data }) => data.why), ['timeout']);
+  assert.deepEqual(
+    (await of('tool.failed')).map(({ data }) => data.why),
+    ['timeout'],
+  );
 });
 
 test('an irreversible call that throws waits in doubt, is not called again, and a person says what became of it', async () => {
-  for (const answer of [{ decision: 'returned', output: { paid: 7 } }, { decision: 'failed', message: 'the bank never saw it' }] as const) {
+  for (const answer of [
+    { decision: 'returned', output: { paid: 7 } },
+    { decision: 'failed', message: 'the bank never saw it' },
+  ] as const) {
     let executed = 0;
     const model = scriptedModel([{ calls: [call('pay')] }, 'done']);
     const pay = tool({
-      name: 'pay', inputSchema: ANY,
+      name: 'pay',
+      inputSchema: ANY,
       execute: () => {
         executed++;
         throw new Error('socket hang up');
@@ -223,14 +272,19 @@ for (const effect of ['read', 'idempotent', 'irreversible'] as const satisfies r
   test(`“not done” of a ${effect} tool is a plain failure that the model reads`, async () => {
     const model = scriptedModel([{ calls: [call('pay')] }, 'done']);
     const pay = tool({
-      name: 'pay', effect, inputSchema: ANY,
+      name: 'pay',
+      effect,
+      inputSchema: ANY,
       execute: () => {
         throw notDone('The account is empty.');
       },
     });
     const { session, of } = scene({ model, tools: [pay] });
     assert.equal((await session.send('go').result).text, 'done');
-    assert.deepEqual((await of('tool.failed')).map(({ data }) => [data.why, data.message]), [['not done', 'The account is empty.']]);
+    assert.deepEqual(
+      (await of('tool.failed')).map(({ data }) => [data.why, data.message]),
+      [['not done', 'The account is empty.']],
+    );
     assert.deepEqual(await of('tool.in_doubt'), []);
   });
 }
@@ -246,7 +300,10 @@ test('a value returned after its timeout ends the doubt, as a late outcome', asy
   assert.equal((await waiting.result).status, 'waiting');
   late.open({ paid: 7 });
   await until(async () => (await of('turn.ended')).length === 1);
-  assert.deepEqual((await of('tool.returned')).map(({ data }) => [data.by, data.output]), [['late', { paid: 7 }]]);
+  assert.deepEqual(
+    (await of('tool.returned')).map(({ data }) => [data.by, data.output]),
+    [['late', { paid: 7 }]],
+  );
   assert.deepEqual(results(model.requests[1]?.messages.at(-1)?.parts ?? []), [['pay', { paid: 7 }, false]]);
 });
 
@@ -284,13 +341,18 @@ test('of a late outcome and a person’s answer the first stands and the second 
 test('equal calls under dedupe are executed once, in one answer and in later turns', async () => {
   const executed: unknown[] = [];
   const model = scriptedModel([
-    { calls: [call('book', { seat: 1 }), call('book', { seat: 1, hint: 'again' }), call('book', { seat: 2 })] }, 'done', { calls: [call('book', { seat: 1 })] }, 'done again',
+    { calls: [call('book', { seat: 1 }), call('book', { seat: 1, hint: 'again' }), call('book', { seat: 2 })] },
+    'done',
+    { calls: [call('book', { seat: 1 })] },
+    'done again',
   ]);
   const book = tool({
-    name: 'book', inputSchema: ANY, dedupe: ({ seat }) => String(seat),
+    name: 'book',
+    inputSchema: { type: 'object', properties: { seat: { type: 'integer' }, hint: { type: 'string' } }, required: ['seat'] },
+    dedupe: ({ seat }) => String(seat),
     execute: async ({ seat }) => {
       executed.push(seat);
-      return Promise.resolve({ seat: Number(seat), ticket: executed.length });
+      return Promise.resolve({ seat, ticket: executed.length });
     },
   });
   const { session, of } = scene({ model, tools: [book] });
@@ -305,7 +367,9 @@ test('equal calls under dedupe are executed once, in one answer and in later tur
 test('a call that failed is not what dedupe repeats', async () => {
   let tries = 0;
   const book = tool({
-    name: 'book', inputSchema: ANY, dedupe: () => 'one',
+    name: 'book',
+    inputSchema: ANY,
+    dedupe: () => 'one',
     execute: () => {
       if (tries++ === 0) throw notDone('sold out');
       return 'seat';

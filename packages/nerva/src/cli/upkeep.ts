@@ -10,8 +10,8 @@ export async function verify(context: Context): Promise<ExitCode> {
   const [only] = positionals;
   const head = flags.text('head');
   if (head !== undefined && only === undefined) throw new UsageError('--head is the hash of one session: name it.', 'verify');
-  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head))
-    throw new UsageError(`--head takes the 64 hex digits of a frame's hash; "${brief(head, 80)}" came.`, 'verify');
+  if (head !== undefined && !/^[0-9a-f]{48}$/.test(head))
+    throw new UsageError(`--head takes the 48 hex digits of a frame's hash; "${brief(head, 80)}" came.`, 'verify');
   const store = await context.store('read');
   const [bad, good] = [{ count: 0 }, { count: 0 }];
   for await (const sid of only === undefined ? allSessions(store) : [only]) {

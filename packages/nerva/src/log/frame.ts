@@ -31,7 +31,7 @@ export interface Envelope {
   readonly trace: Sid;
   /** True for a fact: it was taken at whatever head there was. */
   readonly fact: boolean;
-  /** Chain over the previous frame's hash, this envelope and a salted digest of the payload: 64 hex digits. */
+  /** Chain over the previous frame's hash, this envelope and a salted digest of the payload: 48 hex digits. */
   readonly hash: string;
 }
 

@@ -72,12 +72,11 @@ export class Assembly {
     if (this.#isRefused) finish = 'content_filter';
     // Some endpoints say `stop` after tool calls.
     else if (finish === 'stop' && this.#calls.size > 0) finish = 'tool_calls';
-    return { parts, finish, usage: this.#usage, model: this.#model, meta: this.#meta };
+    return { parts, finish, usage: this.#usage, model: this.#model, ...(Object.keys(this.#meta).length === 0 ? {} : { meta: this.#meta }) };
   }
 
   #envelope(wire: Wire): readonly unknown[] {
     if (typeof wire['model'] === 'string' && wire['model'] !== '') this.#model = wire['model'];
-    if (typeof wire['id'] === 'string' && wire['id'] !== '') this.#meta['id'] = wire['id'];
     if (typeof wire['system_fingerprint'] === 'string') this.#meta['systemFingerprint'] = wire['system_fingerprint'];
     if (typeof wire['service_tier'] === 'string') this.#meta['serviceTier'] = wire['service_tier'];
     if (isObject(wire['usage'])) this.#usage = usageOf(wire['usage']);

@@ -119,7 +119,7 @@ test('an answer is read into parts, reason, usage, version and what else is wort
     finish: 'tool_calls',
     usage: { inputTokens: 82, outputTokens: 41, cachedInputTokens: 64, reasoningTokens: 0 },
     model: 'gpt-5-mini-2025-08-07',
-    meta: { id: 'chatcmpl-9aQ', serviceTier: 'default', systemFingerprint: 'fp_44709d6fcb' },
+    meta: { serviceTier: 'default', systemFingerprint: 'fp_44709d6fcb' },
   });
   const refused = await call({ body: fixture('refusal.json') });
   assert.deepEqual([refused.finish, refused.meta?.['refusal'], refused.parts[0]?.type], ['content_filter', true, 'text']);

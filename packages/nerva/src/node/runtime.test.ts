@@ -25,7 +25,10 @@ test('an agent is asked without a runtime, as often as one likes', async () => {
 test('many questions to a loose agent at once are answered each with its own answer', async () => {
   const loose = agent();
   const results = await Promise.all(Array.from({ length: 600 }, (_, index) => loose.generate(`${index}`)));
-  assert.deepEqual(results.map(({ text }) => text), results.map((_, index) => `heard ${index}`));
+  assert.deepEqual(
+    results.map(({ text }) => text),
+    results.map((_, index) => `heard ${index}`),
+  );
 });
 
 test('what a loose agent streams can be read while it comes, after its result, and twice', async () => {
@@ -39,7 +42,10 @@ test('a signal cancels a question to a loose agent', async () => {
   const loose = agent();
   assert.equal((await loose.generate('ann', { signal: AbortSignal.timeout(60_000) })).status, 'answered');
   const stopped = new AbortController();
-  const asked = createAgent({ name: 'slow', model: scriptedModel(() => (stopped.abort(), new Promise<never>(() => undefined))) }).generate('ann', { signal: stopped.signal });
+  const asked = createAgent({ name: 'slow', model: scriptedModel(() => (stopped.abort(), new Promise<never>(() => undefined))) }).generate(
+    'ann',
+    { signal: stopped.signal },
+  );
   assert.equal((await asked).status, 'cancelled');
 });
 
@@ -76,7 +82,12 @@ test('a store that was given is the giver’s to close', async () => {
 });
 
 test('a store that is no URL of ours is refused with the forms there are', async () => {
-  for (const store of ['', 'nerva.db', 'file:', 'postgres://x']) await assert.rejects(createRuntime({ store, agents: [agent()] }), { code: 'OPTION_INVALID', message: /"memory:" or "file:PATH"/ }, store);
+  for (const store of ['', 'nerva.db', 'file:', 'postgres://x'])
+    await assert.rejects(
+      createRuntime({ store, agents: [agent()] }),
+      { code: 'OPTION_INVALID', message: /"memory:" or "file:PATH"/ },
+      store,
+    );
 });
 
 function directory(t: TestContext): string {

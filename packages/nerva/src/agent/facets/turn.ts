@@ -109,7 +109,7 @@ function answered(slice: Turns, event: AgentEvent & { readonly type: 'model.answ
   const parts: readonly Part[] = event.erased === true ? [{ type: 'text', text: '[erased]' }] : event.data.parts;
   const messages = parts.length === 0 ? slice.messages : push(slice.messages, { role: 'assistant', parts, origin: 'model' });
   if (toolCalls(parts).length > 0) return inTurn({ ...slice, messages }, () => ({ phase: 'tools' }));
-  return inTurn({ ...slice, messages }, () => ({ phase: 'final', answer: { seq: event.seq, text: textOf(parts), finish: event.data.finish ?? 'other' } }));
+  return inTurn({ ...slice, messages }, () => ({ phase: 'final', answer: { seq: event.seq, text: textOf(parts), finish: event.data.finish ?? 'stop' } }));
 }
 
 function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.decided' }): Turns {
