@@ -319,7 +319,7 @@ export class Driver {
         this.#signal();
       };
       const scene: Scene = {
-        sid: this.sid, seq, state: this.state, bound: this.bound, store: this.#ports.store, world: this.#ports.world, signal: controller.signal,
+        sid: this.sid, seq, state: this.state, bound: this.bound, store: this.#ports.store, world: this.#ports.world, signal: controller.signal, abort: (reason) => controller.abort(reason),
         graceMs: this.#ports.graceMs, onDelta: this.#ports.deltas(this.sid) ?? undefined, later: (outcome) => void this.#late(outcome),
       };
       const outcome = performer(draft, scene);

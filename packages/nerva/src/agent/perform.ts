@@ -18,6 +18,8 @@ export interface Scene {
   readonly store: Store;
   readonly world: World;
   readonly signal: AbortSignal;
+  /** Aborts this effect alone. */
+  readonly abort: (reason: NervaError) => void;
   readonly graceMs: number;
   readonly onDelta: ((call: Seq, delta: Delta | 'reset') => void) | undefined;
   /** For an outcome that comes after this effect was given up. */
@@ -43,12 +45,12 @@ export const performModel: Performer = async (_intent, scene) => {
   const listen = onDelta === undefined ? {} : { onDelta: (delta: Delta) => (partial.add(delta), onDelta(call, delta)) };
   try {
     const request = await resolved(buildRequest(scene.state, bound, []), scene.store);
-    const answer = await within(deadlineMs(scene), scene, (inner) => model.call(request, { world, signal: inner, ...listen }));
+    const answer = await within(deadlineMs(scene), scene, () => model.call(request, { world, signal, ...listen }));
     return [{ type: 'model.answered', origin: 'model', data: answeredData(call, answer, bound) }];
   } catch (error) {
-    if (signal.aborted) return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial.parts() } }];
+    if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT')) return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial.parts() } }];
     if (onDelta !== undefined) onDelta(call, 'reset');
-    return [{ type: 'model.failed', data: failure(call, error) }];
+    return [{ type: 'model.failed', data: failure(call, signal.aborted ? signal.reason : error) }];
   }
 };
 
@@ -113,32 +115,25 @@ function deadlineMs({ bound, state }: Scene): number {
 
 const MODEL_MS = 600_000;
 
-/** Why a deadline's sleep ends early. One for all: an abort without a reason makes an error with a stack, once a model call. */
-const ANSWERED = new NervaError('CANCELLED', 'The call has ended; its deadline is no longer waited for.');
-
-/** Runs `call` with a signal that aborts with the scene's or at the deadline; a call that does not listen is left behind. */
-function within<T>(ms: number, { world, signal }: Scene, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const inner = new AbortController();
-  const timer = new AbortController();
+/** Makes a call that ends with the scene's signal or at the deadline, which aborts it; a call that does not listen is left behind. */
+function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const stop = (): void => cut(signal.reason);
+    if (signal.aborted) return reject(signal.reason as Error);
+    const cancel = world.clock.timer(ms, () => abort(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })));
     const end = (): void => {
-      timer.abort(ANSWERED);
+      cancel();
       signal.removeEventListener('abort', stop);
     };
-    const cut = (reason: unknown): void => {
+    const stop = (): void => {
       end();
-      reject(reason as Error);
-      inner.abort(reason);
+      reject(signal.reason as Error);
     };
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
-    world.clock.sleep(ms, { signal: timer.signal, background: true }).then(
-      () => cut(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
-      () => undefined,
+    signal.addEventListener('abort', stop);
+    const running = new Promise<T>((settle) => settle(call()));
+    running.then(
+      (value) => (end(), resolve(value)),
+      (error: unknown) => (end(), reject(error as Error)),
     );
-    const running = new Promise<T>((settle) => settle(call(inner.signal)));
-    void running.then(resolve, reject).finally(end);
   });
 }
 

@@ -23,6 +23,8 @@ export interface Clock {
    * A pending sleep never keeps the process alive by itself when `background` is true.
    */
   sleep(ms: number, options?: { readonly signal?: AbortSignal; readonly background?: boolean }): Promise<void>;
+  /** Calls `task` once after at least `ms`, unless the returned function was called before. Never keeps the process alive. Made for deadlines that hardly ever come. */
+  timer(ms: number, task: () => void): () => void;
 }
 
 /** Randomness. */

@@ -21,7 +21,7 @@ const NOW_MS = 1_445_412_450_000; // Wed, 21 Oct 2015 07:27:30 GMT
 function canned(answer: Canned, seen: HttpRequest[] = []): World {
   const pieces = typeof answer.body === 'string' ? [new TextEncoder().encode(answer.body)] : answer.body;
   return {
-    clock: { nowMs: () => NOW_MS, sleep: () => Promise.resolve() },
+    clock: { nowMs: () => NOW_MS, sleep: () => Promise.resolve(), timer: () => () => undefined },
     dice: { roll: () => 0 },
     ids: { random: () => '', next: () => '' },
     digest: () => '',

@@ -16,6 +16,7 @@ const world: World = {
       slept.push(ms);
       return Promise.resolve();
     },
+    timer: () => () => undefined,
   },
   dice: { roll: () => 0 },
   ids: { random: () => '', next: () => '' },

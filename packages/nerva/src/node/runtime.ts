@@ -1,5 +1,15 @@
 import type { World } from '../core/index.ts';
-import { createAgent as defineAgent, createRuntime as runtimeOn, type Agent, type AgentOptions, type Run, type RunResult, type Runtime, type RuntimeOptions, type Session } from '../agent/index.ts';
+import {
+  createAgent as defineAgent,
+  createRuntime as runtimeOn,
+  type Agent,
+  type AgentOptions,
+  type Run,
+  type RunResult,
+  type Runtime,
+  type RuntimeOptions,
+  type Session,
+} from '../agent/index.ts';
 import { memoryStore, type Store } from '../log/index.ts';
 import { openStore } from './open-store.ts';
 import { nodeWorld } from './world.ts';

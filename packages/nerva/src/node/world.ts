@@ -28,7 +28,7 @@ let used = POOL_BYTES;
  */
 export function nodeWorld(options: NodeWorldOptions = {}): World {
   return {
-    clock: { nowMs: Date.now, sleep },
+    clock: { nowMs: Date.now, sleep, timer },
     dice: { roll: Math.random },
     ids: { random: randomId, next: nextId },
     transport: options.transport ?? httpTransport(options.http),
@@ -52,6 +52,18 @@ function randomId(): string {
   const id = pool.toString('hex', used, used + ID_BYTES);
   used += ID_BYTES;
   return id;
+}
+
+/** Node's timers may fire up to a millisecond early, and stop at 24.8 days. */
+function timer(ms: number, task: () => void): () => void {
+  if (ms > TIMER_MS_MAX) {
+    const stop = new AbortController();
+    sleep(ms, { signal: stop.signal, background: true }).then(task, () => undefined);
+    return () => stop.abort();
+  }
+  const handle = setTimeout(task, Math.ceil(ms) + 1);
+  handle.unref();
+  return () => clearTimeout(handle);
 }
 
 /** Waits by the monotonic clock: Node's timers may fire a little early, and stop at 24.8 days. */

@@ -12,7 +12,7 @@ export function testWorld(options: { readonly seed?: number; readonly startMs?: 
   let nowMs = options.startMs ?? 1_800_000_000_000;
   let state = (options.seed ?? 1) >>> 0;
   let count = 0;
-  const sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
+  let sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
   const roll = (): number => {
     // mulberry32, Tommy Ettinger, public domain: small, seeded, good enough for tests.
     state = (state + 0x6d2b79f5) >>> 0;
@@ -32,6 +32,11 @@ export function testWorld(options: { readonly seed?: number; readonly startMs?: 
           signal?.addEventListener('abort', cancelled, { once: true });
           sleepers.push({ atMs: nowMs + ms, wake: resolve });
         }),
+      timer: (ms, task) => {
+        const sleeper = { atMs: nowMs + ms, wake: task };
+        sleepers.push(sleeper);
+        return () => (sleepers = sleepers.filter((other) => other !== sleeper));
+      },
     },
     dice: { roll },
     ids: { random: () => word() + word() + word() + word(), next: () => `t${prefix}.${(count++).toString(36)}` },

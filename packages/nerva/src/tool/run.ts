@@ -124,13 +124,13 @@ interface Bounds extends RunOptions {
 /** Waits for an asynchronous attempt, but not for ever. */
 function bounded(running: Promise<ToolOutcome>, attempt: Attempt, bounds: Bounds): Promise<ToolOutcome> {
   const { world, graceMs, onLate, parent, controller } = bounds;
-  const timer = new AbortController();
   return new Promise((resolve) => {
     let isOver = false;
     let stopped: 'timeout' | 'cancelled' | null = null;
+    let stopTimer = (): void => undefined;
     const finish = (outcome: ToolOutcome): void => {
       isOver = true;
-      timer.abort();
+      stopTimer();
       parent.removeEventListener('abort', cancel);
       resolve(outcome);
     };
@@ -143,7 +143,8 @@ function bounded(running: Promise<ToolOutcome>, attempt: Attempt, bounds: Bounds
           why === 'timeout' ? `The tool took more than ${attempt.tool.timeoutMs} ms.` : 'The call was cancelled.',
         ),
       );
-      after(world, graceMs, timer.signal, () => {
+      stopTimer();
+      stopTimer = world.clock.timer(graceMs, () => {
         if (!isOver) finish(stoppedOutcome(why, attempt, `It did not stop within ${graceMs} ms, so its end is unknown.`));
       });
     };
@@ -157,20 +158,13 @@ function bounded(running: Promise<ToolOutcome>, attempt: Attempt, bounds: Bounds
     // The tool itself may have caused the abort before it returned its promise.
     if (parent.aborted) return cancel();
     parent.addEventListener('abort', cancel, { once: true });
-    after(world, attempt.tool.timeoutMs, timer.signal, () => stop('timeout'));
+    stopTimer = world.clock.timer(attempt.tool.timeoutMs, () => stop('timeout'));
   });
 }
 
 function stoppedOutcome(why: 'timeout' | 'cancelled', { tool, isStarted }: Attempt, detail: string): ToolOutcome {
   const what = why === 'timeout' ? `${tool.name} took more than ${tool.timeoutMs} ms and was aborted.` : `${tool.name} was cancelled.`;
   return failure(why, `${what} ${detail}`, isStarted);
-}
-
-/** Calls `task` after `ms` unless `signal` aborts. A clock that fails counts as a clock that is due: a call must end. */
-function after(world: Pick<World, 'clock'>, ms: number, signal: AbortSignal, task: () => void): void {
-  void world.clock.sleep(ms, { signal, background: true }).then(task, () => {
-    if (!signal.aborted) task();
-  });
 }
 
 function failure(why: ToolFailure, message: string, started: boolean): ToolOutcome {
