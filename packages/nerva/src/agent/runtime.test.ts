@@ -211,3 +211,22 @@ test('a bug in a performer stops its session with the error, and no other', asyn
   assert.equal((await runtime.session('good', { agent: 'a' }).send('x').result).text, 'ok');
   await runtime.idle();
 });
+
+test('an outcome that comes after its session was let go disturbs neither the runtime nor the session', async () => {
+  const late = gate<string>();
+  const pay = tool({ name: 'pay', timeoutMs: 1_000, inputSchema: ANY, execute: () => late.opened });
+  const model = scriptedModel(({ messages }) => (messages.length === 1 ? { calls: [{ name: 'pay', input: {} }] } : 'done'));
+  const { session, runtime, world, of } = scene({ model, tools: [pay], runtime: { idleMax: 0, graceMs: 100 } });
+  const sent = session.send('go', { id: 'm' });
+  await until(async () => (await of('tool.called')).length === 1);
+  await world.advance(1_100);
+  assert.equal((await sent.result).status, 'waiting');
+  await runtime.idle();
+  late.open('paid');
+  await until(async () => (await of('turn.ended')).length === 1);
+  await runtime.idle();
+  assert.equal((await session.send('go', { id: 'm' }).result).text, 'done');
+  await runtime.idle();
+  assert.equal((await session.send('again').result).text, 'done');
+  await runtime.close();
+});

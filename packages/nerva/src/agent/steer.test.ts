@@ -94,6 +94,8 @@ test('an interrupt stops the model, keeps what had come, and is answered in a tu
     (await of('turn.ended')).map(({ data }) => data.why ?? ''),
     ['superseded', '', ''],
   );
+  const order = (await of('turn.started')).flatMap(({ data }) => data.takes);
+  assert.deepEqual(order, [(await one.accepted).seq, (await now.accepted).seq, (await queued.accepted).seq]);
   assert.deepEqual(
     (await of('model.interrupted')).map(({ data }) => data.parts),
     [[{ type: 'text', text: 'I begin' }]],

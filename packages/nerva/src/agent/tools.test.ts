@@ -379,3 +379,22 @@ test('a call that failed is not what dedupe repeats', async () => {
   await session.send('go').result;
   assert.deepEqual([tries, (await of('tool.returned')).map(({ data }) => data.output)], [2, ['seat']]);
 });
+
+test('doubts of several turns all stay, and each is answered by itself', async () => {
+  const pay = tool({ name: 'pay', inputSchema: ANY, execute: () => Promise.reject(new Error('lost')) });
+  const { session } = scene({ script: [{ calls: [call('pay')] }, { calls: [call('pay')] }, 'done'], tools: [pay] });
+  for (const text of ['one', 'two']) {
+    await session.send(text).result;
+    await session.cancel();
+    await session.resume().result;
+  }
+  const { pending } = await session.at();
+  assert.deepEqual(
+    pending.map(({ type }) => type),
+    ['doubt', 'doubt'],
+  );
+  for (const [n, { id }] of pending.entries()) {
+    await session.respond(id, { decision: 'returned', output: n }).accepted;
+    assert.equal((await session.at()).pending.length, 1 - n);
+  }
+});
