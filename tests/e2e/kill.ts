@@ -2,7 +2,9 @@
 import { parseArgs } from 'node:util';
 import { killRun } from '../kill/run.ts';
 
-const { values } = parseArgs({ options: { kills: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, json: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { kills: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, json: { type: 'boolean', default: false } },
+});
 const [kills, seed] = [Number(values.kills), Number(values.seed)];
 let problems = 0;
 for (const reconcile of [true, false]) {
@@ -13,7 +15,8 @@ for (const reconcile of [true, false]) {
       seed,
       reconcile,
       writer,
-      onKill: (count) => process.stderr.isTTY && process.stderr.write(`\r${writer}${reconcile ? ', reconcile' : ''}: ${count}/${share} kills `),
+      onKill: (count) =>
+        process.stderr.isTTY && process.stderr.write(`\r${writer}${reconcile ? ', reconcile' : ''}: ${count}/${share} kills `),
     });
     problems += report.problems.length;
     if (values.json) console.log(JSON.stringify({ writer, reconcile, seed, ...report }));

@@ -46,9 +46,17 @@ export function killAgent(outside: Outside, isReconciling: boolean): Agent {
     ...(isReconciling
       ? {
           reconcile: async ({ step }: { readonly step: number }, context: ToolContext) =>
-            (await outside.fence(context)) ? ({ status: 'done', output: { name: 'pay', step } } as const) : ({ status: 'not-done' } as const),
+            (await outside.fence(context))
+              ? ({ status: 'done', output: { name: 'pay', step } } as const)
+              : ({ status: 'not-done' } as const),
         }
       : {}),
   });
-  return createAgent({ name: 'killed', model, instructions: 'Go on.', tools: [effect('look', 'read'), effect('put', 'idempotent'), pay], stepsMax: 50 });
+  return createAgent({
+    name: 'killed',
+    model,
+    instructions: 'Go on.',
+    tools: [effect('look', 'read'), effect('put', 'idempotent'), pay],
+    stepsMax: 50,
+  });
 }

@@ -28,7 +28,14 @@ export async function killRun(options: KillOptions): Promise<KillReport> {
   const witness = start('witness.ts', [ledger]);
   try {
     const { url } = JSON.parse(await firstLine(witness)) as { readonly url: string };
-    const flags = ['--store', join(dir, 'nerva.db'), '--witness', url, ...(options.reconcile ? ['--reconcile'] : []), ...(options.writer === 'thread' ? ['--thread'] : [])];
+    const flags = [
+      '--store',
+      join(dir, 'nerva.db'),
+      '--witness',
+      url,
+      ...(options.reconcile ? ['--reconcile'] : []),
+      ...(options.writer === 'thread' ? ['--thread'] : []),
+    ];
     const random = dice(options.seed);
     for (let kill = 0; kill < options.kills; kill++) {
       const worker = start('worker.ts', [...flags, '--prefix', `k${kill}`]);
@@ -56,7 +63,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 /** Waits until the ledger has grown: kills fall into the work whatever the speed of the machine. */
 async function grown(ledger: string, bytes: number): Promise<void> {
   const size = (): number => statSync(ledger, { throwIfNoEntry: false })?.size ?? 0;
-  for (const from = size(); size() < from + bytes; ) await pause(1);
+  for (const from = size(); size() < from + bytes;) await pause(1);
 }
 
 function start(file: string, argv: readonly string[]): ChildProcess {

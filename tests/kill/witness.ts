@@ -46,7 +46,8 @@ const server = createServer((request, response) => {
       return answer({ done: done.has(key) });
     }
     if (request.url === '/accepted') return record({ kind: 'accepted', sid: body.sid }, () => answer({}));
-    if ((fences.get(key) ?? 0) >= (body.attempt ?? 0)) return record({ ...body, kind: 'refused' }, () => ((response.statusCode = 409), answer({})));
+    if ((fences.get(key) ?? 0) >= (body.attempt ?? 0))
+      return record({ ...body, kind: 'refused' }, () => ((response.statusCode = 409), answer({})));
     done.add(key);
     record({ ...body, kind: 'effect' }, () => answer({ ok: true }));
   });

@@ -4,7 +4,14 @@ import { createRuntime, nodeWorld } from 'nerva';
 import { killAgent, type Outside } from './agent.ts';
 
 const { values } = parseArgs({
-  options: { store: { type: 'string' }, witness: { type: 'string' }, reconcile: { type: 'boolean' }, thread: { type: 'boolean' }, finish: { type: 'boolean' }, prefix: { type: 'string' } },
+  options: {
+    store: { type: 'string' },
+    witness: { type: 'string' },
+    reconcile: { type: 'boolean' },
+    thread: { type: 'boolean' },
+    finish: { type: 'boolean' },
+    prefix: { type: 'string' },
+  },
 });
 const CONCURRENT = 20;
 const world = nodeWorld();
@@ -17,7 +24,8 @@ async function post(path: string, body: unknown): Promise<{ readonly done?: bool
 }
 
 const outside: Outside = {
-  effect: async (effect, step, { session, idempotencyKey, attempt }) => void (await post('/effect', { effect, step, sid: session.sid, key: idempotencyKey, attempt })),
+  effect: async (effect, step, { session, idempotencyKey, attempt }) =>
+    void (await post('/effect', { effect, step, sid: session.sid, key: idempotencyKey, attempt })),
   fence: async ({ idempotencyKey, attempt }) => (await post('/fence', { key: idempotencyKey, attempt })).done === true,
 };
 

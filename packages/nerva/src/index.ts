@@ -1,4 +1,14 @@
-export { type Agent, type AgentOptions, type Answer, type Pending, type Run, type RunResult, type Runtime, type Session, type StreamItem } from './agent/index.ts';
+export {
+  type Agent,
+  type AgentOptions,
+  type Answer,
+  type Pending,
+  type Run,
+  type RunResult,
+  type Runtime,
+  type Session,
+  type StreamItem,
+} from './agent/index.ts';
 export { NervaError, type ErrorCode, type Json } from './core/index.ts';
 export { openaiChat, scriptedModel, type Model } from './model/index.ts';
 export { createAgent, createRuntime, modelFromEnv, nodeWorld, openStore } from './node/index.ts';

@@ -14,18 +14,29 @@ export function refusal(state: AgentState, bound: Bound): { readonly reason: End
   const turnMs = state.nowMs - (state.turn.open?.startedMs ?? state.nowMs);
   if (budget.turnMs !== undefined && turnMs >= budget.turnMs) return over(`turnMs ${budget.turnMs}`);
   if (budget.sessionMs !== undefined && state.nowMs - startedMs >= budget.sessionMs) return over(`sessionMs ${budget.sessionMs}`);
-  if (budget.sessionStepsMax !== undefined && state.turn.steps >= budget.sessionStepsMax) return over(`sessionStepsMax ${budget.sessionStepsMax}`);
+  if (budget.sessionStepsMax !== undefined && state.turn.steps >= budget.sessionStepsMax)
+    return over(`sessionStepsMax ${budget.sessionStepsMax}`);
   const worst = reserveFor(state, bound);
   if (worst === null) return null;
-  return spent(turn, worst, { tokens: budget.turnTokensMax, usd: budget.turnUsdMax, name: 'turn' }) ?? spent(session, worst, { tokens: budget.sessionTokensMax, usd: budget.sessionUsdMax, name: 'session' });
+  return (
+    spent(turn, worst, { tokens: budget.turnTokensMax, usd: budget.turnUsdMax, name: 'turn' }) ??
+    spent(session, worst, { tokens: budget.sessionTokensMax, usd: budget.sessionUsdMax, name: 'session' })
+  );
 }
 
-function spent(tally: Tally, worst: Reserve, max: { readonly tokens: number | undefined; readonly usd: number | undefined; readonly name: string }): { readonly reason: EndReason; readonly why: string } | null {
+function spent(
+  tally: Tally,
+  worst: Reserve,
+  max: { readonly tokens: number | undefined; readonly usd: number | undefined; readonly name: string },
+): { readonly reason: EndReason; readonly why: string } | null {
   if (max.tokens !== undefined && tally.tokens + worst.tokens > max.tokens) {
     return { reason: 'budget', why: `${max.name}TokensMax ${max.tokens}: ${tally.tokens} spent, the next call may take ${worst.tokens}` };
   }
   if (max.usd !== undefined && (worst.usd === null || tally.usd + worst.usd > max.usd)) {
-    return { reason: 'budget', why: `${max.name}UsdMax ${max.usd}: ${tally.usd} spent, the next call may take ${worst.usd ?? 'an unknown sum'}` };
+    return {
+      reason: 'budget',
+      why: `${max.name}UsdMax ${max.usd}: ${tally.usd} spent, the next call may take ${worst.usd ?? 'an unknown sum'}`,
+    };
   }
   return null;
 }

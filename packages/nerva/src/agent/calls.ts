@@ -49,9 +49,12 @@ function nextOf(slot: Slot, scene: Scene): Draft | null {
       return slot.epoch === scene.epoch ? null : lost(slot, tool);
     case 'doubt':
       // Asked once by each process that drives the session; after that a person answers.
-      return tool?.reconcile !== undefined && slot.epoch !== scene.epoch ? { type: 'reconcile.called', data: { call: slot.call ?? -1 } } : null;
+      return tool?.reconcile !== undefined && slot.epoch !== scene.epoch
+        ? { type: 'reconcile.called', data: { call: slot.call ?? -1 } }
+        : null;
     case 'again':
-      if (tool === undefined) return { type: 'tool.failed', data: { call: slot.call ?? -1, why: 'unknown tool', message: unknownTool(slot, scene.bound) } };
+      if (tool === undefined)
+        return { type: 'tool.failed', data: { call: slot.call ?? -1, why: 'unknown tool', message: unknownTool(slot, scene.bound) } };
       return again(slot, 'reconcile');
     default:
       return null;
@@ -95,7 +98,8 @@ function started(slot: Slot, tool: Tool, { state, deduping }: Scene): Draft | nu
   if (text === null) return { type: 'tool.called', data: { answer: slot.asker, part: slot.part, effect: tool.effect } };
   const earlier = state.tool.deduped.get(text);
   if (earlier !== undefined) return { type: 'tool.returned', data: { answer: slot.asker, part: slot.part, output: earlier, by: 'dedupe' } };
-  const isRunning = deduping.has(text) || [...state.tool.slots, ...state.tool.doubts].some((other) => other.status !== 'done' && other.dedupe === text);
+  const isRunning =
+    deduping.has(text) || [...state.tool.slots, ...state.tool.doubts].some((other) => other.status !== 'done' && other.dedupe === text);
   if (isRunning) return null;
   deduping.add(text);
   return { type: 'tool.called', data: { answer: slot.asker, part: slot.part, effect: tool.effect, dedupe: text } };
@@ -103,8 +107,13 @@ function started(slot: Slot, tool: Tool, { state, deduping }: Scene): Draft | nu
 
 /** The process that made the call is gone. What is open is finished under the class that was recorded. */
 function lost(slot: Slot, tool: Tool | undefined): Draft {
-  if (slot.effect === 'irreversible' || slot.effect === null) return { type: 'tool.in_doubt', data: { call: slot.call ?? -1, why: 'crash' } };
-  if (tool === undefined) return { type: 'tool.failed', data: { call: slot.call ?? -1, why: 'unknown tool', message: `The tool ${slot.name} is gone; the call was cut off.` } };
+  if (slot.effect === 'irreversible' || slot.effect === null)
+    return { type: 'tool.in_doubt', data: { call: slot.call ?? -1, why: 'crash' } };
+  if (tool === undefined)
+    return {
+      type: 'tool.failed',
+      data: { call: slot.call ?? -1, why: 'unknown tool', message: `The tool ${slot.name} is gone; the call was cut off.` },
+    };
   return again(slot, 'crash');
 }
 
@@ -113,7 +122,10 @@ const again = (slot: Slot, why: 'crash' | 'reconcile'): Draft => ({
   data: { answer: slot.asker, part: slot.part, effect: slot.effect ?? 'irreversible', again: slot.call ?? -1, why },
 });
 
-const failed = (slot: Slot, why: string, message: string): Draft => ({ type: 'tool.failed', data: { answer: slot.asker, part: slot.part, why, message } });
+const failed = (slot: Slot, why: string, message: string): Draft => ({
+  type: 'tool.failed',
+  data: { answer: slot.asker, part: slot.part, why, message },
+});
 
 /** After a cancel: what has not started does not start; what runs here is awaited; what was lost is settled by its class. */
 function cancelled(slot: Slot, state: AgentState, { epoch, why }: { readonly epoch: number; readonly why: string }): Draft | null {
@@ -126,12 +138,17 @@ function cancelled(slot: Slot, state: AgentState, { epoch, why }: { readonly epo
     case 'open':
       if (slot.epoch === epoch) return null;
       if (slot.effect === 'irreversible') return { type: 'tool.in_doubt', data: { call: slot.call ?? -1, why: 'cancelled' } };
-      return { type: 'tool.failed', data: { call: slot.call ?? -1, why: 'cancelled', message: 'The turn was cancelled while this call ran.' } };
+      return {
+        type: 'tool.failed',
+        data: { call: slot.call ?? -1, why: 'cancelled', message: 'The turn was cancelled while this call ran.' },
+      };
     case 'doubt':
     case 'done':
       return null;
     default:
-      return slot.call === null ? failed(slot, 'cancelled', message) : { type: 'tool.failed', data: { call: slot.call, why: 'cancelled', message } };
+      return slot.call === null
+        ? failed(slot, 'cancelled', message)
+        : { type: 'tool.failed', data: { call: slot.call, why: 'cancelled', message } };
   }
 }
 

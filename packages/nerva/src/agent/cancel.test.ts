@@ -4,7 +4,7 @@ import { createAgent, createRuntime, outcome, type AgentOptions, type Runtime, t
 import { memoryStore, type Store } from '../log/index.ts';
 import { fromFunction } from '../policy/index.ts';
 import { conversationModel, recordingTool, requestProblem, strictModel, testWorld, type Effects } from '../testing/index.ts';
-import { effectsWitness } from '../testing/cut-effects.ts';
+import { effectsWitness } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 
 const call = (name: string): { readonly name: string; readonly input: Record<string, never> } => ({ name, input: {} });

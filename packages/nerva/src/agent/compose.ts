@@ -86,7 +86,12 @@ export function evaluate(state: AgentState, bound: Bound): Draft | Promise<Draft
   const view = viewOf(state);
   try {
     const decided = policy.evaluate(view);
-    return decided instanceof Promise ? decided.then((late) => draftOf(late, bound), (error: unknown) => thrown(policy.name, error)) : draftOf(decided, bound);
+    return decided instanceof Promise
+      ? decided.then(
+          (late) => draftOf(late, bound),
+          (error: unknown) => thrown(policy.name, error),
+        )
+      : draftOf(decided, bound);
   } catch (error) {
     return thrown(policy.name, error);
   }
@@ -110,7 +115,8 @@ function draftOf(decided: Decided | null, bound: Bound): Draft {
     const { policy, action, why, propensity } = decided;
     return { type: 'policy.decided', data: { policy, action, why, ...(propensity === undefined ? {} : { propensity }) } };
   }
-  const action: Action = agent.model === undefined ? { type: 'answer', text: 'No policy decided, and there is no model to ask.' } : { type: 'model' };
+  const action: Action =
+    agent.model === undefined ? { type: 'answer', text: 'No policy decided, and there is no model to ask.' } : { type: 'model' };
   return { type: 'policy.decided', data: { policy: agent.policy?.name ?? '', action, why: 'abstained' } };
 }
 

@@ -8,7 +8,12 @@ import type { AgentState } from './state.ts';
 /** The request that a model call made now would send; `takes` are the steering messages that join. Pure. */
 export function buildRequest(state: AgentState, bound: Bound, takes: readonly Seq[]): ModelRequest {
   const { messages } = taken(state.turn, takes, true);
-  return { instructions: bound.agent.instructions, messages: messages.shared.slice(0, messages.count), tools: bound.specs, params: bound.agent.params };
+  return {
+    instructions: bound.agent.instructions,
+    messages: messages.shared.slice(0, messages.count),
+    tools: bound.specs,
+    params: bound.agent.params,
+  };
 }
 
 /** 96 bits tell requests apart; a record for replay is no seal. */

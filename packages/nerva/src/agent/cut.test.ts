@@ -12,7 +12,7 @@ import {
   type CutScenario,
   type RecordingTool,
 } from '../testing/index.ts';
-import { effectsWitness } from '../testing/cut-effects.ts';
+import { effectsWitness } from '../testing/index.ts';
 import type { Tool } from '../tool/index.ts';
 
 async function sendAll(runtime: Runtime, sid: string, texts: readonly string[]): Promise<void> {

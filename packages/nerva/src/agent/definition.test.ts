@@ -12,8 +12,8 @@ import {
   type RecordingTool,
   type TestWorld,
 } from '../testing/index.ts';
-import { effectsWitness } from '../testing/cut-effects.ts';
-import { mortalStore } from '../testing/cut-store.ts';
+import { effectsWitness } from '../testing/index.ts';
+import { mortalStore } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 
 const call = (name: string): { readonly name: string; readonly input: Record<string, never> } => ({ name, input: {} });

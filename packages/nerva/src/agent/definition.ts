@@ -1,11 +1,26 @@
-import { canonicalJson, checkOptions, checkRange, compileSchema, NervaError, type Json, type JsonObject, type Parsed, type Schema, utf8Bytes, type World } from '../core/index.ts';
+import {
+  canonicalJson,
+  checkOptions,
+  checkRange,
+  compileSchema,
+  NervaError,
+  type Json,
+  type JsonObject,
+  type Parsed,
+  type Schema,
+  utf8Bytes,
+  type World,
+} from '../core/index.ts';
 import type { BlobRef } from '../log/index.ts';
 import type { Model, ModelParams, ToolSpec } from '../model/index.ts';
 import type { Policy } from '../policy/index.ts';
 import { toTools, type Tool, type ToolEffect, type ToolInput } from '../tool/index.ts';
 
 /** Stops a turn after the step in which it returns true. Contract: pure. */
-export type StopWhen = (turn: { readonly steps: number; readonly calls: readonly { readonly name: string; readonly output: Json }[] }) => boolean;
+export type StopWhen = (turn: {
+  readonly steps: number;
+  readonly calls: readonly { readonly name: string; readonly output: Json }[];
+}) => boolean;
 
 /** Which calls wait for a person, beside those whose tool says so. Contract: pure; throwing means yes. */
 export type ApprovalRule = (call: { readonly tool: string; readonly effect: ToolEffect; readonly input: Json }) => boolean;
@@ -61,7 +76,21 @@ export interface Agent {
   readonly outputBytesMax: number;
 }
 
-const OPTIONS = ['name', 'model', 'policy', 'instructions', 'tools', 'params', 'stepsMax', 'stopWhen', 'budget', 'approval', 'output', 'outputRetriesMax', 'outputBytesMax'] as const;
+const OPTIONS = [
+  'name',
+  'model',
+  'policy',
+  'instructions',
+  'tools',
+  'params',
+  'stepsMax',
+  'stopWhen',
+  'budget',
+  'approval',
+  'output',
+  'outputRetriesMax',
+  'outputBytesMax',
+] as const;
 const LIMITS = ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax', 'turnMs', 'sessionMs', 'sessionStepsMax'] as const;
 
 /**
@@ -72,10 +101,16 @@ export function createAgent(options: AgentOptions): Agent {
   checkOptions(options, OPTIONS, 'createAgent');
   const { name, model, policy, params = {}, budget } = options;
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,64}$/.test(name)) {
-    throw new NervaError('AGENT_INVALID', `createAgent: name must be 1–64 of A-Z a-z 0-9 _ . -, ${JSON.stringify(name) ?? 'nothing'} came.`);
+    throw new NervaError(
+      'AGENT_INVALID',
+      `createAgent: name must be 1–64 of A-Z a-z 0-9 _ . -, ${JSON.stringify(name) ?? 'nothing'} came.`,
+    );
   }
   if (model === undefined && policy === undefined) {
-    throw new NervaError('AGENT_INVALID', `createAgent: agent "${name}" has neither model nor policy, so nothing can decide. Give one of them.`);
+    throw new NervaError(
+      'AGENT_INVALID',
+      `createAgent: agent "${name}" has neither model nor policy, so nothing can decide. Give one of them.`,
+    );
   }
   checkBudget(name, budget, model, params);
   const { stopWhen = [] } = options;
@@ -106,10 +141,16 @@ function checkBudget(name: string, budget: Budget | undefined, model: Model | un
   for (const limit of LIMITS) if (budget[limit] !== undefined) checkRange(`budget.${limit}`, budget[limit], 0, Number.MAX_SAFE_INTEGER);
   const isCounted = budget.turnTokensMax ?? budget.sessionTokensMax ?? budget.turnUsdMax ?? budget.sessionUsdMax;
   if (isCounted !== undefined && model !== undefined && params.maxOutputTokens === undefined) {
-    throw new NervaError('AGENT_INVALID', `createAgent: agent "${name}" limits tokens or USD, so the worst case of a call must be known: give params.maxOutputTokens.`);
+    throw new NervaError(
+      'AGENT_INVALID',
+      `createAgent: agent "${name}" limits tokens or USD, so the worst case of a call must be known: give params.maxOutputTokens.`,
+    );
   }
   if ((budget.turnUsdMax ?? budget.sessionUsdMax) !== undefined && model !== undefined && model.price === undefined) {
-    throw new NervaError('AGENT_INVALID', `createAgent: agent "${name}" limits USD, but the price of ${model.name} is unknown. Give the model a price.`);
+    throw new NervaError(
+      'AGENT_INVALID',
+      `createAgent: agent "${name}" limits USD, but the price of ${model.name} is unknown. Give the model a price.`,
+    );
   }
 }
 

@@ -1,5 +1,15 @@
 import { assert, NervaError, type World } from '../core/index.ts';
-import { eventsOf, placed, type AppendResult, type EventDraft, type Fence, type Seq, type Sid, type Status, type Store } from '../log/index.ts';
+import {
+  eventsOf,
+  placed,
+  type AppendResult,
+  type EventDraft,
+  type Fence,
+  type Seq,
+  type Sid,
+  type Status,
+  type Store,
+} from '../log/index.ts';
 import { compose, isAskedAt, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
@@ -80,7 +90,10 @@ export class Driver {
   }
 
   /** Appends facts from outside and goes on. `id` makes it safe to repeat. @returns seq of the first of them, as it was first appended. */
-  async receive(drafts: readonly Draft[], options: { readonly id?: string; readonly by?: string } = {}): Promise<{ readonly seq: Seq; readonly repeated: boolean }> {
+  async receive(
+    drafts: readonly Draft[],
+    options: { readonly id?: string; readonly by?: string } = {},
+  ): Promise<{ readonly seq: Seq; readonly repeated: boolean }> {
     this.#receiving++;
     try {
       return await this.#receive(drafts, options.id ?? this.#ports.world.ids.next(), options.by);
@@ -95,7 +108,16 @@ export class Driver {
       this.kick();
       return { seq: 1, repeated: true };
     }
-    const result = this.state.head === 0 ? await this.#create(drafts, id, by) : await this.#append({ id, events: asDrafts(drafts), expected: 'fact', ...this.#rest(drafts), ...(by === undefined ? {} : { by }) });
+    const result =
+      this.state.head === 0
+        ? await this.#create(drafts, id, by)
+        : await this.#append({
+            id,
+            events: asDrafts(drafts),
+            expected: 'fact',
+            ...this.#rest(drafts),
+            ...(by === undefined ? {} : { by }),
+          });
     if (!result.ok) throw refused(this.sid, result);
     await this.#reached(result, asDrafts(drafts));
     this.kick();
@@ -108,7 +130,10 @@ export class Driver {
     if (this.#loop !== null || this.#fence === null) return {};
     const { facets } = this.#ports;
     const { epoch } = this.#fence;
-    const state = asDrafts(drafts).reduce((before, draft) => evolve(before, placed(draft, this.sid, before.head, before.nowMs, epoch), facets), this.state);
+    const state = asDrafts(drafts).reduce(
+      (before, draft) => evolve(before, placed(draft, this.sid, before.head, before.nowMs, epoch), facets),
+      this.state,
+    );
     const wish = decide(state, this.bound, epoch, facets);
     return wish === null || wish === 'wait' ? { then: { status: statusOf(state, false) } } : {};
   }
@@ -139,7 +164,10 @@ export class Driver {
     this.#signal();
     if (this.#loop === null) return;
     const timer = new AbortController();
-    const late = this.#ports.world.clock.sleep(graceMs, { signal: timer.signal, background: true }).then(() => this.#giveUp(), () => undefined);
+    const late = this.#ports.world.clock.sleep(graceMs, { signal: timer.signal, background: true }).then(
+      () => this.#giveUp(),
+      () => undefined,
+    );
     await this.#loop;
     timer.abort();
     await late;
@@ -148,7 +176,11 @@ export class Driver {
   /** Closes the session for good; it must be at rest. */
   async close(why: string): Promise<void> {
     const result = await this.#append({
-      id: this.#ports.world.ids.next(), events: [{ type: 'session.closed', data: { why } }], expected: this.state.head, then: { status: 'closed' }, ...(this.#fence === null ? {} : { fence: this.#fence }),
+      id: this.#ports.world.ids.next(),
+      events: [{ type: 'session.closed', data: { why } }],
+      expected: this.state.head,
+      then: { status: 'closed' },
+      ...(this.#fence === null ? {} : { fence: this.#fence }),
     });
     if (!result.ok) throw refused(this.sid, result);
     await this.#catchUp();
@@ -158,7 +190,11 @@ export class Driver {
   async release(): Promise<void> {
     if (this.#fence === null || this.isBusy || this.failure !== null) return;
     this.isReleased = true;
-    await this.#ports.store.release(this.sid, this.#fence, { expected: this.state.head, status: statusOf(this.state, this.#isUnfinished(this.state)), wakeAtMs: null });
+    await this.#ports.store.release(this.sid, this.#fence, {
+      expected: this.state.head,
+      status: statusOf(this.state, this.#isUnfinished(this.state)),
+      wakeAtMs: null,
+    });
   }
 
   /** Whether the next driver would find something to do at once: then the session stays `ready`, also when this one stops in the middle of a turn. */
@@ -174,7 +210,14 @@ export class Driver {
     const created: Draft = { type: 'session.created', data: { agent: agent.name, ...(subject === undefined ? {} : { subject }) } };
     const composed = this.#compose([created, ...drafts]);
     const then = { status: statusOf(composed.state, composed.isActing), agent: agent.name, owner: this.#ports.owner } as const;
-    const result = await this.#append({ id, events: asDrafts(composed.drafts), atMs: composed.atMs, expected: 0, then, ...(by === undefined ? {} : { by }) });
+    const result = await this.#append({
+      id,
+      events: asDrafts(composed.drafts),
+      atMs: composed.atMs,
+      expected: 0,
+      then,
+      ...(by === undefined ? {} : { by }),
+    });
     if (!result.ok || result.repeated) {
       // Somebody created it meanwhile: then this is a fact like any other.
       this.#fence ??= await this.#ports.store.takeOver(this.sid, this.#ports.owner);
@@ -224,7 +267,9 @@ export class Driver {
       events: asDrafts(composed.drafts),
       atMs: composed.atMs,
       then: { status, ...(hasOutcome ? { progress: true } : {}) },
-      ...(isDecision ? { expected: this.state.head, ...(this.#fence === null ? {} : { fence: this.#fence }) } : { expected: 'fact' as const }),
+      ...(isDecision
+        ? { expected: this.state.head, ...(this.#fence === null ? {} : { fence: this.#fence }) }
+        : { expected: 'fact' as const }),
     });
     if (!result.ok) return this.#refuse(result, facts);
     const before = this.state;
@@ -237,7 +282,12 @@ export class Driver {
   #compose(facts: readonly Draft[]): Composed {
     const { world, facets } = this.#ports;
     return compose(this.state, facts, {
-      bound: this.bound, facets, epoch: this.#fence?.epoch ?? 0, nowMs: world.clock.nowMs(), isDraining: this.#isDraining, asked: this.#ask,
+      bound: this.bound,
+      facets,
+      epoch: this.#fence?.epoch ?? 0,
+      nowMs: world.clock.nowMs(),
+      isDraining: this.#isDraining,
+      asked: this.#ask,
     });
   }
 
@@ -245,7 +295,12 @@ export class Driver {
   async #refuse(result: AppendResult & { readonly ok: false }, facts: readonly Draft[]): Promise<void> {
     if (result.why === 'closed' || result.why === 'limit') throw refused(this.sid, result);
     if (facts.length > 0) {
-      const alone = await this.#append({ id: this.#ports.world.ids.next(), events: asDrafts(facts), expected: 'fact', then: { progress: true } });
+      const alone = await this.#append({
+        id: this.#ports.world.ids.next(),
+        events: asDrafts(facts),
+        expected: 'fact',
+        then: { progress: true },
+      });
       if (!alone.ok) throw refused(this.sid, alone);
     }
     if (result.why === 'fenced') throw refused(this.sid, result);
@@ -278,7 +333,9 @@ export class Driver {
     if (result.head <= this.state.head) return;
     if (result.repeated || result.seq !== this.state.head || result.head - result.seq !== drafts.length) return this.#catchUp();
     let { state } = this;
-    drafts.forEach((draft, index) => (state = evolve(state, placed(draft, this.sid, result.seq + index, result.atMs, result.epoch), this.#ports.facets)));
+    drafts.forEach(
+      (draft, index) => (state = evolve(state, placed(draft, this.sid, result.seq + index, result.atMs, result.epoch), this.#ports.facets)),
+    );
     this.#adopt(state);
   }
 
@@ -319,8 +376,17 @@ export class Driver {
         this.#signal();
       };
       const scene: Scene = {
-        sid: this.sid, seq, state: this.state, bound: this.bound, store: this.#ports.store, world: this.#ports.world, signal: controller.signal, abort: (reason) => controller.abort(reason),
-        graceMs: this.#ports.graceMs, onDelta: this.#ports.deltas(this.sid) ?? undefined, later: (outcome) => void this.#late(outcome),
+        sid: this.sid,
+        seq,
+        state: this.state,
+        bound: this.bound,
+        store: this.#ports.store,
+        world: this.#ports.world,
+        signal: controller.signal,
+        abort: (reason) => controller.abort(reason),
+        graceMs: this.#ports.graceMs,
+        onDelta: this.#ports.deltas(this.sid) ?? undefined,
+        later: (outcome) => void this.#late(outcome),
       };
       const outcome = performer(draft, scene);
       if (outcome instanceof Promise) void outcome.then(done, (error: unknown) => this.#fail(error));
@@ -381,10 +447,19 @@ export class Driver {
 }
 
 /** Types whose data is what people and models said. */
-const PERSONAL = new Set(['message.received', 'model.answered', 'model.interrupted', 'tool.returned', 'tool.failed', 'policy.decided', 'approval.granted']);
+const PERSONAL = new Set([
+  'message.received',
+  'model.answered',
+  'model.interrupted',
+  'tool.returned',
+  'tool.failed',
+  'policy.decided',
+  'approval.granted',
+]);
 
 /** What a drain cuts off is left open, as a kill would leave it: the next driver repeats it, or finds it in doubt. */
-const isOutcome = (draft: Draft): boolean => !((draft.type === 'tool.failed' || draft.type === 'tool.in_doubt') && draft.data.why === 'cancelled');
+const isOutcome = (draft: Draft): boolean =>
+  !((draft.type === 'tool.failed' || draft.type === 'tool.in_doubt') && draft.data.why === 'cancelled');
 const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
 const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;
 
@@ -397,7 +472,17 @@ export function statusOf(state: AgentState, isActing: boolean): Status {
 
 function refused(sid: Sid, result: AppendResult & { readonly ok: false }): NervaError {
   const details = { sid, head: result.head, why: result.why };
-  if (result.why === 'closed') return new NervaError('SESSION_CLOSED', `Session ${sid} is closed at event ${result.head}. Nothing was written; fork it to go on.`, { details });
-  if (result.why === 'limit') return new NervaError('SESSION_FULL', `Session ${sid} reached its limit at event ${result.head}. Nothing was written; continue in a new session.`, { details });
-  return new NervaError('SESSION_FENCED', `Another driver took session ${sid} over. This one stops; what it had done is recorded.`, { details });
+  if (result.why === 'closed')
+    return new NervaError('SESSION_CLOSED', `Session ${sid} is closed at event ${result.head}. Nothing was written; fork it to go on.`, {
+      details,
+    });
+  if (result.why === 'limit')
+    return new NervaError(
+      'SESSION_FULL',
+      `Session ${sid} reached its limit at event ${result.head}. Nothing was written; continue in a new session.`,
+      { details },
+    );
+  return new NervaError('SESSION_FENCED', `Another driver took session ${sid} over. This one stops; what it had done is recorded.`, {
+    details,
+  });
 }

@@ -28,13 +28,49 @@ export interface EventData {
   'turn.ended': { readonly reason: EndReason; readonly why?: string; readonly output?: Json };
   'output.rejected': { readonly answer: Seq; readonly message: string };
   'model.called': { readonly digest: string; readonly takes?: readonly Seq[]; readonly reserve?: Reserve };
-  'model.answered': { readonly call: Seq; readonly parts: readonly Part[]; readonly finish?: FinishReason; readonly usage: Usage; readonly model: string | null; readonly usd?: number; readonly meta?: JsonObject };
-  'model.failed': { readonly call: Seq; readonly why: 'error' | 'lost'; readonly code?: string; readonly message?: string; readonly retry?: boolean; readonly retryAfterMs?: number };
+  'model.answered': {
+    readonly call: Seq;
+    readonly parts: readonly Part[];
+    readonly finish?: FinishReason;
+    readonly usage: Usage;
+    readonly model: string | null;
+    readonly usd?: number;
+    readonly meta?: JsonObject;
+  };
+  'model.failed': {
+    readonly call: Seq;
+    readonly why: 'error' | 'lost';
+    readonly code?: string;
+    readonly message?: string;
+    readonly retry?: boolean;
+    readonly retryAfterMs?: number;
+  };
   'model.interrupted': { readonly call: Seq; readonly parts: readonly Part[] };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
-  'tool.called': { readonly answer: Seq; readonly part: number; readonly effect: ToolEffect; readonly dedupe?: string; readonly again?: Seq; readonly why?: 'crash' | 'reconcile' };
-  'tool.returned': { readonly call?: Seq; readonly answer?: Seq; readonly part?: number; readonly output: Json; readonly truncatedBytes?: number; readonly by?: 'reconcile' | 'person' | 'late' | 'dedupe' | 'simulated' };
-  'tool.failed': { readonly call?: Seq; readonly answer?: Seq; readonly part?: number; readonly why: string; readonly message: string; readonly by?: 'reconcile' | 'person' | 'late' };
+  'tool.called': {
+    readonly answer: Seq;
+    readonly part: number;
+    readonly effect: ToolEffect;
+    readonly dedupe?: string;
+    readonly again?: Seq;
+    readonly why?: 'crash' | 'reconcile';
+  };
+  'tool.returned': {
+    readonly call?: Seq;
+    readonly answer?: Seq;
+    readonly part?: number;
+    readonly output: Json;
+    readonly truncatedBytes?: number;
+    readonly by?: 'reconcile' | 'person' | 'late' | 'dedupe' | 'simulated';
+  };
+  'tool.failed': {
+    readonly call?: Seq;
+    readonly answer?: Seq;
+    readonly part?: number;
+    readonly why: string;
+    readonly message: string;
+    readonly by?: 'reconcile' | 'person' | 'late';
+  };
   'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string };
   'reconcile.called': { readonly call: Seq };
   'reconcile.returned': { readonly call: Seq; readonly status: 'not-done' | 'unknown'; readonly message?: string };
@@ -47,10 +83,14 @@ export interface EventData {
 export type EventType = keyof EventData;
 
 /** An event of the vocabulary, its data typed. */
-export type AgentEvent = { [K in EventType]: Omit<LogEvent, 'type' | 'data'> & { readonly type: K; readonly data: EventData[K] } }[EventType];
+export type AgentEvent = {
+  [K in EventType]: Omit<LogEvent, 'type' | 'data'> & { readonly type: K; readonly data: EventData[K] };
+}[EventType];
 
 /** An event that is yet to be appended, its data typed. */
-export type Draft = { [K in EventType]: { readonly type: K; readonly data: EventData[K]; readonly origin?: Origin; readonly subject?: string } }[EventType];
+export type Draft = {
+  [K in EventType]: { readonly type: K; readonly data: EventData[K]; readonly origin?: Origin; readonly subject?: string };
+}[EventType];
 
 interface Row {
   /** A decision is appended at an expected head; a fact at whatever head there is. */
@@ -67,28 +107,106 @@ const SLOT = { answer: 'seq of the `model.answered` or `policy.decided` that ask
 
 /** The vocabulary, version 1. A test holds docs/events.md equal to it. */
 export const EVENTS: Readonly<Record<EventType, Row>> = {
-  'session.created': decision('The first event of a log.', { agent: 'name of the agent', subject: 'whose personal data the session holds; absent: nobody in particular' }),
-  'session.configured': decision('The definition changed under an open turn; comes before any effect under the new one.', { from: 'digest', to: 'digest' }),
-  'session.forked': decision('The first own event of a fork. Every call and approval open here stays the parent’s.', { parent: 'sid', at: 'seq of the last shared event', effects: 'ask, live or simulated: what happens to calls that are not `read`' }),
+  'session.created': decision('The first event of a log.', {
+    agent: 'name of the agent',
+    subject: 'whose personal data the session holds; absent: nobody in particular',
+  }),
+  'session.configured': decision('The definition changed under an open turn; comes before any effect under the new one.', {
+    from: 'digest',
+    to: 'digest',
+  }),
+  'session.forked': decision('The first own event of a fork. Every call and approval open here stays the parent’s.', {
+    parent: 'sid',
+    at: 'seq of the last shared event',
+    effects: 'ask, live or simulated: what happens to calls that are not `read`',
+  }),
   'session.closed': decision('The session takes no more input.', { why: 'for people' }),
-  'message.received': fact('person', 'Input.', { text: 'what was said; absent when JSON was sent', data: 'the JSON that was sent', deliver: 'queue (when absent), steer or interrupt' }),
+  'message.received': fact('person', 'Input.', {
+    text: 'what was said; absent when JSON was sent',
+    data: 'the JSON that was sent',
+    deliver: 'queue (when absent), steer or interrupt',
+  }),
   'cancel.requested': fact('person', 'Somebody cancels the open turn. Nothing starts after it.', { why: 'for people' }),
-  'turn.started': decision('A turn begins.', { takes: 'seqs of the messages it answers', definition: 'blob of the definition in force; its digest is the definition’s' }),
-  'turn.ended': decision('A turn ends.', { reason: 'answer, steps, cancelled, budget or error', why: 'for people; an error code for `error`', output: 'the answer as JSON, when the agent has an output schema or a policy gave one' }),
-  'output.rejected': decision('The answer does not fit the output schema; the model is told and asked again.', { answer: 'seq of the `model.answered`', message: 'what the model is told' }),
-  'model.called': decision('Intent to ask the model.', { digest: 'of the whole request, rolling over the messages: 24 hex digits', takes: 'seqs of steering messages that join here', reserve: 'worst case set aside: tokens, and USD when the price is known' }),
-  'model.answered': fact('model', 'The model’s answer.', { call: 'seq of `model.called`', parts: 'text, reasoning and tool calls', finish: 'why it stopped; absent: tool_calls where the parts have calls, else stop', usage: 'tokens; null is unknown', model: 'version that the provider reports', usd: 'cost by the price known here', meta: 'what else the provider told: log-probabilities, token ids, service tier' }),
-  'model.failed': fact('system', 'The call gave no answer.', { call: 'seq', why: 'error, or lost with the process that made it', code: 'error code', message: 'bounded excerpt', retry: 'whether the same call may succeed later', retryAfterMs: 'when the provider said so' }),
+  'turn.started': decision('A turn begins.', {
+    takes: 'seqs of the messages it answers',
+    definition: 'blob of the definition in force; its digest is the definition’s',
+  }),
+  'turn.ended': decision('A turn ends.', {
+    reason: 'answer, steps, cancelled, budget or error',
+    why: 'for people; an error code for `error`',
+    output: 'the answer as JSON, when the agent has an output schema or a policy gave one',
+  }),
+  'output.rejected': decision('The answer does not fit the output schema; the model is told and asked again.', {
+    answer: 'seq of the `model.answered`',
+    message: 'what the model is told',
+  }),
+  'model.called': decision('Intent to ask the model.', {
+    digest: 'of the whole request, rolling over the messages: 24 hex digits',
+    takes: 'seqs of steering messages that join here',
+    reserve: 'worst case set aside: tokens, and USD when the price is known',
+  }),
+  'model.answered': fact('model', 'The model’s answer.', {
+    call: 'seq of `model.called`',
+    parts: 'text, reasoning and tool calls',
+    finish: 'why it stopped; absent: tool_calls where the parts have calls, else stop',
+    usage: 'tokens; null is unknown',
+    model: 'version that the provider reports',
+    usd: 'cost by the price known here',
+    meta: 'what else the provider told: log-probabilities, token ids, service tier',
+  }),
+  'model.failed': fact('system', 'The call gave no answer.', {
+    call: 'seq',
+    why: 'error, or lost with the process that made it',
+    code: 'error code',
+    message: 'bounded excerpt',
+    retry: 'whether the same call may succeed later',
+    retryAfterMs: 'when the provider said so',
+  }),
   'model.interrupted': fact('model', 'The call was cancelled; what had come is kept.', { call: 'seq', parts: 'partial parts' }),
-  'policy.decided': fact('system', 'A policy chose the next action.', { policy: 'which one, `chain/rules#row`', action: 'answer, call or model', why: 'for people', propensity: 'probability of this action, when drawn' }),
-  'tool.called': decision('Intent to call a tool. It repeats nothing of the call itself.', { ...SLOT, effect: 'effect class at the time', dedupe: 'text under which equal calls are one', again: 'seq of the first intent, when this is a further attempt', why: 'crash or reconcile, for a further attempt' }),
-  'tool.returned': fact('tool', 'A tool gave a result.', { call: 'seq of the first `tool.called`', ...SLOT, output: 'JSON or a blob reference', truncatedBytes: 'size of the whole when only an excerpt is kept', by: 'who says so, when not the call itself' }),
-  'tool.failed': fact('tool', 'A call ended without a result, or was never made.', { call: 'seq of the first `tool.called`; absent when never made', ...SLOT, why: 'threw, timeout, cancelled, not done, bad input, bad output, unknown tool, denied, forked', message: 'bounded excerpt that the model reads', by: 'who says so, when not the call itself' }),
-  'tool.in_doubt': fact('system', 'An irreversible call ended in a way that does not tell whether it happened. A state, not an outcome.', { call: 'seq of the first `tool.called`', why: 'threw, timeout, cancelled or crash', message: 'bounded excerpt' }),
+  'policy.decided': fact('system', 'A policy chose the next action.', {
+    policy: 'which one, `chain/rules#row`',
+    action: 'answer, call or model',
+    why: 'for people',
+    propensity: 'probability of this action, when drawn',
+  }),
+  'tool.called': decision('Intent to call a tool. It repeats nothing of the call itself.', {
+    ...SLOT,
+    effect: 'effect class at the time',
+    dedupe: 'text under which equal calls are one',
+    again: 'seq of the first intent, when this is a further attempt',
+    why: 'crash or reconcile, for a further attempt',
+  }),
+  'tool.returned': fact('tool', 'A tool gave a result.', {
+    call: 'seq of the first `tool.called`',
+    ...SLOT,
+    output: 'JSON or a blob reference',
+    truncatedBytes: 'size of the whole when only an excerpt is kept',
+    by: 'who says so, when not the call itself',
+  }),
+  'tool.failed': fact('tool', 'A call ended without a result, or was never made.', {
+    call: 'seq of the first `tool.called`; absent when never made',
+    ...SLOT,
+    why: 'threw, timeout, cancelled, not done, bad input, bad output, unknown tool, denied, forked',
+    message: 'bounded excerpt that the model reads',
+    by: 'who says so, when not the call itself',
+  }),
+  'tool.in_doubt': fact('system', 'An irreversible call ended in a way that does not tell whether it happened. A state, not an outcome.', {
+    call: 'seq of the first `tool.called`',
+    why: 'threw, timeout, cancelled or crash',
+    message: 'bounded excerpt',
+  }),
   'reconcile.called': decision('Intent to ask the tool what became of a call in doubt.', { call: 'seq of the first `tool.called`' }),
-  'reconcile.returned': fact('tool', 'What the tool found, unless it was done (then `tool.returned`).', { call: 'seq', status: 'not-done (it is attempted again) or unknown', message: 'bounded excerpt' }),
+  'reconcile.returned': fact('tool', 'What the tool found, unless it was done (then `tool.returned`).', {
+    call: 'seq',
+    status: 'not-done (it is attempted again) or unknown',
+    message: 'bounded excerpt',
+  }),
   'approval.requested': decision('A call waits for a person.', { ...SLOT, digest: 'of tool, schema and input: what the person is shown' }),
-  'approval.granted': fact('person', 'A person allows the call.', { approval: 'seq of `approval.requested`', digest: 'of what was shown', answer: 'what the person answered, for tools that ask' }),
+  'approval.granted': fact('person', 'A person allows the call.', {
+    approval: 'seq of `approval.requested`',
+    digest: 'of what was shown',
+    answer: 'what the person answered, for tools that ask',
+  }),
   'approval.denied': fact('person', 'The call is not made.', { approval: 'seq of `approval.requested`', why: 'for people and the model' }),
 };
 

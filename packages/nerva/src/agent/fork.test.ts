@@ -12,7 +12,7 @@ import {
   type Effects,
   type TestWorld,
 } from '../testing/index.ts';
-import { effectsWitness } from '../testing/cut-effects.ts';
+import { effectsWitness } from '../testing/index.ts';
 import { tool, type ToolEffect } from '../tool/index.ts';
 
 const KINDS: Readonly<Record<string, ToolEffect>> = { look: 'read', put: 'idempotent', pay: 'irreversible' };

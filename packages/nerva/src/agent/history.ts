@@ -18,7 +18,11 @@ export interface View {
 }
 
 /** Folds a session up to and including `upto` (default: its end). O(events). @throws LOG_RANGE, SESSION_UNKNOWN, LOG_PRUNED */
-export async function foldAt(store: Store, sid: Sid, options: { readonly upto?: Seq; readonly facets?: readonly Facet<unknown>[] } = {}): Promise<View> {
+export async function foldAt(
+  store: Store,
+  sid: Sid,
+  options: { readonly upto?: Seq; readonly facets?: readonly Facet<unknown>[] } = {},
+): Promise<View> {
   const { state } = await fold(store, sid, reducerOf(options.facets ?? NONE), options.upto === undefined ? {} : { upto: options.upto });
   return viewOf(state);
 }

@@ -4,7 +4,11 @@ import { push } from './list.ts';
 import type { Turns } from './state.ts';
 
 /** A message in the user's place: from a person, or a note of the runtime. */
-export const userMessage = (text: string, origin: 'person' | 'system'): Message => ({ role: 'user', parts: [{ type: 'text', text }], origin });
+export const userMessage = (text: string, origin: 'person' | 'system'): Message => ({
+  role: 'user',
+  parts: [{ type: 'text', text }],
+  origin,
+});
 
 /** The messages that a model call made now would see: steering input and notes join here. */
 export function taken(slice: Turns, takes: readonly Seq[], withNotes = false): Turns {

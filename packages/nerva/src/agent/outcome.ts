@@ -53,7 +53,18 @@ export function ended(state: AgentState, last: Ended): RunResult {
 /** The result of a turn that waits. */
 export function waiting(state: AgentState): RunResult {
   const { open } = state.turn;
-  return { sid: state.sid, status: 'waiting', text: '', output: null, reason: null, why: '', finish: null, steps: open?.steps ?? 0, usage: usageOf(state), pending: pendingOf(state) };
+  return {
+    sid: state.sid,
+    status: 'waiting',
+    text: '',
+    output: null,
+    reason: null,
+    why: '',
+    finish: null,
+    steps: open?.steps ?? 0,
+    usage: usageOf(state),
+    pending: pendingOf(state),
+  };
 }
 
 function usageOf({ budget }: AgentState): Usage {
@@ -68,7 +79,8 @@ export function pendingOf({ sid, tool, approval }: AgentState): Pending[] {
     if (status === 'doubt') pending.push({ id: `${sid}:${call ?? 0}`, type: 'doubt', tool: name, input, digest: '', why });
     if (status !== 'asking') continue;
     const asked = [...approval.values()].findLast((one) => one.asker === asker && one.part === part);
-    if (asked !== undefined) pending.push({ id: `${sid}:${asked.seq}`, type: 'approval', tool: name, input, digest: asked.digest, why: 'needs approval' });
+    if (asked !== undefined)
+      pending.push({ id: `${sid}:${asked.seq}`, type: 'approval', tool: name, input, digest: asked.digest, why: 'needs approval' });
   }
   return pending;
 }
@@ -76,7 +88,10 @@ export function pendingOf({ sid, tool, approval }: AgentState): Pending[] {
 /** The outcome of a session. Ids and positions are left out: a cut run has other ones. */
 export function outcome(state: AgentState): Outcome {
   const { last } = state.turn;
-  const kept = last === null ? null : { reason: last.reason, why: last.why, text: last.text, output: last.output, finish: last.finish, steps: last.steps };
+  const kept =
+    last === null
+      ? null
+      : { reason: last.reason, why: last.why, text: last.text, output: last.output, finish: last.finish, steps: last.steps };
   return {
     messages: items(state.turn.messages).map(withoutIds),
     last: kept,

@@ -14,7 +14,8 @@ export const performTool: Performer = (intent, scene) => {
   const { answer, part } = (intent as Draft & { readonly type: 'tool.called' }).data;
   const slot = scene.state.tool.slots.find((one) => one.asker === answer && one.part === part);
   const tool = slot === undefined ? undefined : scene.bound.tools.get(slot.name);
-  if (slot === undefined || slot.call === null || tool === undefined) throw new Error(`Invariant broken: A5 an intent names a known call (${scene.sid}:${scene.seq})`);
+  if (slot === undefined || slot.call === null || tool === undefined)
+    throw new Error(`Invariant broken: A5 an intent names a known call (${scene.sid}:${scene.seq})`);
   const call = slot.call;
   const limits = {
     world: scene.world,
@@ -39,7 +40,9 @@ function drafts(slot: Slot, call: Seq, outcome: ToolOutcome, scene: Scene): read
   }
   const { output, truncatedBytes } = outcome;
   if (bytesOf(output) <= INLINE_BYTES) return [returned({ call, output, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })];
-  return blobbed(output, scene).then((ref) => [returned({ call, output: ref, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })]);
+  return blobbed(output, scene).then((ref) => [
+    returned({ call, output: ref, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) }),
+  ]);
 }
 
 const bytesOf = (value: Json): number => utf8Bytes(JSON.stringify(value));
@@ -48,7 +51,11 @@ const returned = (data: EventData['tool.returned']): Draft => ({ type: 'tool.ret
 /** Durable before the frame that names it. */
 async function blobbed(output: Json, { store, sid, state }: Scene): Promise<Json> {
   const { subject } = state.session;
-  const ref = await store.blobs.put(new TextEncoder().encode(JSON.stringify(output)), { mediaType: 'application/json', sid, ...(subject === null ? {} : { subject }) });
+  const ref = await store.blobs.put(new TextEncoder().encode(JSON.stringify(output)), {
+    mediaType: 'application/json',
+    sid,
+    ...(subject === null ? {} : { subject }),
+  });
   return { ref: ref.ref, bytes: ref.bytes, mediaType: ref.mediaType };
 }
 
@@ -57,7 +64,11 @@ function lateDraft(slot: Slot, call: Seq, late: ToolOutcome): Draft | null {
   if (late.type === 'returned') {
     const bytes = bytesOf(late.output);
     const output = bytes > INLINE_BYTES ? excerpt(JSON.stringify(late.output), INLINE_BYTES) : late.output;
-    return { type: 'tool.returned', origin: 'tool', data: { call, output, by: 'late', ...(bytes > INLINE_BYTES ? { truncatedBytes: bytes } : {}) } };
+    return {
+      type: 'tool.returned',
+      origin: 'tool',
+      data: { call, output, by: 'late', ...(bytes > INLINE_BYTES ? { truncatedBytes: bytes } : {}) },
+    };
   }
   if (late.why !== 'not done' && slot.effect === 'irreversible') return null;
   return { type: 'tool.failed', origin: 'tool', data: { call, why: late.why, message: excerpt(late.message, EXCERPT_BYTES), by: 'late' } };
@@ -68,7 +79,8 @@ export const performReconcile: Performer = async (intent, scene) => {
   const { call } = (intent as Draft & { readonly type: 'reconcile.called' }).data;
   const slot = scene.state.tool.slots.find((one) => one.call === call);
   const tool = slot === undefined ? undefined : scene.bound.tools.get(slot.name);
-  if (slot === undefined || tool?.reconcile === undefined) throw new Error(`Invariant broken: A6 a reconciliation names a call in doubt (${scene.sid}:${scene.seq})`);
+  if (slot === undefined || tool?.reconcile === undefined)
+    throw new Error(`Invariant broken: A6 a reconciliation names a call in doubt (${scene.sid}:${scene.seq})`);
   try {
     const found = await reconcile(tool, slot, contextOf(slot, call, scene), scene);
     if (found.status === 'done') {
@@ -83,10 +95,20 @@ export const performReconcile: Performer = async (intent, scene) => {
 };
 
 /** A reconciliation is a read: it runs as one, with the tool's own time limit. */
-async function reconcile(tool: Tool, slot: Slot, context: ToolContext, scene: Scene): Promise<{ readonly status: 'done'; readonly output: Json } | { readonly status: 'not-done' | 'unknown' }> {
+async function reconcile(
+  tool: Tool,
+  slot: Slot,
+  context: ToolContext,
+  scene: Scene,
+): Promise<{ readonly status: 'done'; readonly output: Json } | { readonly status: 'not-done' | 'unknown' }> {
   const asking: Tool = { ...tool, effect: 'read', execute: (input, inner) => tool.reconcile?.(input, inner) as never };
   const { parseOutput: _, ...plain } = asking;
-  const outcome = await runTool(plain, slot.input, context, { world: scene.world, outputBytesMax: scene.bound.agent.outputBytesMax, graceMs: scene.graceMs, onLate: () => undefined });
+  const outcome = await runTool(plain, slot.input, context, {
+    world: scene.world,
+    outputBytesMax: scene.bound.agent.outputBytesMax,
+    graceMs: scene.graceMs,
+    onLate: () => undefined,
+  });
   if (outcome.type === 'failed') throw new Error(`${outcome.why}: ${outcome.message}`);
   const { status, output = null } = outcome.output as { readonly status?: unknown; readonly output?: Json };
   if (status === 'done') return { status, output };
@@ -95,7 +117,10 @@ async function reconcile(tool: Tool, slot: Slot, context: ToolContext, scene: Sc
 
 function contextOf(slot: Slot, call: Seq, { sid, state, bound, store, signal }: Scene): ToolContext {
   const approval = approvalOf(state.approval, slot.asker, slot.part);
-  const granted = approval?.status === 'granted' ? { approval: { by: approval.by, ...(approval.answer === undefined ? {} : { answer: approval.answer }) } } : {};
+  const granted =
+    approval?.status === 'granted'
+      ? { approval: { by: approval.by, ...(approval.answer === undefined ? {} : { answer: approval.answer }) } }
+      : {};
   return {
     signal,
     callId: `${sid}:${call}`,

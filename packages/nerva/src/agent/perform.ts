@@ -48,7 +48,8 @@ export const performModel: Performer = async (_intent, scene) => {
     const answer = await within(deadlineMs(scene), scene, () => model.call(request, { world, signal, ...listen }));
     return [{ type: 'model.answered', origin: 'model', data: answeredData(call, answer, bound) }];
   } catch (error) {
-    if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT')) return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial.parts() } }];
+    if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT'))
+      return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial.parts() } }];
     if (onDelta !== undefined) onDelta(call, 'reset');
     return [{ type: 'model.failed', data: failure(call, signal.aborted ? signal.reason : error) }];
   }
@@ -77,8 +78,17 @@ function counted(tokens: unknown): number | null {
 
 /** A model of the user's own may give anything. @throws MODEL_GARBAGE, JSON_INVALID */
 function checked(given: ModelAnswer | null | undefined): ModelAnswer {
-  const isFine = Array.isArray(given?.parts) && typeof given.usage === 'object' && given.usage !== null && typeof given.finish === 'string' && given.parts.every(isPart);
-  if (!isFine) throw new NervaError('MODEL_GARBAGE', `The model gave no answer in the form {parts, finish, usage, model}: ${excerpt(show(given), 500)}`);
+  const isFine =
+    Array.isArray(given?.parts) &&
+    typeof given.usage === 'object' &&
+    given.usage !== null &&
+    typeof given.finish === 'string' &&
+    given.parts.every(isPart);
+  if (!isFine)
+    throw new NervaError(
+      'MODEL_GARBAGE',
+      `The model gave no answer in the form {parts, finish, usage, model}: ${excerpt(show(given), 500)}`,
+    );
   checkJson(given.parts);
   checkJson(given.usage);
   checkJson(given.meta ?? null);
@@ -87,7 +97,9 @@ function checked(given: ModelAnswer | null | undefined): ModelAnswer {
 
 function isPart(part: unknown): boolean {
   const { type, text, id, name, input } = (part ?? {}) as Readonly<Record<string, unknown>>;
-  return type === 'tool_call' ? typeof id === 'string' && typeof name === 'string' && input !== undefined : (type === 'text' || type === 'reasoning') && typeof text === 'string';
+  return type === 'tool_call'
+    ? typeof id === 'string' && typeof name === 'string' && input !== undefined
+    : (type === 'text' || type === 'reasoning') && typeof text === 'string';
 }
 
 function show(value: unknown): string {
@@ -102,7 +114,14 @@ function failure(call: Seq, error: unknown): EventData['model.failed'] {
   const message = excerpt(error instanceof Error ? error.message : show(error), EXCERPT_BYTES);
   if (!NervaError.is(error)) return { call, why: 'error', code: 'MODEL_UNAVAILABLE', message, retry: true };
   const { retryAfterMs } = error.details;
-  return { call, why: 'error', code: error.code, message, retry: error.retry, ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}) };
+  return {
+    call,
+    why: 'error',
+    code: error.code,
+    message,
+    retry: error.retry,
+    ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
+  };
 }
 
 /** A model call may take ten minutes, and no longer than what the turn has left. */
@@ -119,7 +138,9 @@ const MODEL_MS = 600_000;
 function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
-    const cancel = world.clock.timer(ms, () => abort(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })));
+    const cancel = world.clock.timer(ms, () =>
+      abort(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
+    );
     const end = (): void => {
       cancel();
       signal.removeEventListener('abort', stop);
@@ -140,21 +161,27 @@ function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Prom
 /** The request with blob references replaced by their content. Messages without any keep their identity. */
 async function resolved(request: ModelRequest, store: Store): Promise<ModelRequest> {
   if (!request.messages.some(hasBlob)) return request;
-  return { ...request, messages: await Promise.all(request.messages.map((message) => (hasBlob(message) ? inlined(message, store) : Promise.resolve(message)))) };
+  return {
+    ...request,
+    messages: await Promise.all(request.messages.map((message) => (hasBlob(message) ? inlined(message, store) : Promise.resolve(message)))),
+  };
 }
 
-const hasBlob = ({ role, parts }: Message): boolean => role === 'tool' && parts.some((part) => part.type === 'tool_result' && isBlobRef(part.output));
+const hasBlob = ({ role, parts }: Message): boolean =>
+  role === 'tool' && parts.some((part) => part.type === 'tool_result' && isBlobRef(part.output));
 const contents = new WeakMap<Message, Promise<Message>>();
 
 /** The same object each time, so that what adapters remember of a message holds. */
 function inlined(message: Message, store: Store): Promise<Message> {
   let known = contents.get(message);
   if (known === undefined) {
-    known = Promise.all(message.parts.map(async (part) => {
-      if (part.type !== 'tool_result' || !isBlobRef(part.output)) return part;
-      const text = new TextDecoder().decode(await store.blobs.get(part.output.ref));
-      return { ...part, output: JSON.parse(text) as Json };
-    })).then((parts) => ({ ...message, parts }));
+    known = Promise.all(
+      message.parts.map(async (part) => {
+        if (part.type !== 'tool_result' || !isBlobRef(part.output)) return part;
+        const text = new TextDecoder().decode(await store.blobs.get(part.output.ref));
+        return { ...part, output: JSON.parse(text) as Json };
+      }),
+    ).then((parts) => ({ ...message, parts }));
     contents.set(message, known);
     known.catch(() => contents.delete(message));
   }

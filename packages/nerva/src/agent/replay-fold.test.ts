@@ -17,7 +17,7 @@ import type { Json, JsonObject } from '../core/index.ts';
 import { eraseSubject, eventsOf, memoryStore, placed, type LogEvent } from '../log/index.ts';
 import type { Part } from '../model/index.ts';
 import { conversationModel, memoryKeys, recordingTool, strictModel, testWorld } from '../testing/index.ts';
-import { effectsWitness } from '../testing/cut-effects.ts';
+import { effectsWitness } from '../testing/index.ts';
 import { decide } from './decide.ts';
 import { bind } from './definition.ts';
 

@@ -13,7 +13,7 @@ import {
   type Effects,
   type TestWorld,
 } from '../testing/index.ts';
-import { effectsWitness } from '../testing/cut-effects.ts';
+import { effectsWitness } from '../testing/index.ts';
 import { tool, type ToolEffect } from '../tool/index.ts';
 
 const call = (name: string, input = {}): { readonly name: string; readonly input: Record<string, never> } => ({ name, input });

@@ -47,7 +47,7 @@ export async function replaySession(scene: ReplayScene): Promise<ReplayReport> {
   const { store, sid } = scene;
   const bound = bind(scene.agent, scene.world.digest);
   const replay = new Replay(sid, bound, scene.facets ?? []);
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const page = await store.read(sid, { after });
     const last = page.at(-1);
     if (last === undefined) break;
@@ -124,7 +124,8 @@ function isDecided(event: LogEvent): boolean {
 
 function isSame(event: LogEvent, decided: Draft): boolean {
   if (event.type !== decided.type) return false;
-  if (IDENTITY.has(event.type)) return canonicalJson(identityless(event.data)) === canonicalJson(identityless(decided.data as unknown as Json));
+  if (IDENTITY.has(event.type))
+    return canonicalJson(identityless(event.data)) === canonicalJson(identityless(decided.data as unknown as Json));
   return canonicalJson(event.data) === canonicalJson(decided.data as unknown as Json);
 }
 

@@ -24,12 +24,20 @@ export async function answerDraft(state: AgentState, id: EventId, answer: Answer
   if (approval === undefined) throw await unknownOrSettled(state, seq, id, store);
   if (approval.status !== 'open') throw settled(id);
   if (answer.decision === 'returned' || answer.decision === 'failed') {
-    throw new NervaError('OPTION_INVALID', `${id} is an approval; answer it with decision approve or deny, not ${answer.decision}. Nothing was written.`);
+    throw new NervaError(
+      'OPTION_INVALID',
+      `${id} is an approval; answer it with decision approve or deny, not ${answer.decision}. Nothing was written.`,
+    );
   }
   if (answer.digest !== undefined && answer.digest !== approval.digest) {
-    throw new NervaError('APPROVAL_CHANGED', `${id} asks for ${approval.digest} now, the answer is to ${answer.digest}. Look again; nothing was written.`, { details: { digest: approval.digest } });
+    throw new NervaError(
+      'APPROVAL_CHANGED',
+      `${id} asks for ${approval.digest} now, the answer is to ${answer.digest}. Look again; nothing was written.`,
+      { details: { digest: approval.digest } },
+    );
   }
-  if (answer.decision === 'deny') return { type: 'approval.denied', origin: 'person', data: { approval: seq, why: answer.why ?? 'denied' } };
+  if (answer.decision === 'deny')
+    return { type: 'approval.denied', origin: 'person', data: { approval: seq, why: answer.why ?? 'denied' } };
   const given = answer.answer === undefined ? {} : { answer: checkJson(answer.answer) };
   return { type: 'approval.granted', origin: 'person', data: { approval: seq, digest: approval.digest, ...given } };
 }
@@ -38,18 +46,32 @@ function seqOf(state: AgentState, id: EventId): Seq {
   const at = id.lastIndexOf(':');
   const seq = Number(id.slice(at + 1));
   if (id.slice(0, at) === state.sid && Number.isSafeInteger(seq) && seq >= 0) return seq;
-  throw new NervaError('APPROVAL_UNKNOWN', `${JSON.stringify(id)} is no id of session ${state.sid}; expected "${state.sid}:" and a number. Nothing was written.`, { details: { id } });
+  throw new NervaError(
+    'APPROVAL_UNKNOWN',
+    `${JSON.stringify(id)} is no id of session ${state.sid}; expected "${state.sid}:" and a number. Nothing was written.`,
+    { details: { id } },
+  );
 }
 
 // oxlint-disable-next-line max-params -- four plain values
 function doubtDraft(isOpen: boolean, call: Seq, id: EventId, answer: Answer): Draft {
   if (!isOpen) throw settled(id);
-  if (answer.decision === 'returned') return { type: 'tool.returned', origin: 'person', data: { call, output: checkJson(answer.output), by: 'person' } };
-  if (answer.decision === 'failed') return { type: 'tool.failed', origin: 'person', data: { call, why: 'not done', message: answer.message ?? 'A person found that it did not happen.', by: 'person' } };
-  throw new NervaError('OPTION_INVALID', `${id} is a call in doubt; say decision returned (with its output) or failed, not ${answer.decision}. Nothing was written.`);
+  if (answer.decision === 'returned')
+    return { type: 'tool.returned', origin: 'person', data: { call, output: checkJson(answer.output), by: 'person' } };
+  if (answer.decision === 'failed')
+    return {
+      type: 'tool.failed',
+      origin: 'person',
+      data: { call, why: 'not done', message: answer.message ?? 'A person found that it did not happen.', by: 'person' },
+    };
+  throw new NervaError(
+    'OPTION_INVALID',
+    `${id} is a call in doubt; say decision returned (with its output) or failed, not ${answer.decision}. Nothing was written.`,
+  );
 }
 
-const settled = (id: EventId): NervaError => new NervaError('APPROVAL_SETTLED', `${id} was already answered. The first answer stands; nothing was written.`, { details: { id } });
+const settled = (id: EventId): NervaError =>
+  new NervaError('APPROVAL_SETTLED', `${id} was already answered. The first answer stands; nothing was written.`, { details: { id } });
 
 /** An approval of an earlier turn is known by its event only. */
 // oxlint-disable-next-line max-params -- four plain values
@@ -57,5 +79,9 @@ async function unknownOrSettled(state: AgentState, seq: Seq, id: EventId, store:
   const frames = seq < state.head ? await store.read(state.sid, { after: seq - 1, upto: seq }) : [];
   const event = frames.flatMap(eventsOf).find((one) => one.seq === seq);
   if (event?.type === 'approval.requested' || event?.type === 'tool.called') return settled(id);
-  return new NervaError('APPROVAL_UNKNOWN', `Nothing waits under ${id}. \`nerva show ${state.sid}\` lists what does; nothing was written.`, { details: { id } });
+  return new NervaError(
+    'APPROVAL_UNKNOWN',
+    `Nothing waits under ${id}. \`nerva show ${state.sid}\` lists what does; nothing was written.`,
+    { details: { id } },
+  );
 }

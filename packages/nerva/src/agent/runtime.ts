@@ -81,7 +81,12 @@ class Engine implements Runtime {
       graceMs: checkRange('graceMs', options.graceMs ?? 5_000, 0, 600_000),
     };
     this.#facets = options.facets ?? [];
-    this.#performers = { 'model.called': performModel, 'tool.called': performTool, 'reconcile.called': performReconcile, ...options.performers };
+    this.#performers = {
+      'model.called': performModel,
+      'tool.called': performTool,
+      'reconcile.called': performReconcile,
+      ...options.performers,
+    };
     this.#owner = options.world.ids.random();
   }
 
@@ -117,11 +122,13 @@ class Engine implements Runtime {
     this.#unhint?.();
     await this.#claiming;
     const drivers = await Promise.allSettled(this.#drivers.values());
-    await Promise.all(drivers.map(async (opened) => {
-      if (opened.status === 'rejected') return;
-      await opened.value.drain(this.#limits.graceMs);
-      await opened.value.release().catch(() => undefined); // a store that is gone has released it already
-    }));
+    await Promise.all(
+      drivers.map(async (opened) => {
+        if (opened.status === 'rejected') return;
+        await opened.value.drain(this.#limits.graceMs);
+        await opened.value.release().catch(() => undefined); // a store that is gone has released it already
+      }),
+    );
     this.#drivers.clear();
     this.#resting.clear();
     this.#settle();
@@ -131,7 +138,11 @@ class Engine implements Runtime {
     const agent = this.#agents.get(name);
     if (agent !== undefined) return agent;
     const names = [...this.#agents.keys()].join(', ');
-    throw new NervaError('AGENT_UNKNOWN', `No agent "${name}" is registered here; there are: ${names === '' ? 'none' : names}. Nothing was written.`, { details: { agent: name } });
+    throw new NervaError(
+      'AGENT_UNKNOWN',
+      `No agent "${name}" is registered here; there are: ${names === '' ? 'none' : names}. Nothing was written.`,
+      { details: { agent: name } },
+    );
   }
 
   /** The definition is stored once, before the first turn that names it. */
@@ -155,9 +166,10 @@ class Engine implements Runtime {
     this.#drivers.set(sid, opening);
     opening.then(
       // Not at once: whoever asked for it takes hold first, or it would be let go unused where few may rest.
-      (driver) => this.world.defer(() => {
-        if (this.#drivers.get(sid) === opening) this.#changed(driver);
-      }),
+      (driver) =>
+        this.world.defer(() => {
+          if (this.#drivers.get(sid) === opening) this.#changed(driver);
+        }),
       () => {
         this.#drivers.delete(sid);
         this.#settle();
@@ -170,7 +182,11 @@ class Engine implements Runtime {
     const head = fence === null ? await this.store.head(sid) : 1;
     const name = head === 0 ? agent : (await this.store.info(sid)).agent;
     if (name === undefined || name === null) {
-      throw new NervaError('SESSION_UNKNOWN', `There is no session ${JSON.stringify(sid)}. Give {agent} to create it; nothing was written.`, { details: { sid } });
+      throw new NervaError(
+        'SESSION_UNKNOWN',
+        `There is no session ${JSON.stringify(sid)}. Give {agent} to create it; nothing was written.`,
+        { details: { sid } },
+      );
     }
     const ports: DriverPorts = {
       store: this.store,
@@ -254,12 +270,13 @@ class Engine implements Runtime {
     try {
       const driver = await this.#driver(sid, undefined, fence);
       driver.kick();
-      while (driver.isBusy) await new Promise<void>((resolve) => {
-        const seen = subscribe(this.#watchers, sid, () => {
-          seen();
-          resolve();
+      while (driver.isBusy)
+        await new Promise<void>((resolve) => {
+          const seen = subscribe(this.#watchers, sid, () => {
+            seen();
+            resolve();
+          });
         });
-      });
     } catch {
       // The session stays ready with one attempt more; past attemptsMax it is quarantined and `nerva sessions` shows it.
     } finally {
@@ -288,7 +305,10 @@ class Engine implements Runtime {
 function byName(agents: readonly Agent[]): ReadonlyMap<string, Agent> {
   const known = new Map<string, Agent>();
   for (const agent of agents) {
-    if (known.has(agent.name)) throw new NervaError('AGENT_INVALID', `createRuntime: two agents are named "${agent.name}". Nothing was made.`, { details: { agent: agent.name } });
+    if (known.has(agent.name))
+      throw new NervaError('AGENT_INVALID', `createRuntime: two agents are named "${agent.name}". Nothing was made.`, {
+        details: { agent: agent.name },
+      });
     known.set(agent.name, agent);
   }
   return known;

@@ -39,9 +39,18 @@ export class Session {
   send(input: string | Json, options: SendOptions = {}): Run {
     checkOptions(options, ['id', 'deliver', 'by'], 'send');
     const deliver = options.deliver ?? 'queue';
-    if (!DELIVER.includes(deliver)) throw new NervaError('OPTION_INVALID', `send: deliver must be one of ${DELIVER.join(', ')}; ${JSON.stringify(deliver)} came. Nothing was sent.`);
+    if (!DELIVER.includes(deliver))
+      throw new NervaError(
+        'OPTION_INVALID',
+        `send: deliver must be one of ${DELIVER.join(', ')}; ${JSON.stringify(deliver)} came. Nothing was sent.`,
+      );
     const content = typeof input === 'string' ? { text: input } : { data: checkJson(input) };
-    const draft: Draft = { type: 'message.received', origin: 'person', data: { ...content, ...(deliver === 'queue' ? {} : { deliver }) }, ...(this.#subject === null ? {} : { subject: this.#subject }) };
+    const draft: Draft = {
+      type: 'message.received',
+      origin: 'person',
+      data: { ...content, ...(deliver === 'queue' ? {} : { deliver }) },
+      ...(this.#subject === null ? {} : { subject: this.#subject }),
+    };
     return this.#run(async (driver) => {
       const { seq } = await driver.receive([draft], { by: options.by ?? 'user', ...(options.id === undefined ? {} : { id: options.id }) });
       return { seq, message: seq };
@@ -56,8 +65,14 @@ export class Session {
     return this.#run(async (driver) => {
       const draft = await answerDraft(driver.state, id, answer, this.#ports.store);
       const { seq } = await driver.receive([draft], { by: options.by ?? 'user' });
-      const asked = draft.type === 'approval.granted' || draft.type === 'approval.denied' ? driver.state.approval.get(draft.data.approval) : undefined;
-      if (asked !== undefined && asked.settledBy !== seq) throw new NervaError('APPROVAL_SETTLED', `${id} was answered by ${this.sid}:${asked.settledBy ?? -1} meanwhile. That answer stands.`, { details: { id } });
+      const asked =
+        draft.type === 'approval.granted' || draft.type === 'approval.denied' ? driver.state.approval.get(draft.data.approval) : undefined;
+      if (asked !== undefined && asked.settledBy !== seq)
+        throw new NervaError(
+          'APPROVAL_SETTLED',
+          `${id} was answered by ${this.sid}:${asked.settledBy ?? -1} meanwhile. That answer stands.`,
+          { details: { id } },
+        );
       return { seq, message: driver.state.turn.open?.takes[0] ?? driver.state.turn.last?.takes[0] ?? -1 };
     });
   }
@@ -65,7 +80,8 @@ export class Session {
   /** Cancels the open turn: nothing starts after this is durable, what runs is aborted, the turn ends. Queued messages stay. Does nothing without an open turn. */
   async cancel(why = 'cancelled', options: { readonly by?: string } = {}): Promise<void> {
     const driver = await this.#driver();
-    if (driver.state.turn.open !== null) await driver.receive([{ type: 'cancel.requested', origin: 'person', data: { why } }], { by: options.by ?? 'user' });
+    if (driver.state.turn.open !== null)
+      await driver.receive([{ type: 'cancel.requested', origin: 'person', data: { why } }], { by: options.by ?? 'user' });
   }
 
   /** Takes up what an earlier process left open, or a fork's open turn. */
@@ -102,7 +118,7 @@ export class Session {
 
   /** The log as frames, with their envelopes. */
   async *frames(options: { readonly after?: Seq; readonly upto?: Seq } = {}): AsyncGenerator<Frame> {
-    for (let after = options.after ?? -1; ; ) {
+    for (let after = options.after ?? -1; ;) {
       const page = await this.#ports.store.read(this.sid, { ...options, after });
       const last = page.at(-1);
       if (last === undefined) return;
@@ -127,7 +143,15 @@ export class Session {
     const sid = options.sid ?? world.ids.random();
     const forked: Draft = { type: 'session.forked', data: { parent: this.sid, at: seq, effects: options.effects ?? 'ask' } };
     const status = view.state.turn.open === null && view.state.turn.inbox.length === 0 ? 'idle' : 'waiting';
-    await store.fork({ id: world.ids.next(), sid, parent: this.sid, at: seq, events: [forked], by: options.by ?? 'user', then: { status } });
+    await store.fork({
+      id: world.ids.next(),
+      sid,
+      parent: this.sid,
+      at: seq,
+      events: [forked],
+      by: options.by ?? 'user',
+      then: { status },
+    });
     return new Session(sid, this.#ports, this.#subject);
   }
 
@@ -159,7 +183,12 @@ export class Session {
     result.catch(() => undefined);
     const items = (): AsyncIterableIterator<StreamItem> => {
       const end = result.then(() => this.#ports.store.head(this.sid));
-      return this.#stream(-1, new AbortController().signal, accepted.then(({ seq }) => seq - 1), end);
+      return this.#stream(
+        -1,
+        new AbortController().signal,
+        accepted.then(({ seq }) => seq - 1),
+        end,
+      );
     };
     return {
       accepted,
@@ -173,7 +202,15 @@ export class Session {
 
   #stream(after: Seq, signal: AbortSignal, ready: Promise<Seq | undefined>, end?: Promise<Seq>): AsyncIterableIterator<StreamItem> {
     const { store, listen } = this.#ports;
-    return streamOf({ store, sid: this.sid, after, signal, ready, listen: (listener) => listen(this.sid, listener), ...(end === undefined ? {} : { end }) });
+    return streamOf({
+      store,
+      sid: this.sid,
+      after,
+      signal,
+      ready,
+      listen: (listener) => listen(this.sid, listener),
+      ...(end === undefined ? {} : { end }),
+    });
   }
 
   async #rest(driver: Driver): Promise<void> {

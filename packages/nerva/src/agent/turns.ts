@@ -16,7 +16,8 @@ export function decideTurn(state: AgentState, bound: Bound): Wish {
   }
   if (open.cancel !== null) return end('cancelled', open.cancel.why);
   if (open.phase === 'final') return final(state, open, bound);
-  if (open.failure !== null) return end('error', open.failure.code === '' ? open.failure.message : `${open.failure.code}: ${open.failure.message}`);
+  if (open.failure !== null)
+    return end('error', open.failure.code === '' ? open.failure.message : `${open.failure.code}: ${open.failure.message}`);
   if (open.phase !== 'next' && open.phase !== 'ask') return 'wait';
   return step(state, open, bound);
 }
@@ -35,7 +36,12 @@ function final(state: AgentState, open: Turn, bound: Bound): Wish {
   const checked = bound.parseOutput(answer.text);
   if (checked.ok) return end('answer', '', checked.value);
   if (open.rejections >= outputRetriesMax) return end('error', `SCHEMA_MISMATCH: ${checked.issues}`);
-  return [{ type: 'output.rejected', data: { answer: answer.seq, message: `Your answer does not fit the required format. ${checked.issues} Answer again with JSON only.` } }];
+  return [
+    {
+      type: 'output.rejected',
+      data: { answer: answer.seq, message: `Your answer does not fit the required format. ${checked.issues} Answer again with JSON only.` },
+    },
+  ];
 }
 
 /** The next step: bounds first, then a policy or the model. */
@@ -49,7 +55,11 @@ function step(state: AgentState, open: Turn, bound: Bound): Wish {
   if (agent.policy !== undefined && open.phase !== 'ask' && takes.length === 0) return 'policy';
   if (agent.model === undefined) return end('error', 'AGENT_INVALID: the policy abstained and the agent has no model');
   const reserve = reserveFor(state, bound);
-  const data = { digest: requestDigest(state, bound, takes), ...(takes.length === 0 ? {} : { takes }), ...(reserve === null ? {} : { reserve }) };
+  const data = {
+    digest: requestDigest(state, bound, takes),
+    ...(takes.length === 0 ? {} : { takes }),
+    ...(reserve === null ? {} : { reserve }),
+  };
   return [{ type: 'model.called', data }];
 }
 

@@ -62,7 +62,10 @@ test('the hash of a frame is SHA-256 over exactly the documented bytes', () => {
     fact: true,
   } as const;
   const payload = '[{"type":"note.taken","data":{}},"salt"]';
-  const expected = sha(`["nerva-frame-1","prev","f","s",3,2,5,"inc",7,"0.1.0","user:ada","red","s:1","root",true,"${sha(payload)}"]`).slice(0, 48);
+  const expected = sha(`["nerva-frame-1","prev","f","s",3,2,5,"inc",7,"0.1.0","user:ada","red","s:1","root",true,"${sha(payload)}"]`).slice(
+    0,
+    48,
+  );
   assert.equal(frameHash(world, 'prev', open, payload), expected);
   assert.equal(frameHash(world, 'prev', open, sha(payload)), expected, 'its digest stands for a payload that is gone');
 });

@@ -37,10 +37,7 @@ test('the stored text is readable, leaves out defaults and ends with its salt', 
     { type: 'a.b', v: 1, origin: 'system', critical: false, data: { n: 1 } },
     { type: 'a.b', v: 2, origin: 'person', critical: true, subject: 'ada', data: {} },
   ];
-  assert.equal(
-    encodeEvents(events, 'abc'),
-    '[{"a.b":{"n":1}},{"a.b":{},"v":2,"critical":true,"origin":"person","subject":"ada"},"abc"]',
-  );
+  assert.equal(encodeEvents(events, 'abc'), '[{"a.b":{"n":1}},{"a.b":{},"v":2,"critical":true,"origin":"person","subject":"ada"},"abc"]');
 });
 
 test('sealed data is not in the stored text, and without its key the event is an erased shell', () => {

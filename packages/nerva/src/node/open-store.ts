@@ -11,7 +11,10 @@ import { openSqlite, type SqliteOptions } from './sqlite/index.ts';
 export async function openStore(url: string, options: { readonly world: World } & Omit<SqliteOptions, 'world'>): Promise<Store> {
   if (url === 'memory:') return memoryStore({ world: options.world });
   if (!url.startsWith('file:') || url.length === 'file:'.length) {
-    throw new NervaError('OPTION_INVALID', `A store is "memory:" or "file:PATH", e.g. file:.nerva/nerva.db; ${JSON.stringify(url)} came. Nothing was opened.`);
+    throw new NervaError(
+      'OPTION_INVALID',
+      `A store is "memory:" or "file:PATH", e.g. file:.nerva/nerva.db; ${JSON.stringify(url)} came. Nothing was opened.`,
+    );
   }
   const path = url.slice('file:'.length).replace(/^\/\/(?=\/)/, '');
   if (options.readOnly !== true) makeFolder(dirname(path));
@@ -22,6 +25,10 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
   } catch (cause) {
-    throw new NervaError('STORE_READONLY', `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}. Nothing was opened.`, { cause });
+    throw new NervaError(
+      'STORE_READONLY',
+      `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}. Nothing was opened.`,
+      { cause },
+    );
   }
 }

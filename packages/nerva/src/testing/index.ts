@@ -5,6 +5,7 @@ export { storeContract } from './store.contract.ts';
 export type { MakeStore, StoreHarness } from './store-harness.ts';
 export { projectionRowsContract } from './projection-rows.contract.ts';
 export { cutAtEveryStep, type Cut, type CutReport, type CutScenario } from './cut.ts';
-export type { Effects, Execution } from './cut-effects.ts';
+export { effectsWitness, type Effects, type Execution } from './cut-effects.ts';
+export { mortalStore } from './cut-store.ts';
 export { conversationModel, requestProblem, strictModel } from './scenario.ts';
 export { recordingTool, type RecordingTool } from './scenario-tools.ts';

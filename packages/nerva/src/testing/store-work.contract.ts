@@ -30,7 +30,13 @@ export function workLaws(law: Law): void {
   });
 
   law('a session born with its driver is not handed out until it is released', async ({ store }) => {
-    const born = await store.append({ id: '1', sid: 'a', expected: 0, events: [{ type: 'a.b', data: {} }], then: { status: 'ready', owner: 'me' } });
+    const born = await store.append({
+      id: '1',
+      sid: 'a',
+      expected: 0,
+      events: [{ type: 'a.b', data: {} }],
+      then: { status: 'ready', owner: 'me' },
+    });
     assert.deepEqual(await sidsOf(claimOf(store)), []);
     assert.ok(born.ok);
     assert.equal(await store.release('a', { epoch: born.epoch }, { expected: 1, status: 'ready', wakeAtMs: null }), true);

@@ -20,7 +20,10 @@ export function testWorld(options: { readonly seed?: number; readonly startMs?: 
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
-  const word = (): string => Math.floor(roll() * 0x1_0000_0000).toString(16).padStart(8, '0');
+  const word = (): string =>
+    Math.floor(roll() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, '0');
   const prefix = (options.seed ?? 1).toString(36);
   return {
     clock: {

@@ -52,7 +52,10 @@ function answered(slice: Budgets, event: AgentEvent & { readonly type: 'model.an
 }
 
 const add = (a: Tally, b: Tally): Tally => ({
-  tokens: a.tokens + b.tokens, usd: a.usd + b.usd, inputTokens: a.inputTokens + b.inputTokens, outputTokens: a.outputTokens + b.outputTokens,
+  tokens: a.tokens + b.tokens,
+  usd: a.usd + b.usd,
+  inputTokens: a.inputTokens + b.inputTokens,
+  outputTokens: a.outputTokens + b.outputTokens,
   unknown: a.unknown + b.unknown,
 });
 

@@ -11,11 +11,17 @@ export const modelFacet: Facet<ModelCalls> & { readonly name: 'model' } = {
     const event = known(raw);
     switch (event?.type) {
       case 'model.called':
-        return { open: { seq: raw.seq, epoch: raw.epoch, digest: event.data.digest, reserve: event.data.reserve ?? null }, settledBy: null, count: slice.count + 1 };
+        return {
+          open: { seq: raw.seq, epoch: raw.epoch, digest: event.data.digest, reserve: event.data.reserve ?? null },
+          settledBy: null,
+          count: slice.count + 1,
+        };
       case 'model.answered':
       case 'model.failed':
       case 'model.interrupted':
-        return slice.open !== null && (raw.erased === true || event.data.call === slice.open.seq) ? { ...slice, open: null, settledBy: raw.seq } : slice;
+        return slice.open !== null && (raw.erased === true || event.data.call === slice.open.seq)
+          ? { ...slice, open: null, settledBy: raw.seq }
+          : slice;
       case 'session.forked':
         return slice.open === null ? slice : { ...slice, open: null };
       default:

@@ -9,8 +9,19 @@ export const toolFacet: Facet<Calls> & { readonly name: 'tool' } = {
   name: 'tool',
   version: 1,
   types: [
-    'model.answered', 'policy.decided', 'approval.requested', 'approval.granted', 'approval.denied', 'tool.called', 'tool.returned',
-    'tool.failed', 'tool.in_doubt', 'reconcile.called', 'reconcile.returned', 'session.forked', 'turn.ended',
+    'model.answered',
+    'policy.decided',
+    'approval.requested',
+    'approval.granted',
+    'approval.denied',
+    'tool.called',
+    'tool.returned',
+    'tool.failed',
+    'tool.in_doubt',
+    'reconcile.called',
+    'reconcile.returned',
+    'session.forked',
+    'turn.ended',
   ],
   initial: { slots: [], doubts: [], resolvedBy: -1, ended: [], deduped: new Map(), count: 0 },
   evolve(slice, raw, state) {
@@ -23,7 +34,11 @@ export const toolFacet: Facet<Calls> & { readonly name: 'tool' } = {
         // An opinion of a driver that was fenced may come too late: then it is not followed.
         return state.turn.open?.phase === 'next' ? { ...slice, slots: proposals(event) } : slice;
       case 'approval.requested':
-        return changed(slice, (slot) => at(slot, event.data), () => ({ status: 'asking' }));
+        return changed(
+          slice,
+          (slot) => at(slot, event.data),
+          () => ({ status: 'asking' }),
+        );
       case 'approval.granted':
       case 'approval.denied': {
         const approval = state.approval.get(event.data.approval);
@@ -34,7 +49,12 @@ export const toolFacet: Facet<Calls> & { readonly name: 'tool' } = {
       case 'session.forked':
         return { ...slice, slots: slice.slots.map(detached), doubts: [] };
       case 'turn.ended':
-        return { ...slice, slots: [], ended: slice.slots, doubts: [...slice.doubts, ...slice.slots.filter((slot) => slot.status === 'doubt')] };
+        return {
+          ...slice,
+          slots: [],
+          ended: slice.slots,
+          doubts: [...slice.doubts, ...slice.slots.filter((slot) => slot.status === 'doubt')],
+        };
       default:
         return evolveCall(slice, event, raw);
     }
@@ -51,26 +71,42 @@ function evolveCall(slice: Calls, event: AgentEvent, raw: LogEvent): Calls {
     case 'tool.failed':
       return settled(slice, event, raw);
     case 'tool.in_doubt':
-      return changed(slice, (slot) => slot.call === event.data.call && slot.status === 'open', () => ({ status: 'doubt', why: event.data.why, epoch: -1 }));
+      return changed(
+        slice,
+        (slot) => slot.call === event.data.call && slot.status === 'open',
+        () => ({ status: 'doubt', why: event.data.why, epoch: -1 }),
+      );
     case 'reconcile.called':
-      return changed(slice, (slot) => slot.call === event.data.call && slot.status === 'doubt', () => ({ epoch: raw.epoch }));
+      return changed(
+        slice,
+        (slot) => slot.call === event.data.call && slot.status === 'doubt',
+        () => ({ epoch: raw.epoch }),
+      );
     case 'reconcile.returned':
       if (event.data.status !== 'not-done') return slice;
-      return changed(slice, (slot) => slot.call === event.data.call && slot.status === 'doubt', () => ({ status: 'again' }));
+      return changed(
+        slice,
+        (slot) => slot.call === event.data.call && slot.status === 'doubt',
+        () => ({ status: 'again' }),
+      );
     default:
       return slice;
   }
 }
 
 function called(slice: Calls, data: EventData['tool.called'], raw: LogEvent): Calls {
-  const next = changed(slice, (slot) => at(slot, data) && slot.status !== 'done', (slot) => ({
-    status: 'open',
-    call: slot.call ?? raw.seq,
-    epoch: raw.epoch,
-    attempt: slot.attempt + 1,
-    effect: slot.effect ?? data.effect,
-    dedupe: data.dedupe ?? slot.dedupe,
-  }));
+  const next = changed(
+    slice,
+    (slot) => at(slot, data) && slot.status !== 'done',
+    (slot) => ({
+      status: 'open',
+      call: slot.call ?? raw.seq,
+      epoch: raw.epoch,
+      attempt: slot.attempt + 1,
+      effect: slot.effect ?? data.effect,
+      dedupe: data.dedupe ?? slot.dedupe,
+    }),
+  );
   return data.again === undefined ? { ...next, count: next.count + 1 } : next;
 }
 
@@ -78,21 +114,34 @@ function settled(slice: Calls, event: AgentEvent & { readonly type: 'tool.return
   const { data } = event;
   const firstOpen = raw.erased === true ? slice.slots.find((slot) => slot.status !== 'done') : undefined;
   const isIt = (slot: Slot): boolean =>
-    slot.status !== 'done' && (slot === firstOpen || (data.call === undefined ? slot.asker === data.answer && slot.part === data.part : slot.call === data.call));
-  const outcome = event.type === 'tool.returned'
-    ? { status: 'done', output: raw.erased === true ? '[erased]' : event.data.output, isError: false } as const
-    : { status: 'done', output: event.data.message, isError: true, why: event.data.why } as const;
+    slot.status !== 'done' &&
+    (slot === firstOpen || (data.call === undefined ? slot.asker === data.answer && slot.part === data.part : slot.call === data.call));
+  const outcome =
+    event.type === 'tool.returned'
+      ? ({ status: 'done', output: raw.erased === true ? '[erased]' : event.data.output, isError: false } as const)
+      : ({ status: 'done', output: event.data.message, isError: true, why: event.data.why } as const);
   const slot = slice.slots.find(isIt);
   const next = changed(slice, isIt, () => outcome);
   const isDoubt = slice.doubts.some(isIt);
   const doubts = isDoubt ? slice.doubts.filter((doubt) => !isIt(doubt)) : slice.doubts;
   const isKept = slot !== undefined && slot.dedupe !== null && !outcome.isError;
-  return { ...next, doubts, resolvedBy: isDoubt ? raw.seq : slice.resolvedBy, deduped: isKept ? new Map(slice.deduped).set(slot.dedupe, outcome.output) : slice.deduped };
+  return {
+    ...next,
+    doubts,
+    resolvedBy: isDoubt ? raw.seq : slice.resolvedBy,
+    deduped: isKept ? new Map(slice.deduped).set(slot.dedupe, outcome.output) : slice.deduped,
+  };
 }
 
 const granted = (): Partial<Slot> => ({ status: 'granted' });
-const denied = (why: string) => (): Partial<Slot> => ({ status: 'done', isError: true, why: 'denied', output: `A person did not allow this call: ${why}` });
-const at = (slot: Slot, data: { readonly answer: Seq; readonly part: number }): boolean => slot.asker === data.answer && slot.part === data.part;
+const denied = (why: string) => (): Partial<Slot> => ({
+  status: 'done',
+  isError: true,
+  why: 'denied',
+  output: `A person did not allow this call: ${why}`,
+});
+const at = (slot: Slot, data: { readonly answer: Seq; readonly part: number }): boolean =>
+  slot.asker === data.answer && slot.part === data.part;
 
 /** An open call stays the parent's: reads are proposed anew, the rest is closed as `forked`. What was never called is proposed anew. */
 function detached(slot: Slot): Slot {
@@ -109,12 +158,38 @@ function changed(slice: Calls, isIt: (slot: Slot) => boolean, change: (slot: Slo
   return { ...slice, slots };
 }
 
-const NEW = { status: 'proposed', call: null, epoch: -1, attempt: 0, effect: null, dedupe: null, output: null, isError: false, why: '' } as const;
+const NEW = {
+  status: 'proposed',
+  call: null,
+  epoch: -1,
+  attempt: 0,
+  effect: null,
+  dedupe: null,
+  output: null,
+  isError: false,
+  why: '',
+} as const;
 
 function proposals(event: AgentEvent & { readonly type: 'model.answered' | 'policy.decided' }): Slot[] {
   if (event.type === 'model.answered') {
-    return toolCalls(event.data.parts ?? []).map(({ id, name, input, malformed }, part) => ({ ...NEW, asker: event.seq, part, id, name, input, malformed: malformed === true }));
+    return toolCalls(event.data.parts ?? []).map(({ id, name, input, malformed }, part) => ({
+      ...NEW,
+      asker: event.seq,
+      part,
+      id,
+      name,
+      input,
+      malformed: malformed === true,
+    }));
   }
   if (event.erased === true || event.data.action.type !== 'call') return [];
-  return event.data.action.calls.map(({ tool, input }, part) => ({ ...NEW, asker: event.seq, part, id: `${event.seq}.${part}`, name: tool, input, malformed: false }));
+  return event.data.action.calls.map(({ tool, input }, part) => ({
+    ...NEW,
+    asker: event.seq,
+    part,
+    id: `${event.seq}.${part}`,
+    name: tool,
+    input,
+    malformed: false,
+  }));
 }

@@ -15,8 +15,20 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
   name: 'turn',
   version: 1,
   types: [
-    'message.received', 'cancel.requested', 'turn.started', 'turn.ended', 'output.rejected', 'model.called', 'model.answered', 'model.failed', 'model.interrupted',
-    'policy.decided', 'approval.denied', 'tool.returned', 'tool.failed', 'session.forked',
+    'message.received',
+    'cancel.requested',
+    'turn.started',
+    'turn.ended',
+    'output.rejected',
+    'model.called',
+    'model.answered',
+    'model.failed',
+    'model.interrupted',
+    'policy.decided',
+    'approval.denied',
+    'tool.returned',
+    'tool.failed',
+    'session.forked',
   ],
   initial: { messages: listOf([]), inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 },
   evolve(slice, raw, state) {
@@ -61,8 +73,17 @@ function started(slice: Turns, event: AgentEvent & { readonly type: 'turn.starte
   const { takes } = event.data;
   const first = slice.inbox.find(({ seq }) => takes.includes(seq));
   const open: Turn = {
-    seq: event.seq, takes, startedMs: event.atMs, input: { text: first?.text ?? '', data: first?.data ?? null }, phase: 'next', steps: 0, rejections: 0,
-    cancel: null, failure: null, answer: null, calls: [],
+    seq: event.seq,
+    takes,
+    startedMs: event.atMs,
+    input: { text: first?.text ?? '', data: first?.data ?? null },
+    phase: 'next',
+    steps: 0,
+    rejections: 0,
+    cancel: null,
+    failure: null,
+    answer: null,
+    calls: [],
   };
   return { ...taken(slice, takes), open, count: slice.count + 1 };
 }
@@ -72,7 +93,12 @@ function stepped(slice: Turns, event: AgentEvent, state: AgentState): Turns {
   switch (event.type) {
     case 'model.called': {
       const next = taken(slice, event.data.takes ?? [], true);
-      return inTurn({ ...next, steps: next.steps + 1 }, (turn) => ({ phase: 'model', steps: turn.steps + 1, answer: null, takes: [...turn.takes, ...(event.data.takes ?? [])] }));
+      return inTurn({ ...next, steps: next.steps + 1 }, (turn) => ({
+        phase: 'model',
+        steps: turn.steps + 1,
+        answer: null,
+        takes: [...turn.takes, ...(event.data.takes ?? [])],
+      }));
     }
     case 'model.answered':
       return isOutcome(event, state) ? answered(slice, event) : slice;
@@ -82,8 +108,10 @@ function stepped(slice: Turns, event: AgentEvent, state: AgentState): Turns {
       return inTurn(slice, () => ({ phase: 'next', failure: { code: event.data.code ?? '', message: event.data.message ?? '' } }));
     case 'model.interrupted': {
       if (!isOutcome(event, state)) return slice;
-      const text: readonly Part[] = event.erased === true ? [] : event.data.parts.filter((part) => part.type === 'text' && part.text !== '');
-      const kept = text.length === 0 ? slice : { ...slice, messages: push(slice.messages, { role: 'assistant', parts: text, origin: 'model' }) };
+      const text: readonly Part[] =
+        event.erased === true ? [] : event.data.parts.filter((part) => part.type === 'text' && part.text !== '');
+      const kept =
+        text.length === 0 ? slice : { ...slice, messages: push(slice.messages, { role: 'assistant', parts: text, origin: 'model' }) };
       return inTurn(kept, () => ({ phase: 'next' }));
     }
     case 'policy.decided':
@@ -109,7 +137,10 @@ function answered(slice: Turns, event: AgentEvent & { readonly type: 'model.answ
   const parts: readonly Part[] = event.erased === true ? [{ type: 'text', text: '[erased]' }] : event.data.parts;
   const messages = parts.length === 0 ? slice.messages : push(slice.messages, { role: 'assistant', parts, origin: 'model' });
   if (toolCalls(parts).length > 0) return inTurn({ ...slice, messages }, () => ({ phase: 'tools' }));
-  return inTurn({ ...slice, messages }, () => ({ phase: 'final', answer: { seq: event.seq, text: textOf(parts), finish: event.data.finish ?? 'stop' } }));
+  return inTurn({ ...slice, messages }, () => ({
+    phase: 'final',
+    answer: { seq: event.seq, text: textOf(parts), finish: event.data.finish ?? 'stop' },
+  }));
 }
 
 function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.decided' }): Turns {
@@ -117,7 +148,12 @@ function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.deci
   const steps = slice.steps + 1;
   if (action.type === 'model') return inTurn({ ...slice, steps }, () => ({ phase: 'ask' }));
   if (action.type === 'call') {
-    const parts = action.calls.map(({ tool, input }, index): Part => ({ type: 'tool_call', id: `${event.seq}.${index}`, name: tool, input }));
+    const parts = action.calls.map(({ tool, input }, index): Part => ({
+      type: 'tool_call',
+      id: `${event.seq}.${index}`,
+      name: tool,
+      input,
+    }));
     const messages = push(slice.messages, { role: 'assistant', parts, origin: 'system' });
     return inTurn({ ...slice, steps, messages }, (turn) => ({ phase: 'tools', steps: turn.steps + 1 }));
   }
@@ -128,12 +164,19 @@ function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.deci
 }
 
 /** When the last call of the step has its outcome, all results join the conversation in call order (T1, T2). */
-function outcome(slice: Turns, event: AgentEvent & { readonly type: 'tool.returned' | 'tool.failed' | 'approval.denied' }, state: AgentState): Turns {
+function outcome(
+  slice: Turns,
+  event: AgentEvent & { readonly type: 'tool.returned' | 'tool.failed' | 'approval.denied' },
+  state: AgentState,
+): Turns {
   const { slots } = state.tool;
   if (event.type !== 'approval.denied' && state.tool.resolvedBy === event.seq) return noted(slice, event.data);
   if (slice.open?.phase !== 'tools' || slots.length === 0 || slots.some((slot) => slot.status !== 'done')) return slice;
   const calls = slots.map(({ name, input, output, isError }): DoneCall => ({ name, input, output, isError }));
-  return inTurn({ ...slice, messages: push(slice.messages, results(slots)) }, (turn) => ({ phase: 'next', calls: [...turn.calls, ...calls] }));
+  return inTurn({ ...slice, messages: push(slice.messages, results(slots)) }, (turn) => ({
+    phase: 'next',
+    calls: [...turn.calls, ...calls],
+  }));
 }
 
 function noted(slice: Turns, data: EventData['tool.returned'] | EventData['tool.failed']): Turns {
@@ -160,8 +203,14 @@ function ended(slice: Turns, event: AgentEvent & { readonly type: 'turn.ended' }
   const unanswered = open.phase === 'tools' ? openCalls(slice, state) : null;
   const { reason, why } = event.data;
   const last = {
-    seq: event.seq, takes: open.takes, reason, why: why ?? '', text: open.answer?.text ?? '', output: (event.data.output ?? null) as Json,
-    finish: open.answer?.finish ?? null, steps: open.steps,
+    seq: event.seq,
+    takes: open.takes,
+    reason,
+    why: why ?? '',
+    text: open.answer?.text ?? '',
+    output: (event.data.output ?? null) as Json,
+    finish: open.answer?.finish ?? null,
+    steps: open.steps,
   };
   return { ...slice, messages: unanswered === null ? slice.messages : push(slice.messages, unanswered), open: null, last };
 }
@@ -171,6 +220,8 @@ function openCalls(slice: Turns, state: AgentState): Message | null {
   const asked = slice.messages.shared[slice.messages.count - 1];
   if (asked?.role !== 'assistant') return null;
   const byId = new Map(state.tool.ended.map((slot) => [slot.id, slot]));
-  const slots = toolCalls(asked.parts).map(({ id, name }): Result => byId.get(id) ?? { id, name, status: 'open', output: null, isError: true });
+  const slots = toolCalls(asked.parts).map(
+    ({ id, name }): Result => byId.get(id) ?? { id, name, status: 'open', output: null, isError: true },
+  );
   return slots.length === 0 ? null : results(slots);
 }

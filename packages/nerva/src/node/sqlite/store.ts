@@ -183,7 +183,9 @@ function plainFrame({ id, sid, expected, fence, atMs, by, cause, then }: Append)
 
 function checkText(field: string, value: unknown): void {
   if (value === undefined || typeof value === 'string') return;
-  throw new NervaError('FRAME_INVALID', `The frame's ${field} is a ${typeof value}; expected text. Nothing was written.`, { details: { field } });
+  throw new NervaError('FRAME_INVALID', `The frame's ${field} is a ${typeof value}; expected text. Nothing was written.`, {
+    details: { field },
+  });
 }
 
 function plainThen({ status, wakeAtMs, agent, trace, owner, progress }: Then): Then {

@@ -1,6 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { NervaError } from '../../core/index.ts';
-import { checkTransition, fairly, isSuspect, type Fence, type SessionInfo, type Sid, type Status, type StoreLimits } from '../../log/index.ts';
+import {
+  checkTransition,
+  fairly,
+  isSuspect,
+  type Fence,
+  type SessionInfo,
+  type Sid,
+  type Status,
+  type StoreLimits,
+} from '../../log/index.ts';
 import { isWork, setWork } from './append.ts';
 import type { SessionRow, SessionRows } from './session-rows.ts';
 
