@@ -8,7 +8,7 @@ const TAKEN = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];
 const KEPT = '.package.json';
 
 /**
- * Makes the folder of a package ready for `npm pack`: copies the pages, and takes the `source` condition out of the manifest, because the
+ * Makes the folder of a package ready for `npm pack`: copies the pages, and takes the `nerva-source` condition out of the manifest, because the
  * sources are not shipped and a user whose own bundler has a condition of that name would be sent to files that are not there.
  * Doing it twice changes nothing more. `afterPack` undoes it.
  */
@@ -36,7 +36,7 @@ export function afterPack(folder: string): void {
 
 function withoutSource(target: unknown): unknown {
   if (typeof target !== 'object' || target === null) return target;
-  return Object.fromEntries(Object.entries(target).filter(([condition]) => condition !== 'source'));
+  return Object.fromEntries(Object.entries(target).filter(([condition]) => condition !== 'nerva-source'));
 }
 
 if (process.argv[2] === 'before') beforePack(process.cwd());

@@ -31,7 +31,7 @@ test('wrong usage exits 2 with the nearest known name and the usage line, and to
     [['prune'], /^prune needs --before DATE/],
     [['prune', '--before', '2026-02-31'], /^--before takes a date like 2026-01-31/],
     [['verify', '--head', 'x'], /^--head is the hash of one session/],
-    [['verify', 'x', '--head', 'x'], /^--head takes the 64 hex digits/],
+    [['verify', 'x', '--head', 'x'], /^--head takes the 48 hex digits/],
   ];
   await inPairs(cases, async ([args, expected]) => {
     const { code, out, err } = await place.run(...args);
@@ -192,7 +192,7 @@ test('verify names the first bad frame, and a head kept elsewhere finds a log th
   const before = await place.json('verify', 'good');
   const head = String(before.lines[0]?.['hash']);
   assert.equal((await place.run('verify', 'good', '--head', head)).code, 0);
-  assert.equal((await place.run('verify', 'good', '--head', '0'.repeat(64))).code, 1);
+  assert.equal((await place.run('verify', 'good', '--head', '0'.repeat(48))).code, 1);
   const database = new DatabaseSync(join(place.path, '.nerva/nerva.db'));
   assert.equal(
     database.prepare("update ev set data = replace(data, 'forged', 'honest') where seq = 0 and data like '%forged%'").run().changes,

@@ -22,7 +22,7 @@ test('run goes on in a session, reads stdin and sends JSON', async (t) => {
     received.map((line) => line['by']),
     ['cli', 'cli', 'ann'],
   );
-  assert.deepEqual((received[2]!['event'] as { readonly data: unknown }).data, { data: { a: 1 }, deliver: 'queue' });
+  assert.deepEqual((received[2]!['event'] as { readonly data: unknown }).data, { data: { a: 1 } });
 });
 
 test('run by name uses the registered agents: of --agents, or of nerva.config.ts', async (t) => {

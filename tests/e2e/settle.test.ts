@@ -22,7 +22,7 @@ interface Ended {
 /** Runs the job without any model, and calls back for every line on its stderr. */
 function settle(options: readonly string[], onLine: (line: string) => void = () => undefined): Promise<Ended> {
   const { OPENAI_API_KEY: _key, OPENAI_BASE_URL: _url, ...environment } = process.env;
-  const child = spawn(process.execPath, ['--conditions=source', main, '--model-max', '0', ...options], {
+  const child = spawn(process.execPath, ['--conditions=nerva-source', main, '--model-max', '0', ...options], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -11,7 +11,7 @@ import { openSqlite } from '../../packages/nerva/src/node/index.ts';
 
 /** The command line of the writer, for `spawn`. */
 export const WRITER: readonly string[] = [
-  '--conditions=source',
+  '--conditions=nerva-source',
   '--no-warnings',
   fileURLToPath(new URL('./store-writer.ts', import.meta.url)),
 ];

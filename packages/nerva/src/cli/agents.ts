@@ -99,7 +99,7 @@ let isHooked = false;
 function resolveNerva(): void {
   if (isHooked) return;
   isHooked = true;
-  const more = import.meta.url.endsWith('.ts') ? ['source'] : [];
+  const more = import.meta.url.endsWith('.ts') ? ['nerva-source'] : [];
   registerHooks({
     resolve(specifier, context, next) {
       if (specifier !== 'nerva' && !specifier.startsWith('nerva/')) return next(specifier, context);

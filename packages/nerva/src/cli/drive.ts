@@ -1,7 +1,7 @@
 import type { AgentEvent, Run, RunResult, Session, StreamItem } from '../agent/index.ts';
 import type { LogEvent } from '../log/index.ts';
 import type { Context, ExitCode } from './context.ts';
-import { brief, plain, type Output } from './output.ts';
+import { brief, type Output } from './output.ts';
 import { pendingLines, standing, summaryOf, VALUE_MAX, type Typist } from './summary.ts';
 
 /** A signal that comes twice within this time is one Ctrl-C: npm hands on what the terminal already sent. */
@@ -18,14 +18,10 @@ export async function follow(context: Context, session: Session, run: Run, type:
   try {
     const accepted = await run.accepted;
     if (out.isWatched) out.note(`session ${accepted.sid}`, 'dim');
-    let failure: string | null = null;
-    for await (const item of run) {
-      printer.item(item);
-      if (item.type === 'event' && item.event.type === 'model.failed') failure = item.event.data.message ?? null;
-    }
+    for await (const item of run) printer.item(item);
     const result = await run.result;
     printer.end(result);
-    if (result.status === 'failed' && !out.isJson) out.note(`${plain(result.why)}${failure === null ? '' : `: ${brief(failure, 1000)}`}`);
+    if (result.status === 'failed' && !out.isJson) out.note(brief(result.why, 1000));
     if (!out.isJson) tell(out, result, type);
     return exitOf(result);
   } finally {

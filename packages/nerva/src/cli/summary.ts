@@ -14,7 +14,7 @@ export function summaryOf(event: LogEvent, charactersMax: number): string {
   const { type, data } = event as unknown as AgentEvent;
   switch (type) {
     case 'message.received':
-      return `${cut(data.text ?? data.data)}${data.deliver === 'queue' ? '' : ` (${data.deliver})`}`;
+      return `${cut(data.text ?? data.data)}${data.deliver === undefined ? '' : ` (${data.deliver})`}`;
     case 'model.answered':
       return cut(data.parts.map(partText).join(' · '));
     case 'model.failed':
@@ -29,6 +29,8 @@ export function summaryOf(event: LogEvent, charactersMax: number): string {
       return cut(`${ofCall(data)}: ${data.why}: ${data.message}${data.by === undefined ? '' : ` (by ${data.by})`}`);
     case 'turn.ended':
       return cut([data.reason, data.why].filter(Boolean).join(': '));
+    case 'turn.started':
+      return `takes ${data.takes.join(', ')} · definition ${data.definition.ref.slice(0, 12)}…`;
     case 'approval.requested':
       return `part ${data.part} of ${data.answer}`;
     default:

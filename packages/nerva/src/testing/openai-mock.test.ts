@@ -283,8 +283,11 @@ test('TLS is trusted as Node trusts it: an unknown certificate is HTTP_UNREACHAB
       `;
       const output = await new Promise<string>((resolve, reject) => {
         const environment = { ...process.env, NODE_EXTRA_CA_CERTS: certFile };
-        execFile(process.execPath, ['--conditions=source', '--input-type=module', '-e', script], { env: environment }, (error, stdout) =>
-          error === null ? resolve(stdout) : reject(error),
+        execFile(
+          process.execPath,
+          ['--conditions=nerva-source', '--input-type=module', '-e', script],
+          { env: environment },
+          (error, stdout) => (error === null ? resolve(stdout) : reject(error)),
         );
       });
       assert.equal(output, 'hi');
