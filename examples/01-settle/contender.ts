@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import type { Job, Progress } from './job.ts';
+import type { Job, Progress, Replay } from './job.ts';
 import { bankClient } from './payments.ts';
 import type { Kill } from './plan.ts';
 import { startProgram, type BankProcess, type Program } from './processes.ts';
@@ -11,6 +11,7 @@ export interface Run {
   readonly killsBetween: number;
   readonly wallMs: number;
   readonly statuses: Readonly<Record<string, number>>;
+  readonly replay: Replay | null;
 }
 
 export interface RunOptions {
@@ -45,7 +46,10 @@ export async function runContender(options: RunOptions): Promise<Run> {
     const next = left.payments[0];
     if (next?.at === 'payment') await bankClient(job.bankUrl, job.contender).hold(next.payment);
     const end = await live(startProgram(FILES[job.contender], [options.jobPath]), options, left);
-    if (end.finished) return { ...run, statuses: end.finished.statuses ?? {}, wallMs: performance.now() - startedMs };
+    if (end.finished) {
+      const { statuses = {}, replay = null } = end.finished;
+      return { ...run, statuses, replay, wallMs: performance.now() - startedMs - (replay?.ms ?? 0) };
+    }
     const wasKilled = end.why !== null || (options.personKills && end.signal !== null);
     if (!wasKilled) throw new Error(`The ${job.contender} worker ended by itself (${end.signal ?? `exit code ${end.code}`}); see above.`);
     run.kills += 1;

@@ -28,6 +28,16 @@ export interface Progress {
   readonly finished?: true;
   /** Sessions by status, with the last line of the Nerva side. */
   readonly statuses?: Readonly<Record<string, number>>;
+  /** What replaying every session showed, with the last line of the Nerva side. */
+  readonly replay?: Replay;
+}
+
+/** Every decision made again from the record, without a live call. */
+export interface Replay {
+  readonly sessions: number;
+  readonly decisions: number;
+  readonly diverged: number;
+  readonly ms: number;
 }
 
 /** Reads the job file and what it names. */

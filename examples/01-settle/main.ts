@@ -79,9 +79,16 @@ async function settle(options: Options): Promise<Result> {
   });
   const [nerva, loop] = [side(runs.nerva, 'nerva'), side(runs.loop, 'loop')];
   const { answered = 0, waiting = 0 } = runs.nerva.statuses as Readonly<Partial<Record<string, number>>>;
+  const replay = runs.nerva.replay ?? { sessions: 0, decisions: 0, diverged: 0, ms: 0 };
   const isWaitingRight = brain.type === 'model' || waiting === split.approve + split.unclear;
   return {
-    ok: nerva.paidTwice === 0 && nerva.lost === 0 && answered + waiting === reports.length && isWaitingRight,
+    ok:
+      nerva.paidTwice === 0 &&
+      nerva.lost === 0 &&
+      replay.diverged === 0 &&
+      replay.sessions === reports.length &&
+      answered + waiting === reports.length &&
+      isWaitingRight,
     reports: reports.length,
     seed: options.seed,
     decided: describeBrain(brain),
@@ -89,6 +96,7 @@ async function settle(options: Options): Promise<Result> {
     nerva,
     loop,
     sessions: runs.nerva.statuses,
+    replay,
     files: { ledger: files.ledger, store: files.store },
   };
 }

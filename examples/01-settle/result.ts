@@ -1,9 +1,10 @@
 import type { Run } from './contender.ts';
+import type { Replay } from './job.ts';
 import type { Tally } from './ledger.ts';
 import type { Decision } from './rules.ts';
 
 /** A contender's line of the result: the money from the bank's ledger, the rest from who ran it. */
-export interface Side extends Tally, Omit<Run, 'statuses'> {}
+export interface Side extends Tally, Omit<Run, 'statuses' | 'replay'> {}
 
 /** Everything `--json` prints. */
 export interface Result {
@@ -18,6 +19,7 @@ export interface Result {
   readonly loop: Side;
   /** Nerva's sessions by how their turn ended. */
   readonly sessions: Readonly<Record<string, number>>;
+  readonly replay: Replay;
   readonly files: { readonly ledger: string; readonly store: string };
 }
 
@@ -51,11 +53,12 @@ export function formatResult(result: Result): string {
     '',
     `${capital(result.decided)}.`,
     `The rules close ${count(rules.close)}, pay ${count(rules.pay)}, and leave ${count(waiting)}: ${count(rules.approve)} payments wait for approval, ${count(rules.unclear)} reports are unclear.`,
+    `Replayed ${count(result.replay.sessions)} sessions from their logs in ${(result.replay.ms / 1000).toFixed(1)} s, without a live call: ${count(result.replay.decisions)} decisions made again, ${count(result.replay.diverged)} sessions differ.`,
     '',
     'Look further:',
     `  npm run -s nerva -- sessions --status waiting --store ${result.files.store}`,
     `  npm run -s nerva -- show <session> --store ${result.files.store}`,
-    `  npm run -s nerva -- approve <session> --store ${result.files.store}`,
+    `  npm run -s nerva -- approve <session> <call> --store ${result.files.store}`,
     result.ok
       ? ''
       : `\nNOT RIGHT: Nerva paid ${nerva.paidTwice} twice, lost ${nerva.lost}; sessions: ${JSON.stringify(result.sessions)}, by the rules ${waiting} should wait`,

@@ -5,7 +5,7 @@
 import { createRuntime } from 'nerva';
 import { settler } from './agent.ts';
 import { openBrain } from './brain.ts';
-import { openJob, pacer, reporter } from './job.ts';
+import { openJob, pacer, reporter, type Replay } from './job.ts';
 import { bankClient } from './payments.ts';
 import { decide, factsOf } from './rules.ts';
 
@@ -46,8 +46,22 @@ async function feed(): Promise<void> {
   }
 }
 
+/** Decides every session again from its log. Calls neither the bank nor a model. */
+async function replayAll(): Promise<Replay> {
+  const startedMs = performance.now();
+  const found = { sessions: 0, decisions: 0, diverged: 0 };
+  for (const { id } of reports) {
+    const { decisions: made, divergence } = await nerva.session(id).replay();
+    found.sessions += 1;
+    found.decisions += made;
+    if (divergence !== null) found.diverged += 1;
+  }
+  return { ...found, ms: performance.now() - startedMs };
+}
+
 progress({ settled: 0 });
 await Promise.all(Array.from({ length: job.inFlight }, feed));
+const replay = await replayAll();
 await nerva.close();
-progress({ settled, finished: true, statuses });
+progress({ settled, finished: true, statuses, replay });
 process.exit(0);
