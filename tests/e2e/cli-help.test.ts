@@ -16,6 +16,7 @@ const COMMANDS = [
   'approve',
   'deny',
   'stats',
+  'close',
   'release',
   'prune',
   'delete',

@@ -177,6 +177,28 @@ test('replay agrees with its own agent and names the first difference of another
   assert.match(missing.err, /^AGENT_UNKNOWN: .*--agents FILE/);
 });
 
+test('close ends a session at rest for good, once, and leaves one with an open turn as it is', async (t) => {
+  const place = new Place(t);
+  await place.run('run', 'agents.ts#helper', 'hi', '--session', 'done');
+  await place.store((store) =>
+    store.append({
+      id: '1',
+      sid: 'open',
+      expected: 0,
+      events: [{ type: 'session.created', data: { agent: 'helper' } }],
+      then: { status: 'waiting' },
+    }),
+  );
+  const closed = await place.json('close', 'done', '--why', 'settled');
+  assert.deepEqual([closed.code, closed.lines[0]?.['before']], [0, 'idle']);
+  assert.match((await place.run('show', 'done')).out, /session\.closed +why settled/);
+  assert.match((await place.run('run', 'agents.ts#helper', 'more', '--session', 'done')).err, /^SESSION_CLOSED: /);
+  assert.match((await place.run('close', 'done')).out, /was closed already/);
+  const busy = await place.run('close', 'open');
+  assert.deepEqual([busy.code, busy.err.startsWith('SESSION_BUSY: ')], [1, true]);
+  assert.equal((await place.json('sessions', '--status', 'waiting')).lines.length, 1);
+});
+
 test('stats counts, prune drops the closed, release frees the quarantined, delete leaves a tombstone', async (t) => {
   const place = new Place(t);
   for (const sid of ['closed', 'stuck', 'gone', 'parent']) await place.run('run', 'agents.ts#helper', 'hi', '--session', sid);
@@ -195,6 +217,11 @@ test('stats counts, prune drops the closed, release frees the quarantined, delet
   const [stats] = (await place.json('stats')).lines;
   assert.deepEqual(stats?.['sessions'], { ready: 0, waiting: 0, idle: 2, closed: 1, quarantined: 1 });
   assert.match((await place.run('stats')).out, /^sessions +4 \(2 idle, 1 closed, 1 quarantined\)\n/);
+  const [{ usage } = {}] = (await place.json('stats', '--usage')).lines as readonly {
+    readonly usage?: Readonly<Record<string, { readonly sessions: number; readonly turns: object }>>;
+  }[];
+  assert.deepEqual([usage?.['helper']?.sessions, usage?.['helper']?.turns], [4, { answer: 4 }]);
+  assert.match((await place.run('stats', '--usage')).out, /\nAGENT +SESSIONS +TURNS .*\nhelper +4 +4 answer/);
   assert.match((await place.run('release', 'gone')).out, /is idle, not quarantined; nothing was changed/);
   assert.equal((await place.json('release', 'stuck')).lines[0]?.['released'], true);
   assert.deepEqual(

@@ -7,7 +7,11 @@ import type { AgentState, Facet, Wish } from './state.ts';
  * `epoch` is that of the driver that asks: what an earlier one left open is lost.
  */
 export function decide(state: AgentState, bound: Bound, epoch: number, added: readonly Facet<unknown>[] = []): Wish {
-  for (const facet of [...FACETS, ...added]) {
+  return firstWish(FACETS, state, bound, epoch) ?? firstWish(added, state, bound, epoch);
+}
+
+function firstWish(facets: readonly Pick<Facet<unknown>, 'decide'>[], state: AgentState, bound: Bound, epoch: number): Wish {
+  for (const facet of facets) {
     const wish = facet.decide?.(state, bound, epoch) ?? null;
     if (wish !== null) return wish;
   }

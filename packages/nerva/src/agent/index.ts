@@ -10,3 +10,4 @@ export type { Run, StreamItem } from './run.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 export type { SendOptions, Session } from './session.ts';
 export type { AgentState, Facet, Wish } from './state.ts';
+export { usageOf, usageProjection, type AgentUsage } from './usage.ts';

@@ -147,8 +147,15 @@ export const COMMANDS = {
     usage: '',
     count: [0, 0],
     help: 'totals of the store',
-    flags: { tenant: value('NAME', 'of this tenant only') },
-    examples: ['nerva stats', 'nerva stats --json'],
+    flags: { tenant: value('NAME', 'of this tenant only'), usage: toggle('also what each agent did and took; reads every event') },
+    examples: ['nerva stats', 'nerva stats --usage', 'nerva stats --json'],
+  },
+  close: {
+    usage: '<id>',
+    count: [1, 1],
+    help: 'close a session at rest for good',
+    flags: { why: value('TEXT', 'the reason, for the record'), by },
+    examples: ['nerva close 3f0c… --why "settled"'],
   },
   release: {
     usage: '<id>',

@@ -1,5 +1,6 @@
 import { NervaError } from '../core/index.ts';
-import type { Store } from '../log/index.ts';
+import { usageOf, usageProjection, type AgentUsage } from '../agent/index.ts';
+import { memoryProjectionRows, projections, type Store } from '../log/index.ts';
 import { UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { brief, columns } from './output.ts';
@@ -55,9 +56,11 @@ export async function stats(context: Context): Promise<ExitCode> {
   const { out, flags } = context;
   const store = await context.store('read');
   const tenant = flags.text('tenant');
-  const totals = await (tenant === undefined ? store : store.scope(tenant)).stats();
+  const scoped = tenant === undefined ? store : store.scope(tenant);
+  const totals = await scoped.stats();
+  const usage = flags.has('usage') ? await usageIn(scoped, context) : null;
   if (out.isJson) {
-    out.json({ type: 'stats', ...totals });
+    out.json({ type: 'stats', ...totals, ...(usage === null ? {} : { usage }) });
     return 0;
   }
   const { sessions, ...rest } = totals;
@@ -70,10 +73,71 @@ export async function stats(context: Context): Promise<ExitCode> {
     ...Object.entries(rest).map(([name, one]) => [TITLES[name] ?? name, String(one)]),
   ];
   for (const line of columns(rows)) out.line(line);
+  if (usage !== null) for (const line of usageLines(usage)) out.line(line);
   return 0;
 }
 
+/** Folded from the whole feed, in memory: a command that reads takes no lock, so it keeps no rows in the store. */
+async function usageIn(store: Store, { world }: Context): Promise<Readonly<Record<string, AgentUsage>>> {
+  const kept = projections({ store, rows: memoryProjectionRows(), world, list: [usageProjection] });
+  await kept.catchUp();
+  return kept.read('usage', usageOf);
+}
+
+function usageLines(usage: Readonly<Record<string, AgentUsage>>): readonly string[] {
+  const counts = (named: Readonly<Record<string, number>>): string =>
+    Object.entries(named)
+      .map(([name, count]) => `${count} ${name.replace('_', ' ')}`)
+      .join(', ');
+  const rows = Object.entries(usage).map(([agent, one]) => [
+    agent,
+    String(one.sessions),
+    counts(one.turns),
+    String(one.modelCalls),
+    `${one.inputTokens} / ${one.outputTokens}${one.unknownCalls === 0 ? '' : ` (${one.unknownCalls} unknown)`}`,
+    one.usd === 0 ? '' : one.usd.toFixed(4),
+    counts(one.tools),
+    counts(one.approvals),
+  ]);
+  return ['', ...columns([['AGENT', 'SESSIONS', 'TURNS', 'MODEL CALLS', 'TOKENS IN / OUT', 'USD', 'TOOL CALLS', 'APPROVALS'], ...rows])];
+}
+
 const TITLES: Readonly<Record<string, string>> = { bytes: 'bytes of events', blobBytes: 'bytes of blobs', fileBytes: 'bytes of files' };
+
+/** `nerva close`: takes no more input. A session whose turn is open is refused, for its agent may be needed to end it. */
+export async function close(context: Context): Promise<ExitCode> {
+  const { out, flags, positionals, world } = context;
+  const [sid = ''] = positionals;
+  const store = await context.store('write');
+  const { status, head } = await store.info(sid);
+  if (status === 'ready' || status === 'waiting') {
+    throw new NervaError(
+      'SESSION_BUSY',
+      `Session ${sid} is ${status}: something in it is still open. Answer it, or let \`nerva resume ${sid}\` end it, then close it; nothing was written.`,
+      { details: { sid, status } },
+    );
+  }
+  const why = flags.text('why') ?? 'closed';
+  const frame = {
+    id: world.ids.next(),
+    sid,
+    expected: head,
+    events: [{ type: 'session.closed', data: { why } }],
+    by: flags.text('by') ?? 'cli',
+    then: { status: 'closed' as const },
+  };
+  const result = status === 'closed' ? null : await store.append(frame);
+  if (result?.ok === false)
+    throw new NervaError('SESSION_BUSY', `Session ${sid} moved meanwhile; nothing was written. Try again.`, { details: { sid } });
+  if (out.isJson) out.json({ type: 'closed', sid, before: status });
+  else
+    out.line(
+      status === 'closed'
+        ? `${sid} was closed already; nothing was changed.`
+        : `${sid} is closed. Fork it to go on from any of its events.`,
+    );
+  return 0;
+}
 
 /** `nerva release`: out of quarantine. */
 export async function release(context: Context): Promise<ExitCode> {

@@ -39,6 +39,7 @@ export const ERRORS = {
     false,
     'The session failed to make progress too often and is set aside. Look at it with `nerva show`, then release it.',
   ),
+  SESSION_BUSY: entry('conflict', true, 'A turn of the session is open. Answer what waits or let it end first.'),
   SESSION_FENCED: entry('conflict', true, 'Another driver took the session over. What this one had done is recorded; the other goes on.'),
   SESSION_FULL: entry('limit', false, 'The log reached eventsMax or bytesMax. Continue in a new session.'),
   SESSION_HAS_FORKS: entry(

@@ -1,4 +1,4 @@
-import { NervaError, type World } from '../core/index.ts';
+import { NervaError, utf8Bytes, type World } from '../core/index.ts';
 import { blobsNamed, encodeEvents } from './encode.ts';
 import type { EventDraft } from './event.ts';
 import type { KeyPort } from './sealed.ts';
@@ -93,7 +93,17 @@ function checkDraft(event: EventDraft, at: string): void {
   if (problem !== null) refuse(`${at}.data${problem.path}`, problem.value, 'plain JSON');
 }
 
-const isType = (type: unknown): boolean => typeof type === 'string' && type.length <= TYPE_LENGTH_MAX && TYPE.test(type);
+/** A vocabulary is small; each of its types is read letter by letter once. */
+const seenTypes = new Set<string>();
+const SEEN_TYPES_MAX = 1000;
+
+function isType(type: unknown): boolean {
+  if (typeof type !== 'string') return false;
+  if (seenTypes.has(type)) return true;
+  const isFine = type.length <= TYPE_LENGTH_MAX && TYPE.test(type);
+  if (isFine && seenTypes.size < SEEN_TYPES_MAX) seenTypes.add(type);
+  return isFine;
+}
 
 const isSubject = (subject: unknown): boolean => typeof subject === 'string' && subject !== '' && subject.length <= SUBJECT_LENGTH_MAX;
 
@@ -120,18 +130,6 @@ export function jsonProblem(value: unknown, depth: number): { readonly path: str
     if (inner !== null) return { path: `.${key}${inner.path}`, value: inner.value };
   }
   return null;
-}
-
-/** Bytes of a text as UTF-8, without encoding it. */
-export function utf8Bytes(text: string): number {
-  let bytes = text.length;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if (unit < 0x80) continue;
-    // Each half of a surrogate pair counts two: four for the pair.
-    bytes += unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 1 : 2;
-  }
-  return bytes;
 }
 
 function refuse(field: string, came: unknown, expected: string): never {

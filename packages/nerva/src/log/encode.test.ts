@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { memoryKeys, testWorld } from '../testing/index.ts';
-import { blobsNamed, checkAppend, decodeEvents, encodeEvents, jsonProblem, utf8Bytes, type EventDraft } from './index.ts';
+import { blobsNamed, checkAppend, decodeEvents, encodeEvents, jsonProblem, type EventDraft } from './index.ts';
 
 const drafts = fc.array(
   fc.record(
@@ -63,13 +63,6 @@ test('every frame has its own salt, and blobs are named before sealing hides the
   assert.deepEqual(checkAppend(frame, context).blobs, [ref]);
   assert.deepEqual(checkAppend(frame, { ...context, keys: memoryKeys() }).blobs, [ref]);
   assert.deepEqual(blobsNamed('{"ref":"short"}'), []);
-});
-
-test('any text has as many UTF-8 bytes as its encoding', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => assert.equal(utf8Bytes(text), new TextEncoder().encode(text).length)),
-    { seed: 1 },
-  );
 });
 
 test('a value that is not plain JSON is named by its path', () => {

@@ -1,5 +1,5 @@
 export { chainWalk, frameHash, isPruned, payloadDigest, verifyChain, type ChainLink, type Verification } from './chain.ts';
-export { checkAppend, checkSid, checkTenant, jsonProblem, utf8Bytes, type Checked } from './check.ts';
+export { checkAppend, checkSid, checkTenant, jsonProblem, type Checked } from './check.ts';
 export { blobsNamed, decodeEvents, encodeEvents, type StoredEvent } from './encode.ts';
 export { changes, diff, type Change, type Conflict, type ThreeWay } from './diff.ts';
 export { isBlobRef, type BlobRef, type EventDraft, type EventId, type LogEvent, type Origin, type Seq, type Sid } from './event.ts';

@@ -243,37 +243,41 @@ test('a mock that refused something unexpected says so at its end', async () => 
   await assert.rejects(mock.close(), /refused 1 requests/);
 });
 
-const noOpenssl = spawnSync('openssl', ['version']).error === undefined ? false : 'SKIPPED: openssl is not installed here (apt-get install openssl)';
+const noOpenssl =
+  spawnSync('openssl', ['version']).error === undefined ? false : 'SKIPPED: openssl is not installed here (apt-get install openssl)';
 
-test('TLS is trusted as Node trusts it: an unknown certificate is HTTP_UNREACHABLE, one of NODE_EXTRA_CA_CERTS is served', { skip: noOpenssl }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'nerva-tls-'));
-  try {
-    const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-        '-keyout',
-        keyFile,
-        '-out',
-        certFile,
-        ...subject,
-      ],
-      { stdio: 'ignore' },
-    );
-    const tls = { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') };
-    await withMock({ answer: () => 'hi', tls }, async (call, mock) => {
-      await assert.rejects(call(), { code: 'HTTP_UNREACHABLE' });
-      const script = `
+test(
+  'TLS is trusted as Node trusts it: an unknown certificate is HTTP_UNREACHABLE, one of NODE_EXTRA_CA_CERTS is served',
+  { skip: noOpenssl },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'nerva-tls-'));
+    try {
+      const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+      const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+      execFileSync(
+        'openssl',
+        [
+          'req',
+          '-x509',
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:prime256v1',
+          '-nodes',
+          '-days',
+          '2',
+          '-keyout',
+          keyFile,
+          '-out',
+          certFile,
+          ...subject,
+        ],
+        { stdio: 'ignore' },
+      );
+      const tls = { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') };
+      await withMock({ answer: () => 'hi', tls }, async (call, mock) => {
+        await assert.rejects(call(), { code: 'HTTP_UNREACHABLE' });
+        const script = `
         import { openaiChat } from ${JSON.stringify(new URL('../model/index.ts', import.meta.url).href)};
         import { nodeWorld } from ${JSON.stringify(new URL('../node/index.ts', import.meta.url).href)};
         const world = nodeWorld();
@@ -283,19 +287,20 @@ test('TLS is trusted as Node trusts it: an unknown certificate is HTTP_UNREACHAB
         process.stdout.write((await ask()).parts[0].text);
         await world.transport.close();
       `;
-      const output = await new Promise<string>((resolve, reject) => {
-        const environment = { ...process.env, NODE_EXTRA_CA_CERTS: certFile };
-        execFile(
-          process.execPath,
-          ['--conditions=nerva-source', '--input-type=module', '-e', script],
-          { env: environment },
-          (error, stdout) => (error === null ? resolve(stdout) : reject(error)),
-        );
+        const output = await new Promise<string>((resolve, reject) => {
+          const environment = { ...process.env, NODE_EXTRA_CA_CERTS: certFile };
+          execFile(
+            process.execPath,
+            ['--conditions=nerva-source', '--input-type=module', '-e', script],
+            { env: environment },
+            (error, stdout) => (error === null ? resolve(stdout) : reject(error)),
+          );
+        });
+        assert.equal(output, 'hi');
+        assert.equal(mock.connectionCount, 1);
       });
-      assert.equal(output, 'hi');
-      assert.equal(mock.connectionCount, 1);
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
