@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { openaiMock } from 'nerva/testing';
 import type { Result } from '../../examples/01-settle/result.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'nerva-settle-e2e-'));
@@ -20,10 +21,18 @@ interface Ended {
 }
 
 /** Runs the job without any model, and calls back for every line on its stderr. */
-function settle(options: readonly string[], onLine: (line: string) => void = () => undefined): Promise<Ended> {
+function settle(options: readonly string[], onLine?: (line: string) => void): Promise<Ended> {
+  return start(['--model-max', '0', ...options], {}, onLine);
+}
+
+function start(
+  options: readonly string[],
+  more: Readonly<Record<string, string>>,
+  onLine: (line: string) => void = () => undefined,
+): Promise<Ended> {
   const { OPENAI_API_KEY: _key, OPENAI_BASE_URL: _url, ...environment } = process.env;
-  const child = spawn(process.execPath, ['--conditions=nerva-source', main, '--model-max', '0', ...options], {
-    env: environment,
+  const child = spawn(process.execPath, ['--conditions=nerva-source', main, ...options], {
+    env: { ...environment, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];
@@ -140,4 +149,21 @@ test('a wrong option or file ends with 2 and one sentence', async () => {
   const help = await settle(['--help']);
   assert.equal(help.code, 0);
   assert.match(help.stdout, /--kills/);
+});
+
+test('with an endpoint in the environment the unclear reports go to its model, as many as allowed, and it says which one it took', async () => {
+  const mock = await openaiMock({ answer: () => 'Close it: nothing was damaged.' });
+  try {
+    const environment = { OPENAI_BASE_URL: mock.baseUrl, OPENAI_MODEL: 'small', OPENAI_API_KEY: 'sk-secret' };
+    const options = ['--json', '--data', ownData(), '--rules', rulesPath, '--kills', '0', '--model-max', '3'];
+    const { code, stdout, stderr } = await start(options, environment);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /up to 3 go to the model openai\/small at http:\/\/127\.0\.0\.1:\d+\/v1 \(OPENAI_BASE_URL\)/);
+    assert.ok(!(stdout + stderr).includes('sk-secret'), 'a key is nowhere');
+    assert.equal(mock.requests.length, 3);
+    const { ok, sessions, replay } = JSON.parse(stdout) as Result;
+    assert.deepEqual([ok, replay.diverged, (sessions['answered'] ?? 0) + (sessions['waiting'] ?? 0)], [true, 0, 240]);
+  } finally {
+    await mock.close();
+  }
 });

@@ -92,10 +92,10 @@ function isStillGranted(slot: Slot, tool: Tool | undefined, { state, bound }: Sc
 }
 
 function started(slot: Slot, tool: Tool, { state, deduping }: Scene): Draft | null {
+  if (tool.dedupe === undefined) return { type: 'tool.called', data: { answer: slot.asker, part: slot.part, effect: tool.effect } };
   const parsed = tool.parseInput(slot.input);
   const value = parsed instanceof Promise || !parsed.ok ? slot.input : parsed.value;
-  const text = tool.dedupe === undefined ? null : `${tool.name} ${tool.dedupe(value)}`;
-  if (text === null) return { type: 'tool.called', data: { answer: slot.asker, part: slot.part, effect: tool.effect } };
+  const text = `${tool.name} ${tool.dedupe(value)}`;
   const earlier = state.tool.deduped.get(text);
   if (earlier !== undefined) return { type: 'tool.returned', data: { answer: slot.asker, part: slot.part, output: earlier, by: 'dedupe' } };
   const isRunning =

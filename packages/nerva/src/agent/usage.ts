@@ -1,18 +1,21 @@
 import type { LogEvent, Projection, Rows } from '../log/index.ts';
-import { known } from './events.ts';
+import { known, type EventData } from './events.ts';
 
 /** What an agent's sessions did and took, all together. */
 export interface AgentUsage {
   readonly sessions: number;
   /** Turns that ended, by reason. */
   readonly turns: Readonly<Record<string, number>>;
+  /** Intents: also calls that failed, were cut off or are open. */
   readonly modelCalls: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Model calls whose usage nobody reported: they are in none of the counts of tokens. */
+  /** Outcomes whose tokens nobody knows (not reported, cut off, lost, erased): they are in none of the counts of tokens. */
   readonly unknownCalls: number;
   readonly usd: number;
-  /** Outcomes of tool calls: `returned`, `failed`, and how often one was `in_doubt`. */
+  /** Outcomes whose price or tokens nobody knows: `usd` is a lower bound while there is one. */
+  readonly unpricedCalls: number;
+  /** Outcomes of tool calls: `returned`, `failed`, and how often one was `in_doubt`; a call in doubt counts again once it is settled. */
   readonly tools: Readonly<Record<string, number>>;
   /** `granted` and `denied`. */
   readonly approvals: Readonly<Record<string, number>>;
@@ -26,13 +29,15 @@ const NONE: AgentUsage = {
   outputTokens: 0,
   unknownCalls: 0,
   usd: 0,
+  unpricedCalls: 0,
   tools: {},
   approvals: {},
 };
 
 /**
- * Counts by agent over all sessions of a store. Rows: `usage/<agent>` holds an `AgentUsage` as JSON, `agent/<sid>` whose session it is.
- * Inherited events count in the session that holds them, not again in its forks.
+ * Counts by agent over all sessions of a store. Rows: `usage/<agent>` holds an `AgentUsage` as JSON, `agent/<sid>` whose session it is: a row
+ * an agent and one a session. Inherited events count in the session that holds them, not again in its forks. What was pruned or deleted
+ * stays counted until the rows are built again. An event that cannot be read, its key being gone or not given, counts by its type alone.
  */
 export const usageProjection: Projection = {
   name: 'usage',
@@ -41,7 +46,10 @@ export const usageProjection: Projection = {
     'session.created',
     'session.forked',
     'turn.ended',
+    'model.called',
     'model.answered',
+    'model.failed',
+    'model.interrupted',
     'tool.returned',
     'tool.failed',
     'tool.in_doubt',
@@ -74,25 +82,22 @@ function agentOf(rows: Rows, event: LogEvent): string | null {
 }
 
 function counted(usage: AgentUsage, raw: LogEvent): AgentUsage {
-  const event = raw.erased === true ? null : known(raw);
+  const event = known(raw);
   switch (event?.type) {
     case 'session.created':
     case 'session.forked':
       return { ...usage, sessions: usage.sessions + 1 };
     case 'turn.ended':
-      return { ...usage, turns: plusOne(usage.turns, event.data.reason) };
-    case 'model.answered': {
-      const { inputTokens, outputTokens } = event.data.usage;
-      const isKnown = inputTokens !== null && outputTokens !== null;
-      return {
-        ...usage,
-        modelCalls: usage.modelCalls + 1,
-        inputTokens: usage.inputTokens + (isKnown ? inputTokens : 0),
-        outputTokens: usage.outputTokens + (isKnown ? outputTokens : 0),
-        unknownCalls: usage.unknownCalls + (isKnown ? 0 : 1),
-        usd: usage.usd + (event.data.usd ?? 0),
-      };
-    }
+      return { ...usage, turns: plusOne(usage.turns, raw.erased === true ? 'erased' : event.data.reason) };
+    case 'model.called':
+      return { ...usage, modelCalls: usage.modelCalls + 1 };
+    case 'model.answered':
+      return raw.erased === true ? plusUnknown(usage) : plusAnswer(usage, event.data);
+    case 'model.interrupted':
+      return plusUnknown(usage);
+    case 'model.failed':
+      // One that the provider refused took nothing; one whose process is gone may have been answered and paid for.
+      return event.data.why === 'lost' ? plusUnknown(usage) : usage;
     case 'tool.returned':
     case 'tool.failed':
     case 'tool.in_doubt':
@@ -104,6 +109,25 @@ function counted(usage: AgentUsage, raw: LogEvent): AgentUsage {
       return usage;
   }
 }
+
+function plusAnswer(usage: AgentUsage, { usage: took, usd }: EventData['model.answered']): AgentUsage {
+  const { inputTokens, outputTokens } = took;
+  const isKnown = inputTokens !== null && outputTokens !== null;
+  return {
+    ...usage,
+    inputTokens: usage.inputTokens + (isKnown ? inputTokens : 0),
+    outputTokens: usage.outputTokens + (isKnown ? outputTokens : 0),
+    unknownCalls: usage.unknownCalls + (isKnown ? 0 : 1),
+    usd: usage.usd + (usd ?? 0),
+    unpricedCalls: usage.unpricedCalls + (usd === undefined ? 1 : 0),
+  };
+}
+
+const plusUnknown = (usage: AgentUsage): AgentUsage => ({
+  ...usage,
+  unknownCalls: usage.unknownCalls + 1,
+  unpricedCalls: usage.unpricedCalls + 1,
+});
 
 const plusOne = (counts: Readonly<Record<string, number>>, name: string): Readonly<Record<string, number>> => ({
   ...counts,

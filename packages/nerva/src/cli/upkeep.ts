@@ -1,9 +1,10 @@
+import { foldAt } from '../agent/index.ts';
 import { NervaError } from '../core/index.ts';
-import { usageOf, usageProjection, type AgentUsage } from '../agent/index.ts';
-import { memoryProjectionRows, projections, type Store } from '../log/index.ts';
+import type { Status, Store } from '../log/index.ts';
 import { UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { brief, columns } from './output.ts';
+import { openForUsage, usageIn, usageLines } from './usage.ts';
 
 /** `nerva verify`: recomputes the chains. */
 export async function verify(context: Context): Promise<ExitCode> {
@@ -54,11 +55,12 @@ async function* allSessions(store: Store): AsyncGenerator<string> {
 /** `nerva stats`: totals. */
 export async function stats(context: Context): Promise<ExitCode> {
   const { out, flags } = context;
-  const store = await context.store('read');
   const tenant = flags.text('tenant');
-  const scoped = tenant === undefined ? store : store.scope(tenant);
-  const totals = await scoped.stats();
+  const isAll = tenant === undefined;
+  const store = await (flags.has('usage') && isAll ? openForUsage(context) : context.store('read'));
+  const scoped = isAll ? store : store.scope(tenant);
   const usage = flags.has('usage') ? await usageIn(scoped, context) : null;
+  const totals = await scoped.stats();
   if (out.isJson) {
     out.json({ type: 'stats', ...totals, ...(usage === null ? {} : { usage }) });
     return 0;
@@ -77,58 +79,26 @@ export async function stats(context: Context): Promise<ExitCode> {
   return 0;
 }
 
-/** Folded from the whole feed, in memory: a command that reads takes no lock, so it keeps no rows in the store. */
-async function usageIn(store: Store, { world }: Context): Promise<Readonly<Record<string, AgentUsage>>> {
-  const kept = projections({ store, rows: memoryProjectionRows(), world, list: [usageProjection] });
-  await kept.catchUp();
-  return kept.read('usage', usageOf);
-}
-
-function usageLines(usage: Readonly<Record<string, AgentUsage>>): readonly string[] {
-  const counts = (named: Readonly<Record<string, number>>): string =>
-    Object.entries(named)
-      .map(([name, count]) => `${count} ${name.replace('_', ' ')}`)
-      .join(', ');
-  const rows = Object.entries(usage).map(([agent, one]) => [
-    agent,
-    String(one.sessions),
-    counts(one.turns),
-    String(one.modelCalls),
-    `${one.inputTokens} / ${one.outputTokens}${one.unknownCalls === 0 ? '' : ` (${one.unknownCalls} unknown)`}`,
-    one.usd === 0 ? '' : one.usd.toFixed(4),
-    counts(one.tools),
-    counts(one.approvals),
-  ]);
-  return ['', ...columns([['AGENT', 'SESSIONS', 'TURNS', 'MODEL CALLS', 'TOKENS IN / OUT', 'USD', 'TOOL CALLS', 'APPROVALS'], ...rows])];
-}
-
 const TITLES: Readonly<Record<string, string>> = { bytes: 'bytes of events', blobBytes: 'bytes of blobs', fileBytes: 'bytes of files' };
 
-/** `nerva close`: takes no more input. A session whose turn is open is refused, for its agent may be needed to end it. */
+/** `nerva close`: takes no more input. A session whose turn is open, or for which input waits, is left as it is. */
 export async function close(context: Context): Promise<ExitCode> {
   const { out, flags, positionals, world } = context;
   const [sid = ''] = positionals;
   const store = await context.store('write');
   const { status, head } = await store.info(sid);
-  if (status === 'ready' || status === 'waiting') {
-    throw new NervaError(
-      'SESSION_BUSY',
-      `Session ${sid} is ${status}: something in it is still open. Answer it, or let \`nerva resume ${sid}\` end it, then close it; nothing was written.`,
-      { details: { sid, status } },
-    );
+  if (status !== 'closed') {
+    await mustRest(store, sid, status);
+    const result = await store.append({
+      id: world.ids.next(),
+      sid,
+      expected: head,
+      events: [{ type: 'session.closed', data: { why: flags.text('why') ?? 'closed' } }],
+      by: flags.text('by') ?? 'cli',
+      then: { status: 'closed', wakeAtMs: null },
+    });
+    if (!result.ok) throw notClosed(sid, result.why);
   }
-  const why = flags.text('why') ?? 'closed';
-  const frame = {
-    id: world.ids.next(),
-    sid,
-    expected: head,
-    events: [{ type: 'session.closed', data: { why } }],
-    by: flags.text('by') ?? 'cli',
-    then: { status: 'closed' as const },
-  };
-  const result = status === 'closed' ? null : await store.append(frame);
-  if (result?.ok === false)
-    throw new NervaError('SESSION_BUSY', `Session ${sid} moved meanwhile; nothing was written. Try again.`, { details: { sid } });
   if (out.isJson) out.json({ type: 'closed', sid, before: status });
   else
     out.line(
@@ -137,6 +107,31 @@ export async function close(context: Context): Promise<ExitCode> {
         : `${sid} is closed. Fork it to go on from any of its events.`,
     );
   return 0;
+}
+
+/** Told from the log and not from the status: a session that became `ready` by a late fact is at rest, a quarantined one may not be. */
+async function mustRest(store: Store, sid: string, status: Status): Promise<void> {
+  const { state, pending } = await foldAt(store, sid);
+  const isOpen = state.turn.open !== null;
+  if (!isOpen && state.turn.inbox.length === 0) return;
+  const waits =
+    pending.length > 0 ? `answer what waits with \`nerva approve\` or \`nerva deny\` (\`nerva show ${sid}\` lists it), or ` : '';
+  const release = status === 'quarantined' ? `\`nerva release ${sid}\`, then ` : '';
+  throw new NervaError(
+    'SESSION_BUSY',
+    `Session ${sid} has ${isOpen ? 'an open turn' : 'input that no turn has taken'}: ${waits}${release}let \`nerva resume ${sid}\` end it (Ctrl-C there cancels it), then close it. Nothing was written.`,
+    { details: { sid, status, pending: pending.map(({ id }) => id) } },
+  );
+}
+
+function notClosed(sid: string, why: 'conflict' | 'fenced' | 'closed' | 'limit'): NervaError {
+  if (why === 'limit')
+    return new NervaError(
+      'SESSION_FULL',
+      `Session ${sid} reached its limit, so not even its close fits. Nothing was written; \`nerva delete ${sid}\` removes it.`,
+      { details: { sid } },
+    );
+  return new NervaError('SESSION_BUSY', `Session ${sid} moved meanwhile. Nothing was written; try again.`, { details: { sid } });
 }
 
 /** `nerva release`: out of quarantine. */

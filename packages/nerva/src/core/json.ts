@@ -66,7 +66,7 @@ export function freeze<T>(value: T): T {
 
 /** The value with each lone surrogate in its texts and keys replaced by U+FFFD; the same value when there is none. */
 export function toWellFormed<T extends Json>(value: T): T {
-  return mend(value) as T;
+  return isWellFormed(value) ? value : (mended(value) as T);
 }
 
 interface Walk {
@@ -169,18 +169,16 @@ function className(value: object): string {
   return typeof made === 'function' && made.name !== '' ? made.name : 'a class';
 }
 
-function mend(value: Json): Json {
-  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
+function isWellFormed(value: Json): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return (value as readonly Json[]).every(isWellFormed);
+  return Object.keys(value).every((key) => key.isWellFormed() && isWellFormed((value as JsonObject)[key] as Json));
+}
+
+function mended(value: Json): Json {
+  if (typeof value === 'string') return value.toWellFormed();
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) {
-    const items = (value as readonly Json[]).map(mend);
-    return items.every((item, i) => item === value[i]) ? value : items;
-  }
-  let changed = false;
-  const entries = Object.entries(value as JsonObject).map(([key, member]): [string, Json] => {
-    const mended: [string, Json] = [key.toWellFormed(), mend(member)];
-    changed ||= mended[0] !== key || mended[1] !== member;
-    return mended;
-  });
-  return changed ? (Object.fromEntries(entries) as JsonObject) : value;
+  if (Array.isArray(value)) return (value as readonly Json[]).map(mended);
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key.toWellFormed(), mended(member as Json)]));
 }

@@ -1,6 +1,10 @@
+/** Most texts have none: found by compiled code, many letters at a time. */
+const BEYOND_ASCII = /[\u0080-\uffff]/;
+
 /** Bytes of `text` in UTF-8. A lone surrogate counts 3, as it becomes U+FFFD. O(n), allocates nothing. */
 export function utf8Bytes(text: string): number {
   let bytes = text.length;
+  if (!BEYOND_ASCII.test(text)) return bytes;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) continue;

@@ -183,7 +183,7 @@ function callPart({ id, name, text }: CallSlot): Part {
   if (name === '') throw garbage('a tool call has no name', { id, arguments: text });
   if (text.trim() === '') return { type: 'tool_call', id, name, input: {} };
   try {
-    return { type: 'tool_call', id, name, input: toWellFormed(checkJson(toWellFormed(JSON.parse(text) as Json))) };
+    return { type: 'tool_call', id, name, input: checkJson(toWellFormed(JSON.parse(text) as Json)) };
   } catch {
     return { type: 'tool_call', id, name, input: toWellFormed(text), malformed: true };
   }

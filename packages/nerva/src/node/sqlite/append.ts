@@ -237,10 +237,8 @@ export class Appender {
     row.atMs = atMs;
     row.hash = hash;
     row.bytes += checked.bytes;
-    if (frame.then?.agent !== undefined) row.agent = frame.then.agent;
-    row.attempts = after.attempts;
-    setWork(row, after.status, after.wakeAtMs, nowMs);
-    rows.touch(row);
+    if (changeRow(row, frame.then?.agent, after, nowMs)) rows.touch(row);
+    else rows.grew(row);
     return { result: { ok: true, head: row.head, seq, atMs, epoch, repeated: false }, tenant: row.tenant, work: isWork(row) };
   }
 }
@@ -250,6 +248,17 @@ interface Payload {
   readonly checked: Checked;
   readonly nowMs: number;
   readonly after: ReturnType<typeof rowAfter>;
+}
+
+/** What a frame says beside its events. @returns false when all of it stood there already. */
+// oxlint-disable-next-line max-params -- four, on the hottest path
+function changeRow(row: SessionRow, agent: string | undefined, after: Payload['after'], nowMs: number): boolean {
+  const { status, wakeAtMs, readyMs, attempts } = row;
+  const isRenamed = agent !== undefined && agent !== row.agent;
+  if (isRenamed) row.agent = agent;
+  row.attempts = after.attempts;
+  setWork(row, after.status, after.wakeAtMs, nowMs);
+  return isRenamed || attempts !== row.attempts || status !== row.status || wakeAtMs !== row.wakeAtMs || readyMs !== row.readyMs;
 }
 
 /** Sets status and wake-up time. */
@@ -286,6 +295,7 @@ function newborn(s: number, sid: Sid, tenant: string, nowMs: number): SessionRow
     parent: null,
     segments: [],
     gone: 0,
+    savedHead: 0,
   };
 }
 

@@ -77,13 +77,12 @@ export class Reader {
 
   /** The session as callers see it. @throws SESSION_UNKNOWN, SESSION_DELETED */
   info(sid: Sid, tenant: string | null): SessionInfo {
-    this.session(sid, tenant);
-    return toInfo(this.#one(`${SESSION_SELECT} where s.sid = ?`, sid) as SessionColumns);
+    return toInfo(this.#find(sid, tenant) ?? unknown(sid));
   }
 
   /** The session's row. @throws SESSION_UNKNOWN, SESSION_DELETED */
   session(sid: Sid, tenant: string | null): SessionRow {
-    return this.#find(sid, tenant) ?? unknown(sid);
+    return toRow(this.#find(sid, tenant) ?? unknown(sid));
   }
 
   /** The count of events; 0 when the session is not there. */
@@ -161,7 +160,9 @@ export class Reader {
     const sessions: Record<Status, number> = { ready: 0, waiting: 0, idle: 0, closed: 0, quarantined: 0 };
     let [events, bytes] = [0, 0];
     const rows = this.#all(
-      `select status, count(*) as sessions, sum(head - base) as events, sum(case when gone is null then bytes else 0 end) as bytes
+      `select status, count(*) as sessions,
+        sum(head - base + coalesce((select sum(count) from ev where s = s.s and seq >= s.head), 0)) as events,
+        sum(case when gone is null then bytes + coalesce((select sum(octet_length(data)) from ev where s = s.s and seq >= s.head), 0) else 0 end) as bytes
         from session s where (gone is null or gone <> ${TOMBSTONE}) and ${mine} group by status`,
       { tenant },
     );
@@ -254,11 +255,10 @@ export class Reader {
     this.#database.close();
   }
 
-  #find(sid: Sid, tenant: string | null): SessionRow | null {
+  #find(sid: Sid, tenant: string | null): SessionColumns | null {
     const columns = this.#one(`${SESSION_SELECT} where s.sid = ?`, sid);
     if (columns === undefined) return null;
-    const row = toRow(columns);
-    return isVisible(sid, row.tenant, row.gone === TOMBSTONE, tenant) ? row : null;
+    return isVisible(sid, String(columns['tenant_text']), columns['gone'] === TOMBSTONE, tenant) ? columns : null;
   }
 
   #holder(s: number): SessionRow {

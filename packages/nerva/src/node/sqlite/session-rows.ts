@@ -35,25 +35,38 @@ export interface SessionRow {
   readonly parent: { readonly sid: Sid; readonly at: number } | null;
   segments: readonly Segment[];
   gone: number;
+  /** `head` as the row says it in the table; what lies above it is read from the frames. */
+  savedHead: number;
 }
 
 /** A row of the table `session` with its words joined. */
 export type SessionColumns = Readonly<Record<string, number | string | Uint8Array | null>>;
 
-/** Selects what `toRow` and `toInfo` read. */
-export const SESSION_SELECT = `select s.*, t.text as tenant_text, a.text as agent_text from session s
-  join word t on t.id = s.tenant left join word a on a.id = s.agent`;
+/**
+ * Selects what `toRow` and `toInfo` read. A row's `head`, `at_ms`, `hash` and `bytes` are those of the frame it was written
+ * with; here the first three are of the last one. Costs one more seek a row, and a second when there is a later frame.
+ */
+export const SESSION_SELECT = `select s.s, s.sid, s.status, s.base, s.created_ms, s.wake_at_ms, s.ready_ms, s.epoch, s.attempts, s.bytes,
+  s.trace, s.parent, s.parent_at, s.segments, s.gone, t.text as tenant_text, a.text as agent_text, s.head as saved_head,
+  coalesce(e.seq + e.count, s.head) as head, coalesce(e.at_ms, s.at_ms) as at_ms, coalesce(e.hash, s.hash) as hash
+  from session s join word t on t.id = s.tenant left join word a on a.id = s.agent
+  left join ev e on e.g = (select x.g from ev x where x.s = s.s and x.seq >= s.head order by x.seq desc limit 1)`;
 
 /** Rows kept in memory: twice this at most. */
 const ROWS_KEPT = 4096;
+/** Events above a stored row, at which it is written again: what a reader may have to add up. */
+const TAIL_EVENTS_MAX = 64;
 
 /**
- * The writer's view of the session table: hot rows stay in memory, changes are written by `flush` once a group.
- * Invariant: R1 a row that was touched is found by `find` until it was flushed.
+ * The writer's view of the session table: hot rows stay in memory, changes are written by `flush` once a group. A frame that
+ * only makes its session longer changes no row: every page less halves what a small commit costs.
+ * Invariants: R1 a row that was touched is found by `find` until it was flushed · R2 all that a row says is in the table, or
+ * follows from the frames at and above its stored head.
  */
 export class SessionRows {
   readonly #bySid: StatementSync;
   readonly #byNumber: StatementSync;
+  readonly #tailBytes: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #words: Words;
@@ -67,6 +80,7 @@ export class SessionRows {
     this.#words = words;
     this.#bySid = database.prepare(`${SESSION_SELECT} where s.sid = ?`);
     this.#byNumber = database.prepare('select sid from session where s = ?');
+    this.#tailBytes = database.prepare('select sum(octet_length(data)) as bytes from ev where s = ? and seq >= ?');
     this.#insert = database.prepare(`insert into session(s, sid, tenant, base, created_ms, trace, parent, parent_at, segments,
       agent, status, head, at_ms, wake_at_ms, ready_ms, epoch, attempts, bytes, hash, gone) values (?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?)`);
     this.#update = database.prepare(`update session set agent = ?, status = ?, head = ?, at_ms = ?, wake_at_ms = ?, ready_ms = ?, epoch = ?,
@@ -84,6 +98,7 @@ export class SessionRows {
     const columns = this.#bySid.get(sid) as SessionColumns | undefined;
     if (columns === undefined) return null;
     const row = toRow(columns);
+    if (row.head > row.savedHead) row.bytes += Number(this.#tailBytes.get(row.s, row.savedHead)?.['bytes']);
     this.#keep(row);
     return row;
   }
@@ -122,9 +137,16 @@ export class SessionRows {
     this.#dirty.set(row.sid, row);
   }
 
+  /** Says that nothing but `head`, `atMs`, `hash` and `bytes` changed, by a frame that was inserted. */
+  grew(row: SessionRow): void {
+    if (row.head - row.savedHead >= TAIL_EVENTS_MAX) this.touch(row);
+  }
+
   /** Writes what was touched. */
   flush(): void {
+    if (this.#dirty.size === 0) return;
     for (const row of this.#dirty.values()) {
+      row.savedHead = row.head;
       const mutable = [
         row.agent === null ? null : this.#words.number(row.agent),
         STATUSES.indexOf(row.status),
@@ -224,7 +246,7 @@ export function unknown(sid: Sid): never {
   );
 }
 
-/** A stored row as the writer holds it. */
+/** A stored row as the writer holds it, `bytes` without its tail. */
 export function toRow(columns: SessionColumns): SessionRow {
   const segments = columns['segments'];
   return {
@@ -235,6 +257,7 @@ export function toRow(columns: SessionColumns): SessionRow {
     bytes: Number(columns['bytes']),
     segments: typeof segments === 'string' ? (JSON.parse(segments) as Segment[]) : [],
     gone: Number(columns['gone'] ?? 0),
+    savedHead: Number(columns['saved_head']),
   };
 }
 
