@@ -98,6 +98,7 @@ test('while another process writes the store, what writes exits 4 and what reads
       ['approve', sid, '5'],
       ['deny', sid, '5'],
       ['fork', sid, '--at', '1'],
+      ['close', sid],
       ['release', sid],
       ['prune', '--before', '2020-01-01'],
       ['delete', sid],

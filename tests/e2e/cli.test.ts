@@ -177,26 +177,67 @@ test('replay agrees with its own agent and names the first difference of another
   assert.match(missing.err, /^AGENT_UNKNOWN: .*--agents FILE/);
 });
 
-test('close ends a session at rest for good, once, and leaves one with an open turn as it is', async (t) => {
+test('close ends a session at rest for good, once, without its agent, and prune then drops it', async (t) => {
   const place = new Place(t);
   await place.run('run', 'agents.ts#helper', 'hi', '--session', 'done');
+  // A fact that nothing follows from leaves a session ready although nothing in it is open.
   await place.store((store) =>
-    store.append({
-      id: '1',
-      sid: 'open',
-      expected: 0,
-      events: [{ type: 'session.created', data: { agent: 'helper' } }],
-      then: { status: 'waiting' },
-    }),
+    store.append({ id: 'late', sid: 'done', expected: 'fact', events: [{ type: 'cancel.requested', data: { why: 'late' } }] }),
   );
-  const closed = await place.json('close', 'done', '--why', 'settled');
-  assert.deepEqual([closed.code, closed.lines[0]?.['before']], [0, 'idle']);
-  assert.match((await place.run('show', 'done')).out, /session\.closed +why settled/);
+  assert.equal((await place.json('prune', '--before', '2999-01-01')).lines[0]?.['sessions'], 0);
+  const closed = await place.json('close', 'done', '--why', 'settled', '--by', 'ann');
+  assert.deepEqual([closed.code, closed.lines], [0, [{ type: 'closed', sid: 'done', before: 'ready' }]]);
+  const { lines } = await place.json('show', 'done');
+  const { by, event } = lines.at(-2) as { readonly by: string; readonly event: { readonly type: string; readonly data: unknown } };
+  assert.deepEqual([by, event.type, event.data], ['ann', 'session.closed', { why: 'settled' }]);
   assert.match((await place.run('run', 'agents.ts#helper', 'more', '--session', 'done')).err, /^SESSION_CLOSED: /);
   assert.match((await place.run('close', 'done')).out, /was closed already/);
-  const busy = await place.run('close', 'open');
-  assert.deepEqual([busy.code, busy.err.startsWith('SESSION_BUSY: ')], [1, true]);
-  assert.equal((await place.json('sessions', '--status', 'waiting')).lines.length, 1);
+  assert.equal((await place.json('prune', '--before', '2999-01-01')).lines[0]?.['sessions'], 1);
+  assert.match((await place.run('close', 'nobody')).err, /^SESSION_UNKNOWN: /);
+});
+
+test('close leaves a session with an open turn, or with input that waits, as it is and says what to do', async (t) => {
+  const place = new Place(t);
+  await place.run('run', 'agents.ts#helper', 'pay', '--session', 'open');
+  await place.run('run', 'agents.ts#helper', 'pay', '--session', 'stuck');
+  await place.run('run', 'agents.ts#helper', 'hi', '--session', 'queued');
+  await place.store(async (store) => {
+    const fact = { id: 'x', expected: 'fact' } as const;
+    await store.append({ ...fact, sid: 'stuck', events: [{ type: 'note.taken', data: {} }], then: { status: 'quarantined' } });
+    await store.append({ ...fact, sid: 'queued', events: [{ type: 'message.received', data: { text: 'more' } }] });
+  });
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['open', /open has an open turn: answer what waits with `nerva approve` or `nerva deny` .*, or let `nerva resume open` end it/],
+    ['stuck', /stuck has an open turn: .* or `nerva release stuck`, then let `nerva resume stuck` end it/],
+    ['queued', /queued has input that no turn has taken: let `nerva resume queued` end it/],
+  ];
+  for (const [sid, expected] of cases) {
+    const before = await place.types(sid);
+    const { code, out, err } = await place.run('close', sid);
+    assert.deepEqual([code, out, err.startsWith('SESSION_BUSY: ')], [1, '', true]);
+    assert.match(err, expected);
+    assert.deepEqual(await place.types(sid), before);
+  }
+  await place.run('deny', 'open', '5', '--agents', 'agents.ts');
+  assert.equal((await place.run('close', 'open')).code, 0);
+});
+
+test('stats --usage keeps its rows in the store, and beside a writer counts from the first event and says so', async (t) => {
+  const place = new Place(t);
+  await place.session('hi');
+  await place.session('pay');
+  const usage = async (): Promise<unknown> => (await place.json('stats', '--usage')).lines[0]?.['usage'];
+  const first = await usage();
+  const { sessions, turns, modelCalls, unknownCalls } =
+    (first as Readonly<Record<string, Readonly<Record<string, unknown>>>>)['helper'] ?? {};
+  assert.deepEqual([sessions, turns, modelCalls, unknownCalls], [2, { answer: 1 }, 2, 2]);
+  assert.deepEqual(await usage(), first);
+  const kept = await place.run('stats', '--usage');
+  assert.match(kept.out, /\nAGENT +SESSIONS +TURNS .*\nhelper +2 +1 answer +2 +0 \/ 0 \(2 unknown\)/);
+  assert.equal(kept.err, '');
+  const beside = await place.store(async () => place.run('stats', '--usage'));
+  assert.deepEqual([beside.code, beside.out.split('AGENT')[1]], [0, kept.out.split('AGENT')[1]]);
+  assert.match(beside.err, /^Usage was counted from the first event/);
 });
 
 test('stats counts, prune drops the closed, release frees the quarantined, delete leaves a tombstone', async (t) => {

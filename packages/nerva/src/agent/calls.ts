@@ -16,7 +16,7 @@ export function decideCalls(state: AgentState, bound: Bound, epoch: number): Wis
   const cancel = state.turn.open.cancel;
   const drafts: Draft[] = [];
   let isWaiting = false;
-  const deduping = new Set<string>();
+  const deduping: string[] = [];
   for (const slot of slots) {
     if (slot.status === 'done') continue;
     const draft = cancel === null ? nextOf(slot, { state, bound, epoch, deduping }) : cancelled(slot, state, { epoch, why: cancel.why });
@@ -32,7 +32,7 @@ interface Scene {
   readonly bound: Bound;
   readonly epoch: number;
   /** Dedupe texts that start in this frame: an equal call waits for their result. */
-  readonly deduping: Set<string>;
+  readonly deduping: string[];
 }
 
 /** The next draft of one call, or null while it waits. */
@@ -99,9 +99,10 @@ function started(slot: Slot, tool: Tool, { state, deduping }: Scene): Draft | nu
   const earlier = state.tool.deduped.get(text);
   if (earlier !== undefined) return { type: 'tool.returned', data: { answer: slot.asker, part: slot.part, output: earlier, by: 'dedupe' } };
   const isRunning =
-    deduping.has(text) || [...state.tool.slots, ...state.tool.doubts].some((other) => other.status !== 'done' && other.dedupe === text);
+    deduping.includes(text) ||
+    [...state.tool.slots, ...state.tool.doubts].some((other) => other.status !== 'done' && other.dedupe === text);
   if (isRunning) return null;
-  deduping.add(text);
+  deduping.push(text);
   return { type: 'tool.called', data: { answer: slot.asker, part: slot.part, effect: tool.effect, dedupe: text } };
 }
 

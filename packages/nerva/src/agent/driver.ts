@@ -258,7 +258,6 @@ export class Driver {
       if (composed.policy !== null) this.#await(composed.policy);
       return;
     }
-    const hasOutcome = facts.length > 0;
     const isDecision = composed.drafts.length > facts.length;
     const isGoingOn = this.#running.size > 0 || this.#ask !== null || composed.isActing;
     const status = statusOf(composed.state, isGoingOn || (this.#isDraining && this.#isUnfinished(composed.state)));
@@ -266,10 +265,9 @@ export class Driver {
       id: this.#ports.world.ids.next(),
       events: asDrafts(composed.drafts),
       atMs: composed.atMs,
-      then: { status, ...(hasOutcome ? { progress: true } : {}) },
-      ...(isDecision
-        ? { expected: this.state.head, ...(this.#fence === null ? {} : { fence: this.#fence }) }
-        : { expected: 'fact' as const }),
+      then: { status, progress: facts.length > 0 },
+      expected: isDecision ? this.state.head : 'fact',
+      ...(isDecision && this.#fence !== null ? { fence: this.#fence } : {}),
     });
     if (!result.ok) return this.#refuse(result, facts);
     const before = this.state;
@@ -309,23 +307,24 @@ export class Driver {
   }
 
   /** Appends; when nobody can say whether it was written, asks again with the same frame id. */
-  async #append(frame: Omit<Parameters<Store['append']>[0], 'sid'>): Promise<AppendResult> {
+  async #append(given: Omit<Parameters<Store['append']>[0], 'sid'>): Promise<AppendResult> {
     this.#appending++;
-    const events = frame.events.map((event) => this.#stamped(event));
+    const frame = { ...given, events: this.#stamped(given.events), sid: this.sid };
     try {
-      return await this.#ports.store.append({ ...frame, events, sid: this.sid });
+      return await this.#ports.store.append(frame);
     } catch (error) {
       if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
-      return await this.#ports.store.append({ ...frame, events, sid: this.sid });
+      return await this.#ports.store.append(frame);
     } finally {
       this.#appending--;
     }
   }
 
   /** Content of a session that belongs to a subject is sealed under that subject. */
-  #stamped(event: EventDraft): EventDraft {
+  #stamped(events: readonly EventDraft[]): readonly EventDraft[] {
     const { subject } = this.state.session;
-    return subject === null || event.subject !== undefined || !PERSONAL.has(event.type) ? event : { ...event, subject };
+    if (subject === null) return events;
+    return events.map((event) => (event.subject !== undefined || !PERSONAL.has(event.type) ? event : { ...event, subject }));
   }
 
   /** Brings `state` to what a result tells: our own events when they are next, else by reading. */

@@ -40,16 +40,17 @@ export const performModel: Performer = async (_intent, scene) => {
   const { seq: call, signal, world, bound } = scene;
   const { model } = bound.agent;
   if (model === undefined) throw new Error('Invariant broken: A4 a model is called only where there is one');
-  const partial = new Pieces();
   const { onDelta } = scene;
-  const listen = onDelta === undefined ? {} : { onDelta: (delta: Delta) => (partial.add(delta), onDelta(call, delta)) };
+  const partial = onDelta === undefined ? null : new Pieces();
+  const listen = onDelta === undefined ? {} : { onDelta: (delta: Delta) => (partial?.add(delta), onDelta(call, delta)) };
   try {
-    const request = await resolved(buildRequest(scene.state, bound, []), scene.store);
+    const built = buildRequest(scene.state, bound, []);
+    const request = built.messages.some(hasBlob) ? await resolved(built, scene.store) : built;
     const answer = await within(deadlineMs(scene), scene, () => model.call(request, { world, signal, ...listen }));
     return [{ type: 'model.answered', origin: 'model', data: answeredData(call, answer, bound) }];
   } catch (error) {
     if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT'))
-      return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial.parts() } }];
+      return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial?.parts() ?? [] } }];
     if (onDelta !== undefined) onDelta(call, 'reset');
     return [{ type: 'model.failed', data: failure(call, signal.aborted ? signal.reason : error) }];
   }
@@ -149,18 +150,18 @@ function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Prom
       end();
       reject(signal.reason as Error);
     };
+    const fail = (error: unknown): void => (end(), reject(error as Error));
     signal.addEventListener('abort', stop);
-    const running = new Promise<T>((settle) => settle(call()));
-    running.then(
-      (value) => (end(), resolve(value)),
-      (error: unknown) => (end(), reject(error as Error)),
-    );
+    try {
+      Promise.resolve(call()).then((value) => (end(), resolve(value)), fail);
+    } catch (error) {
+      fail(error);
+    }
   });
 }
 
 /** The request with blob references replaced by their content. Messages without any keep their identity. */
 async function resolved(request: ModelRequest, store: Store): Promise<ModelRequest> {
-  if (!request.messages.some(hasBlob)) return request;
   return {
     ...request,
     messages: await Promise.all(request.messages.map((message) => (hasBlob(message) ? inlined(message, store) : Promise.resolve(message)))),

@@ -147,7 +147,10 @@ export const COMMANDS = {
     usage: '',
     count: [0, 0],
     help: 'totals of the store',
-    flags: { tenant: value('NAME', 'of this tenant only'), usage: toggle('also what each agent did and took; reads every event') },
+    flags: {
+      tenant: value('NAME', 'of this tenant only'),
+      usage: toggle('also what each agent did and took; kept in the store, so that the next call reads only what is new'),
+    },
     examples: ['nerva stats', 'nerva stats --usage', 'nerva stats --json'],
   },
   close: {
@@ -156,6 +159,7 @@ export const COMMANDS = {
     help: 'close a session at rest for good',
     flags: { why: value('TEXT', 'the reason, for the record'), by },
     examples: ['nerva close 3f0c… --why "settled"'],
+    notes: ['A session with an open turn, or with input that waits, is refused.'],
   },
   release: {
     usage: '<id>',

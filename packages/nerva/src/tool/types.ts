@@ -20,7 +20,7 @@ export interface ToolContext {
   readonly session: { readonly sid: Sid; readonly tenant: string; readonly agent: string };
   /** What the person who approved the call answered, if it needed approval. */
   readonly approval?: { readonly by: string; readonly answer?: Json };
-  /** Events of the session up to the call, for tools that look back. */
+  /** Time of the last event before the call. */
   readonly now: { readonly atMs: number };
 }
 

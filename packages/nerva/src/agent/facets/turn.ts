@@ -38,7 +38,7 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
       case 'message.received':
         return received(slice, event);
       case 'cancel.requested':
-        return inTurn(slice, (turn) => ({ cancel: turn.cancel ?? { why: 'cancelled' } }));
+        return inTurn(slice, (turn) => ({ cancel: turn.cancel ?? { why: event.data.why ?? 'cancelled' } }));
       case 'turn.started':
         return started(slice, event);
       case 'turn.ended':

@@ -65,11 +65,14 @@ export class Appender {
   readonly #holding: StatementSync;
   readonly #useBlob: StatementSync;
   readonly #addFork: StatementSync;
+  /** The word of every frame that is written here, put together once. */
+  readonly #writer: string;
   #nextG: number;
 
   constructor(context: AppenderContext) {
     const { database } = context;
     this.#context = context;
+    this.#writer = `${context.incarnation} ${RELEASE}`;
     this.#insert = database.prepare(
       'insert into ev(g, s, seq, count, id, at_ms, epoch, writer, by, cause, fact, hash, data) values (?,?,?,?,?,?,?,?,?,?,?,?,?)',
     );
@@ -214,7 +217,7 @@ export class Appender {
       fact,
     };
     const hash = frameHash({ digest }, row.hash, envelope, checked.text);
-    const writerNumber = words.number(`${incarnation} ${RELEASE}`);
+    const writerNumber = words.number(this.#writer);
     const bytes = Buffer.from(hash, 'hex');
     this.#insert.run(
       this.#nextG,

@@ -28,8 +28,9 @@ const GROUP_OPERATIONS_MAX = 2048;
 
 interface Pending {
   readonly operation: Operation;
+  readonly finish: ((value: unknown) => unknown) | undefined;
   readonly resolve: (value: unknown) => void;
-  readonly reject: (error: NervaError) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -60,8 +61,11 @@ export class GroupCommit {
     return this.#poisoned;
   }
 
-  /** Queues an operation. Resolves when its transaction is durable. @throws STORE_QUEUE_FULL, STORE_POISONED, STORE_CLOSED, or its own failure. */
-  submit(operation: Operation): Promise<unknown> {
+  /**
+   * Queues an operation. Resolves when its transaction is durable. @throws STORE_QUEUE_FULL, STORE_POISONED, STORE_CLOSED, or its own failure.
+   * @param finish Contract: makes what the promise resolves to from the operation's value, at once; what it throws rejects the promise.
+   */
+  submit(operation: Operation, finish?: (value: unknown) => unknown): Promise<unknown> {
     if (this.#stopped !== null) return Promise.reject(again(this.#stopped));
     if (this.#waiting >= this.#queueMax) {
       const message = `${this.#waiting} frames wait for the disk, queueMax is ${this.#queueMax}. Nothing was queued; wait for earlier appends.`;
@@ -69,7 +73,7 @@ export class GroupCommit {
     }
     this.#waiting++;
     return new Promise((resolve, reject) => {
-      this.#queue.push({ operation, resolve, reject });
+      this.#queue.push({ operation, finish, resolve, reject });
       this.#schedule();
     });
   }
@@ -107,11 +111,7 @@ export class GroupCommit {
   #settle(group: readonly Pending[], result: GroupResult): void {
     this.#busy = false;
     this.#waiting -= group.length;
-    group.forEach((pending, index) => {
-      const outcome = result.outcomes[index] as Outcome;
-      if (outcome.ok) pending.resolve(outcome.value);
-      else pending.reject(outcome.error);
-    });
+    for (let index = 0; index < group.length; index++) answer(group[index] as Pending, result.outcomes[index] as Outcome);
     if (result.poisoned !== null) this.#poison(result.poisoned);
     this.#onIdle?.();
     if (this.#queue.length > 0) this.#schedule();
@@ -130,6 +130,15 @@ export class GroupCommit {
     this.#queue = [];
     this.#waiting -= waiting.length;
     for (const pending of waiting) pending.reject(again(queued));
+  }
+}
+
+function answer({ finish, resolve, reject }: Pending, outcome: Outcome): void {
+  if (!outcome.ok) return reject(outcome.error);
+  try {
+    resolve(finish === undefined ? outcome.value : finish(outcome.value));
+  } catch (error) {
+    reject(error);
   }
 }
 

@@ -90,7 +90,9 @@ export class SessionRows {
 
   /** The row with this id, tombstones included, or null. */
   any(sid: Sid): SessionRow | null {
-    const hot = this.#young.get(sid) ?? this.#dirty.get(sid) ?? this.#old.get(sid);
+    const young = this.#young.get(sid);
+    if (young !== undefined) return young;
+    const hot = this.#dirty.get(sid) ?? this.#old.get(sid);
     if (hot !== undefined) {
       this.#keep(hot);
       return hot;
