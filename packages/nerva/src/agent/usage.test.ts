@@ -96,13 +96,15 @@ test('tokens half known, a call cut off and one lost are unknown; a call that wa
   const store = memoryStore({ world });
   const failed = (why: string): EventDraft => event('model.failed', { call: 0, why });
   const events = [
+    event('session.created', { agent: 'a' }),
     answered(5, null, 1),
     answered(7, 1, 2),
     event('model.interrupted', { call: 0, parts: [] }),
     failed('lost'),
     failed('error'),
   ];
-  await store.append({ id: 'f', sid: 's', expected: 0, events: [event('session.created', { agent: 'a' }), ...events] });
+  // A frame each: the feed gives only frames that hold one of the projection's types.
+  for (const [index, one] of events.entries()) await store.append({ id: `f${index}`, sid: 's', expected: index, events: [one] });
   const { a } = await usageAtOnce(store);
   assert.deepEqual([a?.inputTokens, a?.outputTokens, a?.unknownCalls, a?.usd, a?.unpricedCalls], [7, 1, 3, 3, 2]);
 });

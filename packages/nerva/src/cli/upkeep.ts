@@ -95,7 +95,7 @@ export async function close(context: Context): Promise<ExitCode> {
       expected: head,
       events: [{ type: 'session.closed', data: { why: flags.text('why') ?? 'closed' } }],
       by: flags.text('by') ?? 'cli',
-      then: { status: 'closed', wakeAtMs: null },
+      then: { status: 'closed' },
     });
     if (!result.ok) throw notClosed(sid, result.why);
   }

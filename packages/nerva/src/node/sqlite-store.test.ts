@@ -264,6 +264,67 @@ test('payloads are readable JSON in the shell, and a 10-step run takes at most 7
   assert.deepEqual(JSON.parse(text)[0], { 'tool.returned': data, origin: 'system' });
 });
 
+test('frames that only make a session longer leave its row alone, and every reader says what they say', async (t) => {
+  const path = join(directory(t), 's.db');
+  const store = await openSqlite(path, { world: testWorld() });
+  await fill(store, 'other', 2);
+  assert((await store.append({ ...frame('a', 0), then: { status: 'ready', agent: 'x' } })).ok);
+  for (let seq = 1; seq < 40; seq++) {
+    assert((await store.append({ ...frame('a', seq, 'é'.repeat(seq)), then: { status: 'ready', agent: 'x', progress: true } })).ok);
+  }
+  const stored = new DatabaseSync(path, { readOnly: true });
+  assert.equal(stored.prepare("select head from session where sid = 'a'").get()?.['head'], 1, 'forty frames, one write of the row');
+  const last = (await store.read('a')).at(-1);
+  const before = { info: await store.info('a'), stats: await store.stats(), list: await store.list() };
+  const real = stored.prepare('select sum(length(cast(data as blob))) as bytes from ev').get()?.['bytes'];
+  assert.deepEqual([before.info.head, before.info.hash, before.info.atMs], [40, last?.hash, last?.atMs]);
+  assert.deepEqual([before.stats.events, before.stats.bytes, before.stats.frames], [42, real, 42]);
+  assert.deepEqual([before.list[1], await store.head('a'), (await store.verify('a')).ok], [before.info, 40, true]);
+  stored.close();
+  await store.close();
+  const again = await openSqlite(path, { world: testWorld({ seed: 2 }), readOnly: true });
+  assert.deepEqual({ ...before, stats: null }, { info: await again.info('a'), stats: null, list: await again.list() });
+  assert.deepEqual({ ...(await again.stats()), fileBytes: 0 }, { ...before.stats, fileBytes: 0 });
+  await again.close();
+});
+
+test('a limit of bytes counts the frames above a row that was not written, also after reopening', async (t) => {
+  const path = join(directory(t), 's.db');
+  const first = await openSqlite(path, { world: testWorld() });
+  await fill(first, 'a', 20, 'é'.repeat(50));
+  for (let seq = 20; seq < 25; seq++) assert((await first.append(frame('a', seq, 'é'.repeat(50)))).ok);
+  const { bytes } = await first.stats();
+  const each = bytes / 25;
+  await first.close();
+  const store = await openSqlite(path, { world: testWorld({ seed: 2 }), limits: { bytesMax: bytes + 2 * each } });
+  const answers = [];
+  for (let seq = 25; seq < 28; seq++) answers.push(await store.append(frame('a', seq, 'é'.repeat(50))));
+  assert.deepEqual(
+    answers.map((answer) => (answer.ok ? 'ok' : answer.why)),
+    ['ok', 'ok', 'limit'],
+  );
+  assert.equal((await store.stats()).bytes, bytes + 2 * each);
+  await store.close();
+});
+
+test('a row is written again when 64 events lie above it, so that no reader adds up more', async (t) => {
+  const path = join(directory(t), 's.db');
+  const store = await openSqlite(path, { world: testWorld() });
+  const stored = new DatabaseSync(path, { readOnly: true });
+  const row = stored.prepare("select head, bytes from session where sid = 'a'");
+  const tail = stored.prepare('select max(seq) + 1 as head, sum(length(cast(data as blob))) as bytes from ev where seq < ?');
+  const heads = new Set<unknown>();
+  for (let seq = 0; seq < 200; seq++) {
+    assert((await store.append(frame('a', seq))).ok);
+    const found = row.get();
+    heads.add(found?.['head']);
+    assert.deepEqual(found, tail.get(Number(found?.['head'])), 'a row that is written says all of its frames');
+  }
+  assert.deepEqual([...heads], [1, 65, 129, 193]);
+  stored.close();
+  await store.close();
+});
+
 test('keys live in one file of mode 0600, survive reopening, and once destroyed are in no byte of it', async (t) => {
   const path = join(directory(t), 'keys');
   const keys = fileKeys(path);

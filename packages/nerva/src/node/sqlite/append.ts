@@ -254,7 +254,6 @@ interface Payload {
 }
 
 /** What a frame says beside its events. @returns false when all of it stood there already. */
-// oxlint-disable-next-line max-params -- four, on the hottest path
 function changeRow(row: SessionRow, agent: string | undefined, after: Payload['after'], nowMs: number): boolean {
   const { status, wakeAtMs, readyMs, attempts } = row;
   const isRenamed = agent !== undefined && agent !== row.agent;

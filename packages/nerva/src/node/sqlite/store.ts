@@ -337,7 +337,6 @@ async function close(shared: Shared): Promise<void> {
   lock?.release();
 }
 
-// oxlint-disable-next-line max-params -- four, on the hottest path
 function submit({ writer, path }: Shared, name: string, args: unknown, finish?: (value: unknown) => unknown): Promise<unknown> {
   if (writer !== null) return writer.submit({ name, args }, finish);
   return Promise.reject(
