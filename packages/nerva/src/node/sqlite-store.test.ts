@@ -268,12 +268,17 @@ test('frames that only make a session longer leave its row alone, and every read
   const path = join(directory(t), 's.db');
   const store = await openSqlite(path, { world: testWorld() });
   await fill(store, 'other', 2);
-  assert((await store.append({ ...frame('a', 0), then: { status: 'ready', agent: 'x' } })).ok);
+  assert((await store.append({ ...frame('a', 0), then: { status: 'ready', agent: 'y' } })).ok);
   for (let seq = 1; seq < 40; seq++) {
     assert((await store.append({ ...frame('a', seq, 'é'.repeat(seq)), then: { status: 'ready', agent: 'x', progress: true } })).ok);
   }
   const stored = new DatabaseSync(path, { readOnly: true });
-  assert.equal(stored.prepare("select head from session where sid = 'a'").get()?.['head'], 1, 'forty frames, one write of the row');
+  assert.equal(
+    stored.prepare("select head from session where sid = 'a'").get()?.['head'],
+    2,
+    'two writes in forty frames: it was born, and got another name',
+  );
+  assert.equal((await store.info('a')).agent, 'x');
   const last = (await store.read('a')).at(-1);
   const before = { info: await store.info('a'), stats: await store.stats(), list: await store.list() };
   const real = stored.prepare('select sum(length(cast(data as blob))) as bytes from ev').get()?.['bytes'];

@@ -255,12 +255,12 @@ interface Payload {
 
 /** What a frame says beside its events. @returns false when all of it stood there already. */
 function changeRow(row: SessionRow, agent: string | undefined, after: Payload['after'], nowMs: number): boolean {
-  const { status, wakeAtMs, readyMs, attempts } = row;
+  const { status, wakeAtMs, attempts } = row;
   const isRenamed = agent !== undefined && agent !== row.agent;
   if (isRenamed) row.agent = agent;
   row.attempts = after.attempts;
   setWork(row, after.status, after.wakeAtMs, nowMs);
-  return isRenamed || attempts !== row.attempts || status !== row.status || wakeAtMs !== row.wakeAtMs || readyMs !== row.readyMs;
+  return isRenamed || attempts !== row.attempts || status !== row.status || wakeAtMs !== row.wakeAtMs;
 }
 
 /** Sets status and wake-up time. */
