@@ -24,42 +24,6 @@ test('a sync lies before every acknowledgement, and frames of one macrotask shar
   }
 });
 
-test('a failed fsync poisons the store, and what was acknowledged is there after reopening', async (t) => {
-  let poisoned = 0;
-  for (const at of [1, 2, 3, 4, 5, 6, 8, 11]) {
-    const path = join(directory(t), 's.db');
-    const run = traced(['-e', 'trace=fsync', '-e', `inject=fsync:error=EIO:when=${at}`], [path, '8', '2']);
-    if (run === null) return t.skip(NO_STRACE);
-    assert(!run.output.includes('BUG'), run.output);
-    if (run.said.errors.length > 0 && run.output.includes('open\n')) {
-      // Two frames share the transaction that failed; the second try of each, and all after them, are refused.
-      if (run.said.errors[0] === 'LOG_UNKNOWN_RESULT') {
-        poisoned++;
-        assert.deepEqual([...new Set(run.said.errors)], ['LOG_UNKNOWN_RESULT', 'STORE_POISONED'], run.output);
-      }
-    }
-    await checkStored(path, run.said);
-  }
-  assert(poisoned > 0, 'no fsync of a commit was hit');
-});
-
-test('a full disk at any write is STORE_FULL, and the same frame is taken when there is room', async (t) => {
-  let full = 0;
-  for (const at of [1, 5, 20, 40, 60, 61, 62, 63, 64, 65, 80]) {
-    const path = join(directory(t), 's.db');
-    const run = traced(['-e', 'trace=pwrite64', '-e', `inject=pwrite64:error=ENOSPC:when=${at}`], [path, '8', '2']);
-    if (run === null) return t.skip(NO_STRACE);
-    assert(!run.output.includes('BUG'), run.output);
-    if (run.output.includes('open\n') && run.said.errors.length > 0) {
-      full++;
-      assert.deepEqual([...new Set(run.said.errors)], ['STORE_FULL'], run.output);
-      assert.deepEqual([...run.said.acknowledged.values()], [8, 8], 'the second try of each was taken');
-    }
-    await checkStored(path, run.said);
-  }
-  assert(full > 0, 'no write of a commit was hit');
-});
-
 test('a store on a small disk says STORE_FULL, reads on, and writes again when there is room', async (t) => {
   const disk = join(directory(t), 'disk');
   mkdirSync(disk);

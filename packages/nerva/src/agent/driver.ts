@@ -10,6 +10,7 @@ import {
   type Status,
   type Store,
 } from '../log/index.ts';
+import { again } from './again.ts';
 import { compose, isAskedAt, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
@@ -49,10 +50,13 @@ export class Driver {
   failure: unknown = null;
   /** Set once it gave the session back. */
   isReleased = false;
+  /** Somebody else's frame set the session's row since this driver last did. */
+  isOutdated = false;
   /** Id of the session's first frame, by which a repeated first send is known. */
   firstFrame = '';
   readonly #ports: DriverPorts;
   #fence: Fence | null = null;
+  #owning: Promise<Fence> | null = null;
   #outcomes: Draft[] = [];
   #isDirty = false;
   #isDraining = false;
@@ -63,6 +67,8 @@ export class Driver {
   #appending = 0;
   /** Between the first look at an input and what follows from it the driver is nobody else's to let go. */
   #receiving = 0;
+  /** Aborted when the runtime closes: what the store refuses then is not tried again. */
+  readonly #leaving = new AbortController();
   readonly #running = new Map<Seq, AbortController>();
 
   private constructor(sid: Sid, ports: DriverPorts) {
@@ -155,12 +161,14 @@ export class Driver {
     if (this.#appending > 0 || this.failure !== null) return;
     if ((await this.#ports.store.head(this.sid)) <= this.state.head) return;
     await this.#catchUp();
+    this.isOutdated = true;
     this.kick();
   }
 
   /** Starts nothing more; lets what runs finish for `graceMs`, then aborts it. Resolves when the driver rests. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
+    this.#leaving.abort();
     this.#signal();
     if (this.#loop === null) return;
     const timer = new AbortController();
@@ -184,6 +192,11 @@ export class Driver {
     });
     if (!result.ok) throw refused(this.sid, result);
     await this.#catchUp();
+  }
+
+  /** Gives a session back that this driver failed at, for the next claim. The driver is of no more use. @returns false when somebody else has it. */
+  async surrender(): Promise<boolean> {
+    return this.#fence !== null && (await surrender(this.#ports.store, this.sid, this.#fence));
   }
 
   /** Gives the session back, when at rest. The driver is of no more use. */
@@ -220,7 +233,7 @@ export class Driver {
     });
     if (!result.ok || result.repeated) {
       // Somebody created it meanwhile: then this is a fact like any other.
-      this.#fence ??= await this.#ports.store.takeOver(this.sid, this.#ports.owner);
+      await this.#own();
       return result.ok ? result : this.#append({ id, events: asDrafts(drafts), expected: 'fact' });
     }
     this.#fence = { epoch: result.epoch };
@@ -229,6 +242,12 @@ export class Driver {
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, 0);
     return result;
+  }
+
+  /** Takes the session over, once: a second take-over would fence the first. */
+  async #own(): Promise<void> {
+    this.#owning ??= this.#ports.store.takeOver(this.sid, this.#ports.owner).finally(() => (this.#owning = null));
+    this.#fence ??= await this.#owning;
   }
 
   async #run(): Promise<void> {
@@ -261,20 +280,29 @@ export class Driver {
     const isDecision = composed.drafts.length > facts.length;
     const isGoingOn = this.#running.size > 0 || this.#ask !== null || composed.isActing;
     const status = statusOf(composed.state, isGoingOn || (this.#isDraining && this.#isUnfinished(composed.state)));
-    const result = await this.#append({
+    const frame = {
       id: this.#ports.world.ids.next(),
       events: asDrafts(composed.drafts),
       atMs: composed.atMs,
       then: { status, progress: facts.length > 0 },
-      expected: isDecision ? this.state.head : 'fact',
+      expected: isDecision ? this.state.head : ('fact' as const),
       ...(isDecision && this.#fence !== null ? { fence: this.#fence } : {}),
-    });
+    };
+    const askedMs = this.#ports.world.clock.nowMs();
+    const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts);
+    if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
     const before = this.state;
     if (result.seq === before.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else await this.#reached(result, asDrafts(composed.drafts));
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result.seq);
+  }
+
+  /** An answer that came late or twice may be older than somebody's take-over: then nothing is performed here (D1). */
+  async #assertOwn(): Promise<void> {
+    const { epoch, head } = await this.#ports.store.info(this.sid);
+    if (this.#fence !== null && epoch > this.#fence.epoch) throw refused(this.sid, { ok: false, why: 'fenced', head });
   }
 
   #compose(facts: readonly Draft[]): Composed {
@@ -293,12 +321,8 @@ export class Driver {
   async #refuse(result: AppendResult & { readonly ok: false }, facts: readonly Draft[]): Promise<void> {
     if (result.why === 'closed' || result.why === 'limit') throw refused(this.sid, result);
     if (facts.length > 0) {
-      const alone = await this.#append({
-        id: this.#ports.world.ids.next(),
-        events: asDrafts(facts),
-        expected: 'fact',
-        then: { progress: true },
-      });
+      const frame = { id: this.#ports.world.ids.next(), events: asDrafts(facts), expected: 'fact' as const, then: { progress: true } };
+      const alone = await this.#append(frame, true);
       if (!alone.ok) throw refused(this.sid, alone);
     }
     if (result.why === 'fenced') throw refused(this.sid, result);
@@ -306,15 +330,18 @@ export class Driver {
     this.#isDirty = true;
   }
 
-  /** Appends; when nobody can say whether it was written, asks again with the same frame id. */
-  async #append(given: Omit<Parameters<Store['append']>[0], 'sid'>): Promise<AppendResult> {
+  /** Appends; when nobody can say whether it was written, asks again with the same frame id. `isOurs`: nobody else could try again. */
+  async #append(given: Omit<Parameters<Store['append']>[0], 'sid'>, isOurs = false): Promise<AppendResult> {
     this.#appending++;
     const frame = { ...given, events: this.#stamped(given.events), sid: this.sid };
+    const append = (): Promise<AppendResult> => this.#ports.store.append(frame);
+    if (frame.then?.status !== undefined) this.isOutdated = false;
     try {
-      return await this.#ports.store.append(frame);
+      if (isOurs) return await again(append, { world: this.#ports.world, signal: this.#leaving.signal });
+      return await append();
     } catch (error) {
-      if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
-      return await this.#ports.store.append(frame);
+      if (isOurs || !NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
+      return await append();
     } finally {
       this.#appending--;
     }
@@ -382,6 +409,7 @@ export class Driver {
         store: this.#ports.store,
         world: this.#ports.world,
         signal: controller.signal,
+        leaving: this.#leaving.signal,
         abort: (reason) => controller.abort(reason),
         graceMs: this.#ports.graceMs,
         onDelta: this.#ports.deltas(this.sid) ?? undefined,
@@ -445,6 +473,9 @@ export class Driver {
   }
 }
 
+/** After so long without an answer a session may have been given to another process. */
+export const LEASE_MS = 30_000;
+
 /** Types whose data is what people and models said. */
 const PERSONAL = new Set([
   'message.received',
@@ -461,6 +492,12 @@ const isOutcome = (draft: Draft): boolean =>
   !((draft.type === 'tool.failed' || draft.type === 'tool.in_doubt') && draft.data.why === 'cancelled');
 const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
 const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;
+
+/** Gives a session back as it stands. @returns false when somebody else has it. */
+export async function surrender(store: Store, sid: Sid, fence: Fence): Promise<boolean> {
+  const { head, status, wakeAtMs } = await store.info(sid);
+  return store.release(sid, fence, { expected: head, status, wakeAtMs });
+}
 
 /** Where the session stands, as lists show it. */
 export function statusOf(state: AgentState, isActing: boolean): Status {

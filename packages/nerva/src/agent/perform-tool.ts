@@ -1,6 +1,7 @@
 import { excerpt, utf8Bytes, type Json } from '../core/index.ts';
 import type { Seq } from '../log/index.ts';
 import { runTool, type Tool, type ToolContext, type ToolOutcome } from '../tool/index.ts';
+import { again } from './again.ts';
 import { approvalOf } from './facets/approval.ts';
 import type { Draft, EventData } from './events.ts';
 import { EXCERPT_BYTES, type Performer, type Scene } from './perform.ts';
@@ -49,13 +50,11 @@ const bytesOf = (value: Json): number => utf8Bytes(JSON.stringify(value));
 const returned = (data: EventData['tool.returned']): Draft => ({ type: 'tool.returned', origin: 'tool', data });
 
 /** Durable before the frame that names it. */
-async function blobbed(output: Json, { store, sid, state }: Scene): Promise<Json> {
+async function blobbed(output: Json, { store, sid, state, world, leaving }: Scene): Promise<Json> {
   const { subject } = state.session;
-  const ref = await store.blobs.put(new TextEncoder().encode(JSON.stringify(output)), {
-    mediaType: 'application/json',
-    sid,
-    ...(subject === null ? {} : { subject }),
-  });
+  const content = new TextEncoder().encode(JSON.stringify(output));
+  const options = { mediaType: 'application/json', sid, ...(subject === null ? {} : { subject }) };
+  const ref = await again(() => store.blobs.put(content, options), { world, signal: leaving });
   return { ref: ref.ref, bytes: ref.bytes, mediaType: ref.mediaType };
 }
 

@@ -18,6 +18,8 @@ export interface Scene {
   readonly store: Store;
   readonly world: World;
   readonly signal: AbortSignal;
+  /** Aborts when the runtime closes. */
+  readonly leaving: AbortSignal;
   /** Aborts this effect alone. */
   readonly abort: (reason: NervaError) => void;
   readonly graceMs: number;

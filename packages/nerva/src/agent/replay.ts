@@ -64,6 +64,8 @@ export async function replaySession(scene: ReplayScene): Promise<ReplayReport> {
 class Replay {
   state: AgentState;
   #decisions = 0;
+  /** What one decision wanted beyond the events compared so far: it was made before any of them was folded. */
+  #rest: readonly Draft[] = [];
   readonly #bound: Bound;
   readonly #facets: readonly Facet<unknown>[];
 
@@ -79,6 +81,7 @@ class Replay {
 
   /** Facts are taken from the record; each decision is made again. */
   async frame(frame: Frame): Promise<Divergence | null> {
+    this.#rest = [];
     for (let index = 0; index < frame.events.length; index++) {
       const draft = frame.events[index] as EventDraft;
       const seq: Seq = frame.seq + index;
@@ -97,9 +100,10 @@ class Replay {
     const [bound, facets] = [this.#bound, this.#facets];
     // The definition in force is not what is compared: what follows from it is.
     const state = { ...this.state, session: { ...this.state.session, definition: bound.digest } };
-    const wish = decide(state, bound, event.epoch, facets);
+    const wish = this.#rest.length > 0 ? this.#rest : decide(state, bound, event.epoch, facets);
     if (event.type === 'session.configured') return null;
-    const decided = wish === 'policy' ? await evaluate(state, bound) : Array.isArray(wish) ? (wish[0] as Draft | undefined) : undefined;
+    const [decided, ...rest] = wish === 'policy' ? [await evaluate(state, bound)] : Array.isArray(wish) ? (wish as readonly Draft[]) : [];
+    this.#rest = rest;
     if (decided !== undefined && isSame(event, decided)) return null;
     return {
       at: `${event.sid}:${event.seq}`,

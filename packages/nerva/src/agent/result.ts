@@ -22,6 +22,8 @@ export async function resultOf(sid: Sid, message: Seq, ports: Ports): Promise<Ru
     };
     stop = ports.watch(sid, look);
     look(driver);
+    // It may have been opened for this look alone, and then it has the session: who awaits an answer wants it worked on.
+    if (!driver.isBusy) driver.kick();
   });
 }
 

@@ -2,7 +2,7 @@ import { checkOptions, checkRange, NervaError, type World } from '../core/index.
 import type { Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
-import { Driver, type DriverPorts } from './driver.ts';
+import { Driver, LEASE_MS, surrender, type DriverPorts } from './driver.ts';
 import { performModel, type Performers } from './perform.ts';
 import { performReconcile, performTool } from './perform-tool.ts';
 import type { SessionPorts } from './ports.ts';
@@ -68,6 +68,9 @@ class Engine implements Runtime {
   #claiming: Promise<void> | null = null;
   #isClaimDue = false;
   #resumed = 0;
+  /** Sessions that failed and are about to be handed back. */
+  #returning = 0;
+  readonly #closing = new AbortController();
   #isClosed = false;
   #idlers: (() => void)[] = [];
 
@@ -119,6 +122,7 @@ class Engine implements Runtime {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#closing.abort();
     this.#unhint?.();
     await this.#claiming;
     const drivers = await Promise.allSettled(this.#drivers.values());
@@ -214,10 +218,13 @@ class Engine implements Runtime {
     if (driver.failure !== null) {
       this.#drivers.delete(driver.sid);
       this.#resting.delete(driver.sid);
+      driver.isReleased = true;
+      void this.#giveBack(driver.failure, () => driver.surrender());
     } else if (driver.isBusy) this.#resting.delete(driver.sid);
     else {
       this.#resting.delete(driver.sid);
-      this.#resting.set(driver.sid, driver);
+      if (driver.isOutdated) this.#letGo(driver);
+      else this.#resting.set(driver.sid, driver);
       this.#evict();
     }
     this.#settle();
@@ -227,11 +234,15 @@ class Engine implements Runtime {
     for (const [sid, driver] of this.#resting) {
       if (this.#resting.size <= this.#limits.idleMax) return;
       this.#resting.delete(sid);
-      if (driver.isBusy) continue;
-      driver.isReleased = true;
-      this.#drivers.delete(sid);
-      void driver.release().catch(() => undefined); // not released means: claimed again after a restart
+      if (!driver.isBusy) this.#letGo(driver);
     }
+  }
+
+  /** Gives a session at rest back, its row set right. */
+  #letGo(driver: Driver): void {
+    driver.isReleased = true;
+    this.#drivers.delete(driver.sid);
+    void driver.release().catch(() => undefined); // not released means: claimed again after a restart
   }
 
   #hinted(sid: Sid): void {
@@ -256,7 +267,7 @@ class Engine implements Runtime {
       this.#isClaimDue = false;
       const countMax = this.#limits.resumeMax - this.#resumed;
       if (countMax <= 0) return;
-      const claimed = await this.store.claim({ owner: this.#owner, countMax, leaseMs: 30_000, agents: [...this.#agents.keys()] });
+      const claimed = await this.store.claim({ owner: this.#owner, countMax, leaseMs: LEASE_MS, agents: [...this.#agents.keys()] });
       for (const { info, fence } of claimed) void this.#resume(info, fence);
       if (claimed.length === countMax) this.#isClaimDue = true;
       if (claimed.length === 0) return;
@@ -277,8 +288,8 @@ class Engine implements Runtime {
             resolve();
           });
         });
-    } catch {
-      // The session stays ready with one attempt more; past attemptsMax it is quarantined and `nerva sessions` shows it.
+    } catch (error) {
+      void this.#giveBack(error, () => surrender(this.store, sid, fence));
     } finally {
       stop();
       this.#resumed--;
@@ -286,8 +297,28 @@ class Engine implements Runtime {
     }
   }
 
+  /**
+   * A session that failed here is handed back after a while and, where this runtime takes up work, claimed again: with one attempt more,
+   * so that one that always fails ends in quarantine. What another attempt cannot help stays as it is.
+   */
+  async #giveBack(failure: unknown, surrender: () => Promise<boolean>): Promise<void> {
+    if (NervaError.is(failure) && (!failure.retry || failure.code === 'SESSION_FENCED')) return;
+    this.#returning++;
+    for (let waitMs = BACK_MS; !this.#closing.signal.aborted; waitMs = Math.min(2 * waitMs, BACK_MS_MAX)) {
+      try {
+        await this.world.clock.sleep(waitMs, { background: true, signal: this.#closing.signal });
+        if ((await surrender()) && this.#unhint !== null) this.#claim();
+        break;
+      } catch (error) {
+        if (!NervaError.is(error) || !error.retry) break;
+      }
+    }
+    this.#returning--;
+    this.#settle();
+  }
+
   #isBusy(): boolean {
-    return this.#claiming !== null || this.#resumed > 0 || this.#drivers.size > this.#resting.size;
+    return this.#returning > 0 || this.#claiming !== null || this.#resumed > 0 || this.#drivers.size > this.#resting.size;
   }
 
   #settle(): void {
@@ -301,6 +332,9 @@ class Engine implements Runtime {
     if (this.#isClosed) throw new NervaError('STORE_CLOSED', 'The runtime was closed. Make a new one; nothing was written.');
   }
 }
+
+const BACK_MS = 1_000;
+const BACK_MS_MAX = 60_000;
 
 function byName(agents: readonly Agent[]): ReadonlyMap<string, Agent> {
   const known = new Map<string, Agent>();

@@ -104,6 +104,17 @@ export const ERRORS = {
   TOOL_INVALID: entry('invalid', false, 'A tool definition is incomplete or its name is taken.'),
   TOOL_NOT_DONE: entry('unavailable', true, 'Thrown by a tool to say: the effect did not happen and will not.'),
   POLICY_INVALID: entry('invalid', false, 'A policy or a rule is malformed. The message names the row.'),
+  SIM_LEAK: entry(
+    'invalid',
+    false,
+    'Simulated code reached past its World: for the clock, dice, files or the network. The message names it.',
+  ),
+  SIM_INVALID: entry('invalid', false, 'A scenario is incomplete or contradicts itself. The message names the part; nothing was run.'),
+  SIM_VIOLATION: entry(
+    'invalid',
+    false,
+    'A simulation broke an invariant. The message has the smallest plan found and how to run it again.',
+  ),
   NODE_TOO_OLD: entry('unavailable', false, 'This Node.js is too old. Use Node.js 24 or newer.'),
 } as const satisfies Readonly<Record<string, Entry>>;
 

@@ -32,7 +32,8 @@ export class Exchange implements HttpAnswer {
   #phase: Phase = 'total';
   /** End of the current phase; Infinity while the peer owes nothing. */
   #phaseEndMs = Infinity;
-  #abort: (() => void) | undefined;
+  /** One field, so that the listener that is removed is the one that was added. */
+  readonly #abort = (): void => this.#stop(new NervaError('CANCELLED', `The request to ${withoutQuery(this.#request.url)} was aborted.`));
   #connected = false;
   #answered = false;
   #read = false;
@@ -63,10 +64,7 @@ export class Exchange implements HttpAnswer {
       this.#enter('connect', this.#limits.connectMs);
       socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => this.#sent());
     });
-    if (signal !== undefined) {
-      this.#abort = (): void => this.#stop(new NervaError('CANCELLED', `The request to ${withoutQuery(this.#request.url)} was aborted.`));
-      signal.addEventListener('abort', this.#abort, { once: true });
-    }
+    signal?.addEventListener('abort', this.#abort, { once: true });
     this.#arm();
     outgoing.end(body);
   }
@@ -249,7 +247,7 @@ export class Exchange implements HttpAnswer {
   #settle(): void {
     clearTimeout(this.#timer); // X2
     this.#phaseEndMs = Infinity;
-    if (this.#abort !== undefined) this.#request.signal?.removeEventListener('abort', this.#abort);
+    this.#request.signal?.removeEventListener('abort', this.#abort);
   }
 
   #enter(phase: Phase, ms: number): void {

@@ -7,5 +7,6 @@ export { projectionRowsContract } from './projection-rows.contract.ts';
 export { cutAtEveryStep, type Cut, type CutReport, type CutScenario } from './cut.ts';
 export { effectsWitness, type Effects, type Execution } from './cut-effects.ts';
 export { mortalStore } from './cut-store.ts';
-export { conversationModel, requestProblem, strictModel } from './scenario.ts';
+export { requestProblem } from '../sim/index.ts';
+export { conversationModel, strictModel } from './scenario.ts';
 export { recordingTool, type RecordingTool } from './scenario-tools.ts';

@@ -155,7 +155,7 @@ function submitFrame(shared: Shared, tenant: string | null, append: Append): Pro
     args = { tenant, frame, count: events.length, checked, nowMs };
   } catch (error) {
     // It may still repeat a frame that was taken: what else the frame says does not matter then (its subject may be erased by now).
-    if (!NervaError.is(error) || typeof append.sid !== 'string') throw error;
+    if (!NervaError.is(error) || !isAddressed(append)) throw error;
     args = {
       tenant,
       frame: { id: append.id, sid: append.sid, expected: append.expected },
@@ -167,6 +167,11 @@ function submitFrame(shared: Shared, tenant: string | null, append: Append): Pro
   }
   const { sid } = args.frame;
   return submit(shared, 'append', args, (value) => settled(shared, sid, value as Appended)) as Promise<AppendResult>;
+}
+
+/** Whether a frame says where it would stand, so that it can be looked for. */
+function isAddressed({ id, sid, expected }: Append): boolean {
+  return typeof id === 'string' && typeof sid === 'string' && (expected === 'fact' || typeof expected === 'number');
 }
 
 /** A value while its fields are filled in. */

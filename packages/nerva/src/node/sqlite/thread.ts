@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { NervaError } from '../../core/index.ts';
 import type { EngineOptions } from './engine.ts';
-import { fromFailure, type Failure } from './errors.ts';
+import { fromFailure, toFailure, type Failure } from './errors.ts';
 import type { Committer, GroupResult, Operation, Outcome } from './group-commit.ts';
 
 interface SentResult {
@@ -52,8 +52,13 @@ export function threadCommitter(options: Omit<EngineOptions, 'digest'>): ThreadC
       worker ??= start();
       worker.ref();
       pending = { group, done };
-      // A group is not to be sent twice: one that cannot be cloned is a bug of the caller, and throws here.
-      worker.postMessage(group);
+      try {
+        worker.postMessage(group);
+      } catch (error) {
+        // What cannot be cloned is a bug of a caller. Nothing was sent, so the group ends as one does whose transaction met a bug.
+        const failure = toFailure(error);
+        settle({ outcomes: group.map(() => ({ ok: false, error: fromFailure(failure) })), poisoned: null });
+      }
     },
     async close() {
       const closing = worker;

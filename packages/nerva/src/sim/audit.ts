@@ -1,0 +1,276 @@
+import { EVENTS, type Agent, type AgentState, type Facet } from '../agent/index.ts';
+import { eventsOf, placed, type AppendResult, type FrameId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
+import type { ModelRequest } from '../model/index.ts';
+import type { Tool, ToolContext } from '../tool/index.ts';
+import { Book } from './book.ts';
+import { finish, hash32 } from './dice.ts';
+import type { Hub } from './hub.ts';
+import { Ledger, placeOf, type Execution } from './ledger.ts';
+import type { SimProcess } from './process.ts';
+import type { Written } from './store.ts';
+import { requestProblem } from './request.ts';
+
+/** What a session's record must be, as far as it was acknowledged. */
+interface Kept {
+  readonly book: Book;
+  readonly tenant: string | null;
+  agent: string;
+  /** Acknowledged frames: what each id was first answered. */
+  readonly frames: Map<FrameId, { readonly seq: Seq; readonly count: number }>;
+  /** Who wrote each event; null when a restart found it. */
+  readonly writers: (SimProcess | null)[];
+  epoch: number;
+}
+
+/** Watches a run from outside and checks the laws at every acknowledged frame, every effect and every request. */
+export class Audit {
+  readonly ledger: Ledger;
+  readonly kept = new Map<Sid, Kept>();
+  /** Messages that were accepted: `sid:seq` by the id that the caller gave. */
+  readonly accepted = new Map<string, { readonly sid: Sid; readonly seq: Seq }>();
+  events = 0;
+  /** Called with each new event, for whoever must react: people who are asked something. */
+  onEvent: (event: LogEvent, tenant: string | null) => void = () => undefined;
+  readonly #hub: Hub;
+  #agents: readonly Agent[] = [];
+  readonly #states = new Map<string, Set<number>>();
+  #isJudging = false;
+
+  constructor(hub: Hub) {
+    this.#hub = hub;
+    this.ledger = new Ledger(hub);
+  }
+
+  /** The agents of the run. */
+  know(agents: readonly Agent[]): void {
+    this.#agents = agents;
+  }
+
+  /** The agent that sessions belong to unless it is said. */
+  get firstAgent(): string {
+    return this.#agents[0]?.name ?? '';
+  }
+
+  /** A frame was acknowledged, or refused. */
+  appended({ process, tenant, frame, result }: Written): void {
+    if (!result.ok) return;
+    const hub = this.#hub;
+    const known = this.kept.get(frame.sid);
+    const first = known?.frames.get(frame.id);
+    if (result.repeated || first !== undefined) {
+      if (first === undefined)
+        hub.violated('a frame counts once', `Frame ${frame.id} of ${frame.sid} is called repeated, and was never there.`);
+      else if (!result.repeated || first.seq !== result.seq)
+        hub.violated('a frame counts once', `Frame ${frame.id} of ${frame.sid} was written at ${first.seq} and again at ${result.seq}.`);
+      return;
+    }
+    const kept = known ?? this.#open(frame.sid, tenant, frame.then?.agent ?? '');
+    if (frame.fence !== undefined && frame.fence.epoch < kept.epoch)
+      hub.violated(
+        'a fenced driver writes nothing',
+        `Session ${frame.sid}: epoch ${frame.fence.epoch} wrote a decision after ${kept.epoch}.`,
+      );
+    if (frame.expected !== 'fact' && frame.expected !== kept.book.events.length)
+      hub.violated(
+        'a decision is taken only at its head',
+        `Session ${frame.sid}: expected ${frame.expected}, stands at ${kept.book.events.length}.`,
+      );
+    if (result.seq !== kept.book.events.length || result.head !== result.seq + frame.events.length)
+      hub.violated(
+        'the sequence is dense',
+        `Session ${frame.sid}: a frame of ${frame.events.length} at ${result.seq}…${result.head}, after ${kept.book.events.length}.`,
+      );
+    kept.epoch = Math.max(kept.epoch, result.epoch);
+    kept.frames.set(frame.id, { seq: result.seq, count: frame.events.length });
+    this.#add(
+      kept,
+      frame.events.map((draft, index) => placed(draft, frame.sid, result.seq + index, result.atMs, result.epoch)),
+      process,
+    );
+  }
+
+  /** A fork was acknowledged. */
+  forked(process: SimProcess, fork: Parameters<Store['fork']>[0], result: AppendResult): void {
+    if (!result.ok || this.kept.has(fork.sid)) return;
+    const parent = this.kept.get(fork.parent);
+    if (parent === undefined)
+      return this.#hub.violated('a fork has a parent', `Fork ${fork.sid} was made of ${fork.parent}, which is not there.`);
+    const kept = this.#open(fork.sid, parent.tenant, parent.agent);
+    kept.frames.set(fork.id, { seq: result.seq, count: fork.events.length });
+    for (const event of parent.book.events.slice(0, fork.at + 1)) {
+      kept.book.add(event);
+      kept.writers.push(null);
+    }
+    this.#add(
+      kept,
+      fork.events.map((draft, index) => placed(draft, fork.sid, result.seq + index, result.atMs, result.epoch)),
+      process,
+    );
+  }
+
+  /** After the store was opened again: all that was acknowledged is there, and what is more is known from now on. */
+  async recovered(store: Store): Promise<void> {
+    for (const info of await store.list()) {
+      const known = this.kept.get(info.sid);
+      const { sid } = info;
+      const frames = [];
+      for (let after = (known?.book.events.length ?? 0) - 1; ;) {
+        const page = await store.read(sid, { after });
+        const last = page.at(-1);
+        if (last === undefined) break;
+        frames.push(...page);
+        after = last.seq + last.events.length - 1;
+      }
+      if (known !== undefined && info.head < known.book.events.length)
+        this.#hub.violated(
+          'nothing acknowledged is lost',
+          `Session ${sid} has ${info.head} events after a restart; ${known.book.events.length} were acknowledged.`,
+        );
+      if (frames.length === 0) continue;
+      const kept = known ?? this.#open(sid, info.tenant === 'default' ? null : info.tenant, info.agent ?? '');
+      for (const frame of frames) {
+        kept.frames.set(frame.id, { seq: frame.seq, count: frame.count });
+        kept.epoch = Math.max(kept.epoch, frame.writer.epoch);
+        this.#add(kept, eventsOf(frame), null);
+      }
+    }
+    const there = new Set((await store.list()).map(({ sid }) => sid));
+    for (const sid of this.kept.keys())
+      if (!there.has(sid)) this.#hub.violated('nothing acknowledged is lost', `Session ${sid} is gone after a restart.`);
+  }
+
+  /** A tool is about to touch the world. */
+  executes(process: SimProcess, tool: Tool, input: unknown, context: ToolContext): void {
+    const { callId, idempotencyKey, attempt, session } = context;
+    const { sid, seq } = placeOf(callId);
+    const hub = this.#hub;
+    const kept = this.kept.get(sid);
+    const call = kept?.book.calls.get(seq);
+    const execution: Execution = {
+      tool: tool.name,
+      effect: call?.effect ?? tool.effect,
+      call: callId,
+      key: idempotencyKey,
+      attempt,
+      atMs: hub.scheduler.nowMs,
+    };
+    this.ledger.record(execution);
+    if (kept === undefined || call === undefined || session.sid !== sid)
+      return hub.violated('intent before effect', `${tool.name} ran as ${callId}, and no durable intent says so.`);
+    if (seq < kept.book.base)
+      hub.violated('a fork performs no inherited obligation', `${tool.name} ran as ${callId}, a call of the parent.`);
+    if (call.name !== tool.name) hub.violated('intent before effect', `${tool.name} ran as ${callId}, which is a call of ${call.name}.`);
+    const writer = kept.writers[call.intent];
+    if (writer !== process)
+      hub.violated(
+        'only who wrote an intent performs it',
+        `${tool.name} ${callId} ran in process ${process.n}, its intent is of ${writer?.n ?? 'an earlier one'}.`,
+      );
+    if (tool.needsApproval(input) && attempt === 1) this.#granted(kept, tool, callId);
+    if (!idempotencyKey.endsWith(`:${callId}`)) hub.violated('a key belongs to one call', `The key of ${callId} is ${idempotencyKey}.`);
+  }
+
+  #granted({ book }: Kept, { name }: Tool, callId: string): void {
+    const { data } = book.events[placeOf(callId).seq] as LogEvent;
+    const approval = book.proposal(data['answer'], data['part'])?.approval ?? null;
+    if (approval?.status !== 'granted')
+      this.#hub.violated('approvals are never bypassed', `${name} ${callId} needs an approval and ran with ${approval?.status ?? 'none'}.`);
+  }
+
+  /** A model is about to be asked. */
+  asks(process: SimProcess, request: ModelRequest): void {
+    const hub = this.#hub;
+    const problem = requestProblem(request);
+    if (problem !== null) hub.violated('a call is never split from its result', `No provider takes this request: ${problem}.`);
+    const markers = new Set<string>();
+    for (const { parts } of request.messages)
+      for (const part of parts) for (const [, marker] of JSON.stringify(part).matchAll(MARKERS)) markers.add(marker as string);
+    if (markers.size > 1) hub.violated('sessions are isolated', `One request holds what ${[...markers].join(' and ')} said.`);
+    const [marker] = markers;
+    if (marker === undefined) return;
+    for (const [sid, { book, writers }] of this.kept) {
+      if (book.model === null || writers[book.model.seq] !== process) continue;
+      if (sid === marker || (book.base > 0 && book.events.some(({ data }) => String(data['text'] ?? '').includes(`«${marker}»`)))) return;
+    }
+    hub.violated('intent before effect', `Process ${process.n} asks the model for ${marker}, and no durable intent of it says so.`);
+  }
+
+  /**
+   * A part of the agent's state that notes each state by its position. While a run lives a driver also folds what it then does not
+   * get to append; when it is judged, each fold of the record must be one that a driver had.
+   */
+  probe(): Facet<null> {
+    const check = (state: AgentState): void => {
+      const key = `${state.sid}:${state.head}`;
+      const digest = digestOf(state);
+      const seen = this.#states.get(key);
+      if (!this.#isJudging) {
+        if (seen === undefined) this.#states.set(key, new Set([digest]));
+        else seen.add(digest);
+      } else if (seen !== undefined && !seen.has(digest))
+        this.#hub.violated('fold = live state', `The fold of ${state.sid} after event ${state.head - 1} is none that a driver had.`);
+    };
+    return {
+      name: 'probe',
+      version: 1,
+      types: Object.keys(EVENTS),
+      initial: null,
+      evolve: (_slice, _event, state) => (check(state), null),
+    };
+  }
+
+  /** From now on folds are compared. */
+  judging(): void {
+    this.#isJudging = true;
+  }
+
+  #open(sid: Sid, tenant: string | null, agent: string): Kept {
+    const budget = this.#agents.find(({ name }) => name === agent)?.budget;
+    const book = new Book(sid, budget, (invariant, message) => this.#hub.violated(invariant, message));
+    const kept: Kept = { book, tenant, agent, frames: new Map(), writers: [], epoch: -1 };
+    this.kept.set(sid, kept);
+    return kept;
+  }
+
+  #add(kept: Kept, events: readonly LogEvent[], writer: SimProcess | null): void {
+    const { trace, scheduler } = this.#hub;
+    for (const event of events) {
+      kept.writers.push(writer);
+      kept.book.add(event);
+      this.events++;
+      trace.note(`${event.sid}:${event.seq} ${event.type} ${JSON.stringify(event.data)}`, scheduler.nowMs);
+      trace.reached(kept.book.abstract());
+    }
+    for (const event of events) this.onEvent(event, kept.tenant);
+  }
+}
+
+const MARKERS = /«([^»]+)»/g;
+
+/** What the fold of an agent comes to, but for the earlier messages, which were checked when they were the last. */
+function digestOf({ session, approval, model, tool, turn, budget }: AgentState): number {
+  let digest = 0;
+  for (const slice of [session, approval, model, tool, turn, budget]) digest = finish(Math.imul(digest, 31) + digestOfSlice(slice));
+  return digest;
+}
+
+/** Slices are immutable, so each is looked at once. */
+const digests = new WeakMap<object, number>();
+
+function digestOfSlice(slice: AgentState['session' | 'approval' | 'model' | 'tool' | 'turn' | 'budget']): number {
+  const known = digests.get(slice);
+  if (known !== undefined) return known;
+  const digest = hash32(JSON.stringify(slice, shown), 0);
+  digests.set(slice, digest);
+  return digest;
+}
+
+/** Maps as their entries, and of a list that grows its last item and its length. */
+function shown(_key: string, value: unknown): unknown {
+  if (value instanceof Map) return [...(value as ReadonlyMap<unknown, unknown>)];
+  if (typeof value === 'object' && value !== null && 'shared' in value && 'count' in value) {
+    const list = value as AgentState['turn']['messages'];
+    return [list.count, list.shared[list.count - 1] ?? null];
+  }
+  return value;
+}

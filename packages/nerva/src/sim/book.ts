@@ -1,0 +1,282 @@
+import type { Budget } from '../agent/index.ts';
+import type { Json, JsonObject } from '../core/index.ts';
+import type { LogEvent, Seq, Sid } from '../log/index.ts';
+import type { ToolEffect } from '../tool/index.ts';
+
+/** Told of a law that an event breaks. */
+export type Break = (invariant: string, message: string) => void;
+
+/** A call as the record has it. */
+export interface BookedCall {
+  readonly seq: Seq;
+  readonly name: string;
+  readonly effect: ToolEffect;
+  /** Seq of the newest intent. */
+  intent: Seq;
+  status: 'open' | 'doubt' | 'done' | 'detached';
+  /** A reconciliation found that it did not happen. */
+  mayRepeat: boolean;
+  /** The first outcome. */
+  outcome: LogEvent | null;
+}
+
+/** A call that was asked for. */
+export interface Proposal {
+  readonly name: string;
+  readonly input: Json;
+  approval: { readonly seq: Seq; readonly digest: Json | undefined; status: 'open' | 'granted' | 'denied' } | null;
+  call: Seq | null;
+}
+
+interface Turn {
+  readonly seq: Seq;
+  isCancelled: boolean;
+  spent: number;
+}
+
+/**
+ * The laws of one session's record, kept by a second hand: it folds events by itself, in a few lines that share nothing with the
+ * reducers of the runtime, and says which law an event breaks.
+ */
+export class Book {
+  readonly sid: Sid;
+  readonly events: LogEvent[] = [];
+  /** Messages by seq, and whether a turn took them. */
+  readonly messages = new Map<Seq, { isTaken: boolean; isAnswered: boolean }>();
+  readonly calls = new Map<Seq, BookedCall>();
+  /** Seq of the fork's first own event; 0 in a session that is no fork. */
+  base = 0;
+  turn: Turn | null = null;
+  isClosed = false;
+  effects: 'live' | 'ask' | 'simulated' = 'live';
+  /** Tokens of the session, in the worst case. */
+  spent = 0;
+  /** The open model call. */
+  model: { readonly seq: Seq; readonly reserve: number } | null = null;
+  /** By `asker.part`. */
+  readonly proposals = new Map<string, Proposal>();
+  readonly fail: Break;
+  readonly budget: Budget;
+
+  constructor(sid: Sid, budget: Budget | undefined, onBreak: Break) {
+    this.sid = sid;
+    this.budget = budget ?? {};
+    this.fail = (invariant, message) => onBreak(invariant, `Session ${sid}: ${message}`);
+  }
+
+  /** The call that is asked for at `asker`, `part`. */
+  proposal(asker: unknown, part: unknown): Proposal | undefined {
+    return this.proposals.get(`${String(asker)}.${String(part)}`);
+  }
+
+  /** Whether the agent may spend only so much. */
+  get hasLimit(): boolean {
+    return (this.budget.turnTokensMax ?? this.budget.sessionTokensMax) !== undefined;
+  }
+
+  /** Where the session stands, in a few bits: enough to tell situations apart, too little to tell contents apart. */
+  abstract(): number {
+    let state =
+      (this.turn === null ? 0 : 1) | (this.turn?.isCancelled === true ? 2 : 0) | (this.model === null ? 0 : 4) | (this.isClosed ? 8 : 0);
+    const counts = { open: 0, doubt: 0, done: 0, detached: 0 };
+    for (const { status } of this.calls.values()) counts[status]++;
+    let asking = 0;
+    for (const { approval } of this.proposals.values()) if (approval?.status === 'open') asking++;
+    let waiting = 0;
+    for (const { isTaken } of this.messages.values()) if (!isTaken) waiting++;
+    for (const count of [counts.open, counts.doubt, asking, waiting, this.base > 0 ? 1 : 0]) state = state * 4 + Math.min(count, 3);
+    return state;
+  }
+
+  /** Folds the next event. */
+  add(event: LogEvent): void {
+    const { seq, type, data } = event;
+    if (seq !== this.events.length) this.fail('the sequence is dense', `event ${seq} follows ${this.events.length - 1}.`);
+    const before = this.events.at(-1);
+    if (before !== undefined && event.atMs < before.atMs)
+      this.fail('time never goes back', `event ${seq} is at ${event.atMs}, after ${before.atMs}.`);
+    if (this.isClosed) this.fail('a closed session takes nothing', `${type} ${seq} came after session.closed.`);
+    this.events.push(event);
+    const handler = HANDLERS[type];
+    if (handler !== undefined) handler(this, event, data);
+  }
+}
+
+type Handler = (book: Book, event: LogEvent, data: JsonObject) => void;
+
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  'message.received'(book, { seq }, data) {
+    book.messages.set(seq, { isTaken: false, isAnswered: false });
+    if (data['deliver'] === 'interrupt' && book.turn !== null) book.turn.isCancelled = true;
+  },
+  'cancel.requested'(book) {
+    if (book.turn !== null) book.turn.isCancelled = true;
+  },
+  'turn.started'(book, { seq }, data) {
+    if (book.turn !== null) book.fail('one turn at a time', `turn ${seq} starts while ${book.turn.seq} is open.`);
+    book.turn = { seq, isCancelled: false, spent: 0 };
+    take(book, data['takes']);
+  },
+  'turn.ended': turnEnded,
+  'model.called': modelCalled,
+  'model.answered': modelSettled,
+  'model.failed': modelSettled,
+  'model.interrupted': modelSettled,
+  'policy.decided'(book, { seq }, data) {
+    const action = data['action'] as unknown as {
+      readonly type: string;
+      readonly calls?: readonly { readonly tool: string; readonly input: Json }[];
+    };
+    (action.calls ?? []).forEach(({ tool, input }, part) => propose(book, seq, part, { name: tool, input }));
+  },
+  'approval.requested'(book, { seq }, data) {
+    const proposal = book.proposal(data['answer'], data['part']);
+    if (proposal === undefined) return book.fail('an approval belongs to a call', `approval ${seq} asks for nothing.`);
+    proposal.approval = { seq, digest: data['digest'], status: 'open' };
+  },
+  'approval.granted': (book, _event, data) => settleApproval(book, data, 'granted'),
+  'approval.denied': (book, _event, data) => settleApproval(book, data, 'denied'),
+  'tool.called': toolCalled,
+  'tool.returned': toolSettled,
+  'tool.failed': toolSettled,
+  'tool.in_doubt'(book, { seq }, data) {
+    const call = book.calls.get(data['call'] as number);
+    if (call === undefined) return book.fail('an outcome has its intent', `tool.in_doubt ${seq} names no call.`);
+    if (call.status === 'open') call.status = 'doubt';
+  },
+  'reconcile.returned'(book, _event, data) {
+    const call = book.calls.get(data['call'] as number);
+    if (call !== undefined && data['status'] === 'not-done') call.mayRepeat = true;
+  },
+  'session.forked'(book, { seq }, data) {
+    book.base = seq;
+    book.effects = data['effects'] as 'live' | 'ask' | 'simulated';
+    book.model = null;
+    for (const call of book.calls.values()) if (call.status !== 'done') call.status = 'detached';
+    // A grant in one log never counts in another: what is open is asked anew or closed.
+    for (const proposal of book.proposals.values()) proposal.approval = null;
+  },
+  'session.closed'(book) {
+    book.isClosed = true;
+  },
+};
+
+function take(book: Book, takes: Json | undefined): void {
+  for (const seq of (takes ?? []) as readonly Seq[]) {
+    const message = book.messages.get(seq);
+    if (message === undefined) book.fail('a turn takes messages that are there', `message ${seq} is taken and was never received.`);
+    else if (message.isTaken) book.fail('a message is taken once', `message ${seq} is taken twice.`);
+    else message.isTaken = true;
+  }
+}
+
+function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
+  const { turn } = book;
+  if (turn === null) return book.fail('one turn at a time', `turn.ended ${seq} ends no turn.`);
+  if (turn.isCancelled !== (data['reason'] === 'cancelled'))
+    book.fail('a cancelled turn ends as cancelled', `turn ${turn.seq} ended as ${String(data['reason'])}, cancelled: ${turn.isCancelled}.`);
+  for (const call of book.calls.values())
+    if (call.status === 'open') book.fail('a turn ends with nothing open', `call ${call.seq} is open at turn.ended ${seq}.`);
+  if (book.model !== null) book.fail('a turn ends with nothing open', `model call ${book.model.seq} is open at turn.ended ${seq}.`);
+  for (const [, message] of book.messages) if (message.isTaken) message.isAnswered = true;
+  book.turn = null;
+}
+
+function modelCalled(book: Book, { seq }: LogEvent, data: JsonObject): void {
+  if (book.turn === null) return book.fail('nothing starts outside a turn', `model call ${seq} has no turn.`);
+  if (book.turn.isCancelled) book.fail('nothing starts after a cancel', `model call ${seq} starts in a cancelled turn.`);
+  if (book.model !== null) book.fail('one model call at a time', `model call ${seq} starts while ${book.model.seq} is open.`);
+  for (const call of book.calls.values())
+    if (call.status === 'open' || (call.status === 'doubt' && isOfTurn(book, call)))
+      book.fail('a call is never split from its result', `model call ${seq} starts while call ${call.seq} has no outcome.`);
+  take(book, data['takes']);
+  const reserve = (data['reserve'] as { readonly tokens?: number } | undefined)?.tokens ?? 0;
+  const { turnTokensMax = Infinity, sessionTokensMax = Infinity } = book.budget;
+  if (book.turn.spent + reserve > turnTokensMax || book.spent + reserve > sessionTokensMax)
+    book.fail(
+      'spent and reserved stay within the limit',
+      `model call ${seq} reserves ${reserve} after ${book.turn.spent} of ${turnTokensMax} in the turn, ${book.spent} of ${sessionTokensMax} in all.`,
+    );
+  if (reserve === 0 && (turnTokensMax < Infinity || sessionTokensMax < Infinity))
+    book.fail('spent and reserved stay within the limit', `model call ${seq} reserves nothing, though there is a limit.`);
+  book.model = { seq, reserve };
+}
+
+const isOfTurn = ({ turn }: Book, call: BookedCall): boolean => turn !== null && call.seq > turn.seq;
+
+function modelSettled(book: Book, event: LogEvent, data: JsonObject): void {
+  const open = book.model;
+  const call = data['call'] as number;
+  if (book.events[call]?.type !== 'model.called')
+    return book.fail('an outcome has its intent', `${event.type} ${event.seq} names ${call}, which is no model call.`);
+  const isFirst = open !== null && open.seq === call;
+  const usage = data['usage'] as { readonly inputTokens?: number | null; readonly outputTokens?: number | null } | undefined;
+  const isCounted = typeof usage?.inputTokens === 'number' && typeof usage.outputTokens === 'number';
+  const isFree = event.type === 'model.failed' && data['why'] !== 'lost';
+  const took = isCounted ? (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0) : isFirst && !isFree ? open.reserve : 0;
+  book.spent += took;
+  if (book.turn !== null) book.turn.spent += took;
+  if (!isFirst) return;
+  book.model = null;
+  if (event.type !== 'model.answered') return;
+  const calls = (data['parts'] as readonly JsonObject[]).filter((part) => part['type'] === 'tool_call');
+  calls.forEach((part, index) => propose(book, event.seq, index, { name: part['name'] as string, input: part['input'] as Json }));
+}
+
+// oxlint-disable-next-line max-params -- four plain values
+function propose(book: Book, asker: Seq, part: number, given: { readonly name: string; readonly input: Json }): void {
+  book.proposals.set(`${asker}.${part}`, { ...given, approval: null, call: null });
+}
+
+function settleApproval(book: Book, data: JsonObject, status: 'granted' | 'denied'): void {
+  for (const { approval } of book.proposals.values())
+    if (approval !== null && approval.seq === data['approval'] && approval.status === 'open') approval.status = status;
+}
+
+function toolCalled(book: Book, event: LogEvent, data: JsonObject): void {
+  const proposal = book.proposal(data['answer'], data['part']);
+  if (proposal === undefined) return book.fail('an intent has its proposal', `tool.called ${event.seq} is for nothing that was asked.`);
+  mayStart(book, event, proposal);
+  const again = data['again'] as number | undefined;
+  if (again === undefined) return started(book, event, proposal);
+  const call = book.calls.get(again);
+  if (call === undefined || call.status === 'done' || call.status === 'detached')
+    return book.fail('a call starts once', `tool.called ${event.seq} repeats ${again}, which is ${call?.status ?? 'unknown'}.`);
+  if (call.effect === 'irreversible' && !call.mayRepeat)
+    book.fail(
+      'an irreversible call happens at most once',
+      `tool.called ${event.seq} repeats ${again} though nobody knows that it did not happen.`,
+    );
+  call.intent = event.seq;
+  call.status = 'open';
+  call.mayRepeat = false;
+}
+
+function started(book: Book, { seq, data }: LogEvent, proposal: Proposal): void {
+  if (proposal.call !== null && book.calls.get(proposal.call)?.status !== 'detached')
+    book.fail('a call starts once', `tool.called ${seq} starts ${proposal.name} again, as if it were new.`);
+  proposal.call = seq;
+  const effect = data['effect'] as ToolEffect;
+  book.calls.set(seq, { seq, name: proposal.name, effect, intent: seq, status: 'open', mayRepeat: false, outcome: null });
+}
+
+/** Cancels, approvals and forks stop a call before it starts. */
+function mayStart(book: Book, { seq, data }: LogEvent, { name, approval }: Proposal): void {
+  if (book.turn === null || book.turn.isCancelled) book.fail('nothing starts after a cancel', `tool.called ${seq} starts in no open turn.`);
+  if (approval !== null && approval.status !== 'granted')
+    book.fail('approvals are never bypassed', `tool.called ${seq} (${name}) starts, its approval is ${approval.status}.`);
+  if (data['effect'] === 'read') return;
+  if (book.effects === 'ask' && approval === null && data['again'] === undefined)
+    book.fail('approvals are never bypassed', `tool.called ${seq} (${name}) starts in a fork that must ask.`);
+  if (book.effects === 'simulated')
+    book.fail('a fork performs no inherited obligation', `tool.called ${seq} (${name}) starts in a simulated fork.`);
+}
+
+function toolSettled(book: Book, event: LogEvent, data: JsonObject): void {
+  if (data['call'] === undefined) return;
+  const call = book.calls.get(data['call'] as number);
+  if (call === undefined) return book.fail('an outcome has its intent', `${event.type} ${event.seq} names no call.`);
+  if (call.outcome !== null || call.status === 'detached') return;
+  call.outcome = event;
+  call.status = 'done';
+}

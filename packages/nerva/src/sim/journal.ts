@@ -1,0 +1,166 @@
+import { hash } from 'node:crypto';
+import { NervaError, type World } from '../core/index.ts';
+import { memoryStore, type KeyPort, type Store, type StoreLimits } from '../log/index.ts';
+import { diceOf, hash32 } from './dice.ts';
+
+/** An operation that changes a store. Made of plain data and bytes, so that the disk can hold it. */
+export interface Operation {
+  readonly name:
+    | 'append'
+    | 'fork'
+    | 'claim'
+    | 'takeOver'
+    | 'release'
+    | 'renew'
+    | 'unquarantine'
+    | 'prune'
+    | 'delete'
+    | 'blob'
+    | 'sweep'
+    | 'snapshot';
+  readonly tenant: string | null;
+  readonly args: readonly unknown[];
+  /** By the clock of the process that asked. */
+  readonly atMs: number;
+}
+
+/**
+ * The file of a simulated store: one checked record an operation. What is in it is what a restart finds.
+ * Invariant J1: folding the records into an empty store gives the store as it was when the last of them was synced.
+ */
+export class Journal {
+  #records: (Operation | string)[] = [];
+  readonly #seed: number;
+  readonly #options: { readonly limits: Partial<StoreLimits>; readonly keys: KeyPort | undefined };
+
+  constructor(seed: number, options: { readonly limits: Partial<StoreLimits>; readonly keys: KeyPort | undefined }) {
+    this.#seed = seed;
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#records.length;
+  }
+
+  write(operation: Operation): void {
+    this.#records.push(operation);
+  }
+
+  /** A record of which only the first half reached the disk. */
+  tear(operation: Operation): void {
+    const line = lineOf(operation);
+    this.#records.push(line.slice(0, line.length >> 1));
+  }
+
+  /** Changes one digit or letter of a record. @returns how to undo it: a copy kept elsewhere. */
+  corrupt(roll: number): () => void {
+    const before = this.#records;
+    const index = Math.floor(roll * before.length);
+    this.#records = before.map((record, at) => {
+      if (at !== index) return record;
+      const line = typeof record === 'string' ? record : lineOf(record);
+      const middle = line.length >> 1;
+      return line.slice(0, middle) + (line[middle] === '0' ? '1' : '0') + line.slice(middle + 1);
+    });
+    return () => (this.#records = before);
+  }
+
+  /** The bytes of the file as text. */
+  text(): string {
+    return this.#records.map((record) => (typeof record === 'string' ? record : lineOf(record))).join('\n');
+  }
+
+  /** An empty store, as the file begins. */
+  empty(): Live {
+    const live = { atMs: 0, ids: diceOf(this.#seed, 'store') };
+    const { keys, limits } = this.#options;
+    const store = memoryStore({ world: storeWorld(live), limits, ...(keys === undefined ? {} : { keys }) });
+    return { store, at: (operation, record) => void ((live.atMs = operation.atMs), (live.ids = diceOf(this.#seed, `record ${record}`))) };
+  }
+
+  /**
+   * Reads the file from its start. A last record that is not whole was never acknowledged: it is cut off.
+   * @throws STORE_CORRUPT for any other that is not what was written. The file is left as it is.
+   */
+  async open(): Promise<Live> {
+    const live = this.empty();
+    const lines = this.text().split('\n');
+    const whole: Operation[] = [];
+    for (let index = 0; index < lines.length; index++) {
+      const line = lines[index] as string;
+      if (line === '') continue;
+      const operation = parsed(line);
+      if (operation === null && index < lines.length - 1)
+        throw new NervaError('STORE_CORRUPT', `Record ${index} of the simulated store is not what was written. It was left as it is.`, {
+          details: { record: index },
+        });
+      if (operation !== null) whole.push(operation);
+    }
+    this.#records = whole;
+    for (let record = 0; record < whole.length; record++) {
+      live.at(whole[record] as Operation, record);
+      await apply(live.store, whole[record] as Operation).catch(() => undefined); // refused then as it is now
+    }
+    return live;
+  }
+}
+
+/** A store in memory, and how its clock and randomness are set for the operation that comes. */
+export interface Live {
+  readonly store: Store;
+  at(operation: Operation, record: number): void;
+}
+
+/** Runs an operation on a store. */
+export function apply(store: Store, { name, tenant, args }: Operation): Promise<unknown> {
+  const handle = tenant === null ? store : store.scope(tenant);
+  switch (name) {
+    case 'blob':
+      return handle.blobs.put(...(args as Parameters<Store['blobs']['put']>));
+    case 'sweep':
+      return handle.blobs.sweep(...(args as Parameters<Store['blobs']['sweep']>));
+    case 'snapshot':
+      return handle.snapshots.put(...(args as Parameters<Store['snapshots']['put']>));
+    default:
+      return (handle[name] as (...given: readonly unknown[]) => Promise<unknown>)(...args);
+  }
+}
+
+function storeWorld(live: { readonly atMs: number; readonly ids: { below(count: number): number } }): World {
+  const word = (): string => live.ids.below(0x1_0000_0000).toString(16).padStart(8, '0');
+  const missing = (): never => {
+    throw new Error('Invariant broken: J2 a store waits for nothing and calls nobody');
+  };
+  return {
+    clock: { nowMs: () => live.atMs, sleep: missing, timer: missing },
+    dice: { roll: missing },
+    ids: { random: () => word() + word() + word() + word(), next: missing },
+    transport: { request: missing, close: missing },
+    digest: (data) => hash('sha256', data, 'hex'),
+    defer: missing,
+  };
+}
+
+function lineOf({ args, ...rest }: Operation): string {
+  const text = JSON.stringify({
+    ...rest,
+    args: args.map((arg) => (arg instanceof Uint8Array ? { bytes: Buffer.from(arg).toString('latin1') } : arg)),
+  });
+  return hash32(text, 0).toString(16).padStart(8, '0') + text;
+}
+
+function parsed(line: string): Operation | null {
+  const text = line.slice(8);
+  if (line.slice(0, 8) !== hash32(text, 0).toString(16).padStart(8, '0')) return null;
+  const { args, ...rest } = JSON.parse(text) as Operation;
+  return { ...rest, args: args.map((arg) => (isBytes(arg) ? new Uint8Array(Buffer.from(arg.bytes, 'latin1')) : arg)) };
+}
+
+function isBytes(value: unknown): value is { readonly bytes: string } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.keys(value).length === 1 &&
+    typeof (value as { bytes?: unknown }).bytes === 'string'
+  );
+}

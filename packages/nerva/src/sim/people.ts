@@ -1,0 +1,265 @@
+import { foldAt, type Answer, type Pending, type RunResult, type Runtime } from '../agent/index.ts';
+import { NervaError } from '../core/index.ts';
+import type { LogEvent, Seq, Sid, Store } from '../log/index.ts';
+import type { Audit } from './audit.ts';
+import type { Hub } from './hub.ts';
+import type { SimProcess } from './process.ts';
+import type { Scenario, Step } from './scenario.ts';
+
+/** Who serves requests right now. */
+export interface Desk {
+  readonly process: SimProcess;
+  readonly runtime: Runtime;
+}
+
+/** What people need of a run. */
+export interface Office {
+  readonly hub: Hub;
+  readonly audit: Audit;
+  readonly scenario: Scenario;
+  /** The newest process that lives, as soon as there is one. */
+  desk(tenant: string | null): Promise<Desk>;
+  /** The store itself, for a look that nothing disturbs. */
+  inspected(): Store;
+  erase(subject: string): Promise<void>;
+}
+
+/** What was answered to a message. */
+export interface Told {
+  readonly sid: Sid;
+  readonly seq: Seq;
+  readonly result: RunResult;
+}
+
+const RETRY_MS = 1_000;
+const ATTEMPTS_MAX = 1_000;
+const PATIENCE_MS = 1_200_000;
+const THINK_MS = 60_000;
+const LATE_MS = 7_200_000;
+/** Failures that a caller overcomes by asking again; the process may be another one by then. */
+const PASSING: ReadonlySet<string> = new Set(['SESSION_FENCED', 'STORE_CLOSED', 'STORE_POISONED', 'SESSION_UNKNOWN']);
+/** Answers that say: somebody was faster. */
+const SETTLED: ReadonlySet<string> = new Set([
+  'APPROVAL_SETTLED',
+  'APPROVAL_UNKNOWN',
+  'APPROVAL_CHANGED',
+  'OPTION_INVALID',
+  'SESSION_CLOSED',
+]);
+
+/** Those who use the agents: they send until they are told that it was accepted, answer what they are asked, and read along. */
+export class People {
+  /** Results that callers were given. */
+  readonly told: Told[] = [];
+  /** By session: the events that a reader saw, in order. */
+  readonly seen = new Map<Sid, LogEvent[]>();
+  readonly #office: Office;
+  readonly #busy = new Set<Promise<unknown>>();
+  readonly #readers: AbortController[] = [];
+  #sent = 0;
+
+  constructor(office: Office) {
+    this.#office = office;
+    office.audit.onEvent = (event, tenant) => this.#asked(event, tenant);
+  }
+
+  /** True while somebody still waits to be heard, or thinks. */
+  get isBusy(): boolean {
+    return this.#busy.size > 0;
+  }
+
+  /** Lets a step happen at its time. */
+  schedule(step: Step): void {
+    this.#follow(this.#office.hub.sleep(step.atMs).then(() => this.#act(step)));
+  }
+
+  /** Somebody does something at the worst moment. */
+  interfere(kind: 'queue' | 'steer' | 'interrupt' | 'cancel', sid: Sid, tenant: string | null): void {
+    const at = { atMs: 0, sid, ...(tenant === null ? {} : { tenant }) };
+    if (kind === 'cancel') return this.schedule({ ...at, type: 'cancel' });
+    this.schedule({ ...at, type: 'send', text: `«${this.markerOf(sid)}» And another thing.`, deliver: kind });
+  }
+
+  /** What must never be seen outside of a session and its forks. */
+  markerOf(sid: Sid): string {
+    const book = this.#office.audit.kept.get(sid)?.book;
+    return book !== undefined && book.base > 0 ? (book.events[0]?.sid ?? sid) : sid;
+  }
+
+  /** Answers everything that waits for a person anywhere. @returns how many there were. */
+  async answerAll(): Promise<number> {
+    let count = 0;
+    for (const [sid, { tenant, book }] of this.#office.audit.kept) {
+      if (book.isClosed) continue;
+      for (const pending of (await foldAt(this.#office.inspected(), sid)).pending) {
+        count++;
+        await this.#answer(sid, tenant, pending);
+      }
+    }
+    return count;
+  }
+
+  /** Resolves when nobody is busy. */
+  async settled(): Promise<void> {
+    while (this.#busy.size > 0) await Promise.all(this.#busy);
+  }
+
+  /** Readers stop reading. */
+  leave(): void {
+    for (const reader of this.#readers) reader.abort();
+  }
+
+  #follow(doing: Promise<unknown>): void {
+    this.#busy.add(doing);
+    void doing.finally(() => this.#busy.delete(doing));
+  }
+
+  async #act(step: Step): Promise<void> {
+    switch (step.type) {
+      case 'send':
+        return this.#send(step);
+      case 'cancel':
+        return this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).cancel());
+      case 'close':
+        return this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).close());
+      case 'watch':
+        return void this.#watch(step.sid, step.tenant ?? null);
+      case 'fork':
+        return this.#fork(step);
+      case 'erase':
+        return this.#office.erase(step.subject);
+      default:
+    }
+  }
+
+  async #send(step: Step & { readonly type: 'send' }): Promise<void> {
+    const id = `m${this.#sent++}`;
+    const { scenario, audit } = this.#office;
+    const agent = step.agent ?? audit.firstAgent;
+    const input = step.data ?? step.text ?? '';
+    await this.#insist(step.tenant ?? null, async ({ runtime }) => {
+      const options = {
+        ...(this.#office.audit.kept.has(step.sid) ? {} : { agent }),
+        ...(step.subject === undefined ? {} : { subject: step.subject }),
+      };
+      const run = runtime.session(step.sid, options).send(input, { id, ...(step.deliver === undefined ? {} : { deliver: step.deliver }) });
+      const { seq } = await run.accepted;
+      const before = audit.accepted.get(id);
+      if (before !== undefined && before.seq !== seq)
+        this.#office.hub.violated('a frame counts once', `Message ${id} was accepted at ${before.seq} and at ${seq} (${scenario.name}).`);
+      audit.accepted.set(id, { sid: step.sid, seq });
+      void run.result.then(
+        (result) => this.told.push({ sid: step.sid, seq, result }),
+        () => undefined, // the driver was lost; the record says what came of it
+      );
+    });
+  }
+
+  async #fork({ sid, as, at, effects, text, tenant }: Step & { readonly type: 'fork' }): Promise<void> {
+    await this.#insist(tenant ?? null, async ({ runtime }) => {
+      if (this.#office.audit.kept.has(as)) return;
+      const head = await runtime.store.head(sid);
+      if (head > 0) await runtime.session(sid).fork(Math.floor(at * (head - 1)), { effects, sid: as });
+    });
+    if (!this.#office.audit.kept.has(as)) return;
+    await this.#send({
+      type: 'send',
+      atMs: 0,
+      sid: as,
+      text: `«${this.markerOf(as)}» ${text}`,
+      ...(tenant === undefined ? {} : { tenant }),
+    });
+  }
+
+  /** Reads along, and comes back where it was whenever the connection is lost. */
+  async #watch(sid: Sid, tenant: string | null): Promise<void> {
+    const reader = new AbortController();
+    this.#readers.push(reader);
+    const seen: LogEvent[] = [];
+    this.seen.set(sid, seen);
+    while (!reader.signal.aborted) {
+      const { process, runtime } = await this.#office.desk(tenant);
+      const reading = async (): Promise<void> => {
+        for await (const item of runtime.session(sid).stream({ after: seen.length - 1, signal: reader.signal })) {
+          if (process.isDead) return;
+          if (item.type === 'event') seen.push(item.event as unknown as LogEvent);
+        }
+      };
+      await Promise.race([reading().catch(() => undefined), process.died]);
+      await this.#office.hub.sleep(RETRY_MS);
+    }
+  }
+
+  /** Does something until it worked or cannot work; a caller has patience, but not for ever. */
+  async #insist(tenant: string | null, act: (desk: Desk) => Promise<unknown>): Promise<void> {
+    const { hub } = this.#office;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const desk = await this.#office.desk(tenant);
+      const late = hub.timeout(PATIENCE_MS);
+      const outcome = await Promise.race([
+        act(desk).then(
+          () => 'done',
+          (error: unknown) => error,
+        ),
+        desk.process.died.then(() => 'died'),
+        late.promise,
+      ]);
+      late.stop();
+      if (outcome === 'done') return;
+      if (outcome !== 'died' && outcome !== 'late' && !isPassing(outcome)) return;
+      await hub.sleep(RETRY_MS);
+    }
+    hub.violated('eventually quiet', `A caller asked ${ATTEMPTS_MAX} times and was never heard.`);
+  }
+
+  /** A person hears that something waits, and answers after a while. */
+  #asked({ sid, seq, type }: LogEvent, tenant: string | null): void {
+    if (type !== 'approval.requested' && type !== 'tool.in_doubt') return;
+    const { hub } = this.#office;
+    const due = hub.visit('person.answer');
+    const lateMs = hub.due(due, ['people.late']) === null ? 0 : LATE_MS;
+    const again = hub.due(due, ['people.twice', 'people.change']);
+    const answering = async (): Promise<void> => {
+      await hub.sleep(lateMs + 1_000 + hub.roll(`think ${sid}:${seq}`) * THINK_MS);
+      for (const pending of (await foldAt(this.#office.inspected(), sid)).pending) {
+        await this.#answer(sid, tenant, pending);
+        if (again !== null) await this.#answer(sid, tenant, pending, again === 'people.change');
+      }
+    };
+    this.#follow(answering());
+  }
+
+  // oxlint-disable-next-line max-params -- an answer and its place
+  async #answer(sid: Sid, tenant: string | null, pending: Pending, isOpposite = false): Promise<void> {
+    const { audit, scenario, hub } = this.#office;
+    const roll = hub.roll(`answer ${pending.id}`);
+    const answer = (scenario.answer ?? honest)(pending, audit.ledger, roll);
+    await this.#insist(tenant, ({ runtime }) => runtime.session(sid).respond(pending.id, isOpposite ? opposite(answer) : answer).accepted);
+  }
+}
+
+/** A person who looks before answering. */
+function honest(pending: Pending, outside: Audit['ledger'], roll: number): Answer {
+  if (pending.type === 'approval') return roll < 0.67 ? { decision: 'approve' } : { decision: 'deny', why: 'too much' };
+  return outside.happened(pending.id)
+    ? { decision: 'returned', output: { seen: true } }
+    : { decision: 'failed', message: 'It did not happen.' };
+}
+
+function opposite(answer: Answer): Answer {
+  switch (answer.decision) {
+    case 'approve':
+      return { decision: 'deny', why: 'changed my mind' };
+    case 'deny':
+      return { decision: 'approve' };
+    case 'failed':
+      return { decision: 'returned', output: null };
+    default:
+      return { decision: 'failed' };
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (!NervaError.is(error)) return false;
+  return !SETTLED.has(error.code) && (error.retry || PASSING.has(error.code));
+}

@@ -1,0 +1,55 @@
+import { runOnce, type RunOptions, type SimReport } from './run.ts';
+import type { Scenario, Step } from './scenario.ts';
+
+/** The smallest failing case that was found. */
+export interface Shrunk {
+  readonly scenario: Scenario;
+  readonly report: SimReport;
+  /** How often it was run on the way. */
+  readonly runs: number;
+}
+
+const RUNS_MAX = 400;
+
+/**
+ * Makes a failing run smaller: fewer faults, then fewer steps, then the plain machine of seed 1, as long as the same invariant breaks.
+ * Delta debugging (Zeller and Hildebrandt, ddmin, IEEE TSE 2002); the empty list is tried too.
+ */
+export async function shrink(scenario: Scenario, failing: SimReport, limits: Omit<RunOptions, 'seed' | 'faults'> = {}): Promise<Shrunk> {
+  const invariant = failing.violations[0]?.invariant;
+  let best = { scenario, report: failing };
+  let runs = 0;
+  const fails = async (given: Scenario, options: { readonly seed: number; readonly faults: SimReport['plan'] }): Promise<boolean> => {
+    if (runs >= RUNS_MAX) return false;
+    runs++;
+    const report = await runOnce(given, { ...limits, ...options });
+    if (report.violations[0]?.invariant !== invariant) return false;
+    best = { scenario: given, report };
+    return true;
+  };
+  const { seed } = failing;
+  await ddmin(failing.plan, (faults) => fails(best.scenario, { seed, faults }));
+  const steps = typeof scenario.steps === 'function' ? scenario.steps(seed) : scenario.steps;
+  await ddmin(steps, (fewer: readonly Step[]) => fails({ ...scenario, steps: fewer }, { seed, faults: best.report.plan }));
+  await ddmin(best.report.plan, (faults) => fails(best.scenario, { seed, faults }));
+  if (seed !== 1) await fails(best.scenario, { seed: 1, faults: best.report.plan });
+  return { ...best, runs };
+}
+
+/** Leaves out as many items as it can while `fails` holds. */
+async function ddmin<T>(items: readonly T[], fails: (fewer: readonly T[]) => Promise<boolean>): Promise<void> {
+  let kept = items;
+  if (kept.length === 0 || (await fails([]))) return;
+  for (let size = Math.ceil(kept.length / 2); ;) {
+    let isSmaller = false;
+    for (let start = 0; start < kept.length && kept.length > 1; start += size) {
+      const fewer = [...kept.slice(0, start), ...kept.slice(start + size)];
+      if (fewer.length === 0 || !(await fails(fewer))) continue;
+      kept = fewer;
+      isSmaller = true;
+      start -= size;
+    }
+    if (!isSmaller && size === 1) return;
+    size = isSmaller ? Math.max(1, Math.min(size, Math.ceil(kept.length / 2))) : Math.ceil(size / 2);
+  }
+}

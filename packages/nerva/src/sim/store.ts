@@ -1,0 +1,254 @@
+import { NervaError } from '../core/index.ts';
+import type { Append, AppendResult, KeyPort, Sid, Store, StoreLimits } from '../log/index.ts';
+import type { FaultKind } from './faults.ts';
+import type { Hub } from './hub.ts';
+import { apply, Journal, type Live, type Operation } from './journal.ts';
+import { never, type Request, type SimProcess, type Supervisor } from './process.ts';
+
+/** An append and what became of it. */
+export interface Written {
+  readonly process: SimProcess;
+  readonly tenant: string | null;
+  readonly frame: Append;
+  readonly result: AppendResult;
+}
+
+/** Who is told what became of each write. */
+export interface StoreWatcher {
+  /** `due`: the faults of this visit. */
+  appended(written: Written, due: readonly FaultKind[]): void;
+  forked(process: SimProcess, fork: Parameters<Store['fork']>[0], result: AppendResult): void;
+}
+
+const FULL_MS = 60_000;
+const SLOW_MS = 20_000;
+
+/**
+ * A store on a simulated disk, shared by the processes of a run: the real memory store, behind a disk that writes one record after
+ * the other and may tear, lose, refuse or forget. Nothing is visible before it is synced, and nothing is acknowledged before that.
+ */
+export class SimStore {
+  readonly #hub: Hub;
+  readonly #supervisor: Supervisor;
+  readonly #watcher: StoreWatcher;
+  readonly #journal: Journal;
+  #live: Live;
+  /** The process that holds each session. */
+  readonly #owners = new Map<Sid, SimProcess>();
+  #busyUntilMs = 0;
+  #fullUntilMs = 0;
+  #isDamaged = false;
+  #repair: (() => void) | null = null;
+  /** An fsync failed: until everybody reopened it, it takes nothing. */
+  isPoisoned = false;
+
+  // oxlint-disable-next-line max-params -- made in one place
+  constructor(
+    hub: Hub,
+    supervisor: Supervisor,
+    watcher: StoreWatcher,
+    options: { readonly limits: Partial<StoreLimits>; readonly keys: KeyPort | undefined },
+  ) {
+    this.#hub = hub;
+    this.#supervisor = supervisor;
+    this.#watcher = watcher;
+    this.#journal = new Journal(hub.seed, options);
+    this.#live = this.#journal.empty();
+  }
+
+  /** What is stored, for whoever checks it: the operator's handle, without faults. */
+  get inspected(): Store {
+    return this.#live.store;
+  }
+
+  /** The bytes on the disk as text. */
+  text(): string {
+    return this.#journal.text();
+  }
+
+  /** Marks the store as in need of reading from the disk when it is opened next: something of it never got there. */
+  damage(): void {
+    this.#isDamaged = true;
+  }
+
+  /** What opening does: reads the disk when it may differ from memory, and gives up the claims of processes that are gone. */
+  async reopen(): Promise<void> {
+    if (this.#isDamaged || this.#hub.knobs.isRebuilt) {
+      try {
+        this.#live = await this.#journal.open();
+      } catch (error) {
+        if (this.#repair === null) throw error;
+        // The operator reads the error, and puts the copy back.
+        this.#repair();
+        this.#repair = null;
+        this.#live = await this.#journal.open();
+      }
+      this.#isDamaged = false;
+    }
+    if (this.#repair !== null) this.#hub.violated('corruption is noticed', 'A byte of the store changed, and opening it said nothing.');
+    this.#repair = null;
+    this.isPoisoned = false;
+    this.#fullUntilMs = 0;
+    await this.expire(() => true);
+  }
+
+  /** Gives up the claims of processes that are dead, or that stand still past their lease, so that others get their sessions. */
+  async expire(isGone: (owner: SimProcess) => boolean): Promise<void> {
+    for (const [sid, owner] of Array.from(this.#owners)) {
+      if (!isGone(owner)) continue;
+      this.#owners.delete(sid);
+      const found = await this.#live.store.info(sid).catch(() => null); // deleted meanwhile
+      if (found === null || found.status === 'closed' || found.status === 'quarantined') continue;
+      const row = { expected: found.head, status: found.status, wakeAtMs: found.wakeAtMs };
+      await this.#apply({ name: 'release', tenant: null, args: [sid, { epoch: found.epoch }, row], atMs: found.atMs });
+    }
+  }
+
+  /** The store as a process sees it. */
+  handle(process: SimProcess, tenant: string | null): Store {
+    const store = (): Store => (tenant === null ? this.#live.store : this.#live.store.scope(tenant));
+    const below = store();
+    const write =
+      (name: Operation['name'], point: string) =>
+      (...args: readonly unknown[]): Promise<never> =>
+        this.#write(process, point, { name, tenant, args, atMs: process.nowMs() }) as Promise<never>;
+    const read = <T>(serve: (from: Store) => Promise<T>): Promise<T> => this.#read(process, () => serve(store()));
+    const hints = new Set<() => void>();
+    void process.died.then(() => hints.forEach((unhint) => unhint()));
+    const append: Store['append'] = write('append', 'store.append');
+    return {
+      ...below,
+      capabilities: { durable: true, shared: true, readOnly: false },
+      append,
+      appendBatch: (frames) => Promise.allSettled(frames.map(append)),
+      fork: write('fork', 'store.fork'),
+      claim: write('claim', 'store.claim'),
+      takeOver: write('takeOver', 'store.takeOver'),
+      release: write('release', 'store.release'),
+      renew: write('renew', 'store.renew'),
+      unquarantine: write('unquarantine', 'store.unquarantine'),
+      prune: write('prune', 'store.prune'),
+      delete: write('delete', 'store.delete'),
+      blobs: {
+        put: write('blob', 'blobs.put'),
+        sweep: write('sweep', 'blobs.sweep'),
+        get: (...given) => read((from) => from.blobs.get(...given)),
+      },
+      snapshots: { put: write('snapshot', 'snapshots.put'), get: (...given) => read((from) => from.snapshots.get(...given)) },
+      info: (sid) => read((from) => from.info(sid)),
+      head: (sid) => read((from) => from.head(sid)),
+      read: (sid, options) => read((from) => from.read(sid, options)),
+      list: (options) => read((from) => from.list(options)),
+      stats: () => read((from) => from.stats()),
+      verify: (sid, options) => read((from) => from.verify(sid, options)),
+      tail: (sid, options) => mortal(() => store().tail(sid, options), process),
+      feed: (options) => mortal(() => store().feed(options), process),
+      onWork: (hint) => {
+        const unhint = store().onWork((sid) => void this.#hub.scheduler.in(0, () => process.deliver(() => hint(sid))));
+        hints.add(unhint);
+        return () => (hints.delete(unhint), unhint());
+      },
+      scope: (name) => {
+        store().scope(name);
+        return this.handle(process, name);
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #read<T>(process: SimProcess, serve: () => Promise<T>): Promise<T> {
+    if (process.isDead) return never();
+    const hub = this.#hub;
+    if (hub.due(hub.visit('store.read'), ['store.read']) !== null)
+      return Promise.reject(new NervaError('STORE_FAILED', 'The simulated disk refused a read. Nothing was changed.'));
+    if (!hub.knobs.isReadSlow) return serve();
+    return process.ask('store.read.slow', () => ({ latencyMs: 0.05 + hub.roll('read', hub.scheduler.count) / 10, serve }));
+  }
+
+  #write(process: SimProcess, point: string, operation: Operation): Promise<unknown> {
+    const hub = this.#hub;
+    return process.ask<unknown>(point, (due): Request<unknown> => {
+      const slow = hub.due(due, ['store.slow']) === null ? 0 : SLOW_MS;
+      const nowMs = hub.scheduler.nowMs;
+      // One disk, one head: what was asked for first is on it first.
+      this.#busyUntilMs = Math.max(nowMs, this.#busyUntilMs) + slow + (0.1 + hub.roll(point, hub.trace.visits.get(point))) * hub.knobs.pace;
+      return { latencyMs: this.#busyUntilMs - nowMs, serve: () => this.#commit(process, operation, due) };
+    });
+  }
+
+  async #commit(process: SimProcess, operation: Operation, due: readonly FaultKind[]): Promise<unknown> {
+    const hub = this.#hub;
+    this.#refuse(due);
+    const kind = hub.due(due, ['store.fsync', 'store.torn', 'store.unsynced', 'store.corrupt', 'store.unknown']);
+    if (kind === 'store.torn' || kind === 'store.unsynced') {
+      if (kind === 'store.torn') this.#journal.tear(operation);
+      this.#isDamaged = true;
+      this.#supervisor.crash(process, kind);
+      return never();
+    }
+    if (kind === 'store.fsync') {
+      // It may be on the disk or not: the next opening tells.
+      if (hub.roll('fsync') < 0.5) this.#journal.write(operation);
+      this.#isDamaged = true;
+      this.isPoisoned = true;
+      this.#supervisor.poisoned();
+      throw new NervaError('LOG_UNKNOWN_RESULT', 'The simulated disk failed to sync: nobody knows whether the frame was written.');
+    }
+    const result = await this.#apply(operation);
+    this.#noted(process, operation, result, due);
+    if (kind === 'store.corrupt') {
+      this.#repair = this.#journal.corrupt(hub.roll('corrupt'));
+      this.#isDamaged = true;
+      this.#supervisor.crash(process, kind);
+    }
+    if (kind === 'store.unknown')
+      throw new NervaError('LOG_UNKNOWN_RESULT', 'The simulated store lost the answer: nobody knows whether the frame was written.');
+    return result;
+  }
+
+  async #apply(operation: Operation): Promise<unknown> {
+    this.#live.at(operation, this.#journal.count);
+    const result = await apply(this.#live.store, operation);
+    this.#journal.write(operation);
+    return result;
+  }
+
+  /** Failures after which nothing was written. */
+  #refuse(due: readonly FaultKind[]): void {
+    const { scheduler } = this.#hub;
+    if (this.isPoisoned) throw new NervaError('STORE_POISONED', 'An fsync of the simulated disk failed. Close the store and reopen it.');
+    if (this.#hub.due(due, ['store.full']) !== null) this.#fullUntilMs = scheduler.nowMs + FULL_MS;
+    if (this.#fullUntilMs > scheduler.nowMs) throw new NervaError('STORE_FULL', 'The simulated disk is full. Nothing was written.');
+    if (this.#hub.due(due, ['store.error']) !== null)
+      throw new NervaError('STORE_FAILED', 'The simulated disk refused a write. Nothing was written.');
+  }
+
+  // oxlint-disable-next-line max-params -- an operation and all that is known of it
+  #noted(process: SimProcess, { name, tenant, args }: Operation, result: unknown, due: readonly FaultKind[]): void {
+    switch (name) {
+      case 'append': {
+        const frame = args[0] as Append;
+        if (frame.then?.owner !== undefined) this.#owners.set(frame.sid, process);
+        return this.#watcher.appended({ process, tenant, frame, result: result as AppendResult }, due);
+      }
+      case 'fork':
+        return this.#watcher.forked(process, args[0] as Parameters<Store['fork']>[0], result as AppendResult);
+      case 'takeOver':
+        return void this.#owners.set(args[0] as Sid, process);
+      case 'release':
+        return void (result === true && this.#owners.delete(args[0] as Sid));
+      case 'claim':
+        for (const { info } of result as Awaited<ReturnType<Store['claim']>>) this.#owners.set(info.sid, process);
+        return;
+      default:
+    }
+  }
+}
+
+/** Yields as long as its reader lives. */
+async function* mortal<T>(open: () => AsyncIterable<T>, process: SimProcess): AsyncGenerator<T> {
+  for await (const item of open()) {
+    if (process.isDead) await never();
+    yield item;
+  }
+}

@@ -1,0 +1,170 @@
+import { foldAt, replaySession, type Agent, type AgentState, type Facet, type RunResult } from '../agent/index.ts';
+import type { World } from '../core/index.ts';
+import { eventsOf, type LogEvent, type Sid, type Store } from '../log/index.ts';
+import type { Message } from '../model/index.ts';
+import type { Book, BookedCall } from './book.ts';
+import type { Audit } from './audit.ts';
+import type { Hub } from './hub.ts';
+import type { People } from './people.ts';
+import type { Scenario } from './scenario.ts';
+import type { SimStore } from './store.ts';
+
+/** A run that came to its end. */
+export interface Judged {
+  readonly hub: Hub;
+  readonly audit: Audit;
+  readonly people: People;
+  readonly store: SimStore;
+  readonly scenario: Scenario;
+  readonly facets: readonly Facet<unknown>[];
+  /** Computes digests. */
+  readonly world: World;
+  /** Whether a definition was changed on the way. */
+  readonly isDeployed: boolean;
+  /** An agent as it was given. */
+  agent(name: string): Agent | undefined;
+}
+
+/** The laws that are looked at when everything has come to rest. */
+export async function judge(judged: Judged): Promise<void> {
+  const { hub, audit, store, scenario, people } = judged;
+  const logs = new Map<Sid, readonly LogEvent[]>();
+  audit.judging();
+  for (const [sid, { book, agent }] of audit.kept) {
+    const log = await logOf(store.inspected, sid);
+    logs.set(sid, log);
+    judgeLog(judged, book, log);
+    await judgeSession(judged, sid, { book, agent });
+  }
+  for (const { sid, seq } of audit.accepted.values()) {
+    const book = audit.kept.get(sid)?.book;
+    if (book?.messages.has(seq) !== true)
+      hub.violated('nothing acknowledged is lost', `Message ${sid}:${seq} was accepted and is not in the log.`);
+  }
+  for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
+  for (const [sid, seen] of people.seen) {
+    const log = logs.get(sid) ?? [];
+    const wrong = seen.findIndex((event, index) => event.seq !== index || event.type !== log[index]?.type);
+    if (wrong >= 0)
+      hub.violated(
+        'a reader sees each event once, in order',
+        `The reader of ${sid} saw ${seen[wrong]?.type ?? ''} ${seen[wrong]?.seq ?? ''} at ${wrong}.`,
+      );
+    if (wrong < 0 && seen.length < log.length)
+      hub.violated('a reader sees each event once, in order', `The reader of ${sid} saw ${seen.length} of ${log.length} events.`);
+  }
+  for (const { name, check } of scenario.invariants ?? []) {
+    const wrong = await check({ store: store.inspected, outside: audit.ledger, logs, disk: store.text() });
+    if (wrong !== null) hub.violated(name, wrong);
+  }
+}
+
+/** What is stored is what was acknowledged. */
+function judgeLog({ hub }: Judged, book: Book, log: readonly LogEvent[]): void {
+  if (log.length !== book.events.length)
+    return hub.violated(
+      'nothing acknowledged is lost',
+      `Session ${book.sid} holds ${log.length} events, ${book.events.length} were acknowledged.`,
+    );
+  for (let seq = 0; seq < log.length; seq++) {
+    const [stored, given] = [log[seq], book.events[seq]];
+    if (stored?.erased === true || (stored?.type === given?.type && JSON.stringify(stored?.data) === JSON.stringify(given?.data))) continue;
+    return hub.violated(
+      'nothing acknowledged is lost',
+      `Event ${seq} of ${book.sid} is ${stored?.type ?? 'missing'}, ${given?.type ?? ''} was acknowledged, or its data differs.`,
+    );
+  }
+}
+
+async function judgeSession(judged: Judged, sid: Sid, { book, agent }: { readonly book: Book; readonly agent: string }): Promise<void> {
+  const { hub, store, facets } = judged;
+  const { ok, bad } = await store.inspected.verify(sid);
+  if (!ok) hub.violated('the chain verifies', `Session ${sid}: event ${bad?.seq ?? ''} ${bad?.why ?? ''}.`);
+  // The probe among the facets compares each state on the way with the one that a driver had there.
+  const { state } = await foldAt(store.inspected, sid, { facets });
+  judgeState(judged, book, state);
+  const info = await store.inspected.info(sid);
+  const wanted = book.isClosed ? 'closed' : 'idle';
+  if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
+  const definition = judged.agent(agent);
+  if (definition === undefined || judged.isDeployed || log(book, 'session.configured')) return;
+  const report = await replaySession({ store: store.inspected, sid, world: judged.world, agent: definition, facets });
+  if (report.divergence !== null) {
+    const { at, recorded, decided } = report.divergence;
+    hub.violated('a replay decides the same', `${at}: recorded ${JSON.stringify(recorded)}, decided ${JSON.stringify(decided)}.`);
+  }
+}
+
+const log = (book: Book, type: string): boolean => book.events.some((event) => event.type === type);
+
+/** Nothing is left undone, and what the fold says agrees with the record. */
+function judgeState({ hub, audit }: Judged, book: Book, state: AgentState): void {
+  const { sid } = book;
+  if (book.turn !== null) hub.violated('eventually quiet', `Session ${sid}: turn ${book.turn.seq} is open, and nothing happens any more.`);
+  for (const [seq, { isTaken }] of book.messages)
+    if (!isTaken && !book.isClosed) hub.violated('no lost wake-up', `Session ${sid}: message ${seq} waits, and nothing happens any more.`);
+  if ((state.turn.open === null) !== (book.turn === null))
+    hub.violated('fold = record', `Session ${sid}: the fold and the record differ on whether a turn is open.`);
+  if (state.head !== book.events.length)
+    hub.violated('fold = record', `Session ${sid}: the fold stands at ${state.head} of ${book.events.length}.`);
+  if (book.spent !== state.budget.session.tokens && book.base === 0 && book.hasLimit)
+    hub.violated('fold = record', `Session ${sid}: the fold counts ${state.budget.session.tokens} tokens, the record ${book.spent}.`);
+  for (const call of book.calls.values()) if (call.seq >= book.base) judgeCall({ hub, audit }, sid, call);
+  judgePrompt(hub, book, state.turn.messages.shared.slice(0, state.turn.messages.count));
+}
+
+function judgeCall({ hub, audit }: Pick<Judged, 'hub' | 'audit'>, sid: Sid, call: BookedCall): void {
+  if (call.status === 'open' || call.status === 'doubt')
+    hub.violated('eventually quiet', `Session ${sid}: call ${call.seq} is ${call.status} for ever.`);
+  const isDone = call.outcome?.type === 'tool.returned' && call.outcome.data['by'] === undefined;
+  const ran = audit.ledger.of(`${sid}:${call.seq}`).length;
+  if (isDone && ran === 0) hub.violated('a result comes from its call', `Session ${sid}: call ${call.seq} returned and never ran.`);
+  const why = call.outcome?.data['why'];
+  if (call.effect === 'irreversible' && ran > 0 && call.outcome?.type === 'tool.failed' && (why === 'not done' || why === 'unknown tool'))
+    hub.violated('no call is lost', `Session ${sid}: irreversible call ${call.seq} took effect, and the record says ${String(why)}.`);
+}
+
+/** Each result in the conversation is the first outcome of its call. */
+function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
+  const results = messages.filter(({ role }) => role === 'tool').flatMap(({ parts }) => parts);
+  const outputs = new Set(results.map((part) => (part.type === 'tool_result' ? JSON.stringify(part.output) : '')));
+  for (const call of book.calls.values()) {
+    if (call.seq < book.base || call.outcome?.type !== 'tool.returned' || call.outcome.erased === true) continue;
+    const isLater = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq && seq < (call.outcome?.seq ?? 0));
+    const isGone = book.turn !== null && call.seq > book.turn.seq;
+    if (isLater || isGone) continue;
+    const ended = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq);
+    if (ended && !outputs.has(JSON.stringify(call.outcome.data['output'] ?? null)))
+      hub.violated(
+        'a call is never split from its result',
+        `Session ${book.sid}: the result of call ${call.seq} is not in the conversation.`,
+      );
+  }
+}
+
+/** What a caller was told is what the record says of its message. */
+function judgeTold(
+  { hub }: Judged,
+  told: { readonly sid: Sid; readonly seq: number; readonly result: RunResult; readonly log: readonly LogEvent[] },
+): void {
+  const { sid, seq, result, log } = told;
+  if (result.reason === null) return;
+  let turn = -1;
+  for (const event of log) {
+    const takes = event.type === 'turn.started' || event.type === 'model.called' ? ((event.data['takes'] ?? []) as readonly number[]) : [];
+    if (takes.includes(seq)) turn = event.seq;
+  }
+  const ended = log.find((event) => event.type === 'turn.ended' && event.seq > turn);
+  if (turn < 0 || ended === undefined || ended.data['reason'] !== result.reason)
+    hub.violated(
+      'a caller is told what is recorded',
+      `Message ${sid}:${seq} was answered with ${result.reason}; the record says ${String(ended?.data['reason'] ?? 'nothing')}.`,
+    );
+}
+
+async function logOf(store: Store, sid: Sid): Promise<readonly LogEvent[]> {
+  const events: LogEvent[] = [];
+  for (let page = await store.read(sid); page.length > 0; page = await store.read(sid, { after: events.length - 1 }))
+    events.push(...page.flatMap(eventsOf));
+  return events;
+}
