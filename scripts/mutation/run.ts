@@ -30,8 +30,8 @@ const { values } = parseArgs({
 
 const WORKERS = 2;
 /** A first process with the likeliest killers, a second one with the rest. */
-const FIRST_FILES = 3;
-const TIMEOUT_BASE_MS = 4_000;
+const FIRST_FILES = 2;
+const TIMEOUT_BASE_MS = 8_000;
 const TIMEOUT_FACTOR = 4;
 
 setPriority(10);
@@ -47,15 +47,21 @@ try {
     .flatMap((file) => mutantsOf(file, tree.get(file) ?? ''));
   const mutants = sampled(all, Number.parseFloat(values.sample) / 100, Number(values.seed));
   console.log(`${all.length} mutants, ${mutants.length} tried (${values.sample}, seed ${values.seed})`);
-  const results = await judged(roots, mutants, tests);
-  const command = `node scripts/mutation/run.ts --sample ${values.sample} --seed ${values.seed}`;
-  const written: Results = { date: new Date().toISOString().slice(0, 10), command, mutants: all.length, results };
-  writeFileSync(values.json, JSON.stringify(written, null, 1));
+  const results = await judged(roots, mutants, { tests, keep: (done) => keep(done, all.length) });
+  const written = keep(results, all.length);
   const killed = results.filter(({ status }) => status === 'killed' || status === 'timeout').length;
   console.log(`${killed} of ${results.length} killed in ${Math.round((performance.now() - startMs) / 1000)} s; results in ${values.json}`);
   if (values.report) writeReport(written);
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Writes what is known so far: a run that is cut off is gone on with by `--again`. */
+function keep(results: readonly Result[], mutants: number): Results {
+  const command = `node scripts/mutation/run.ts --sample ${values.sample} --seed ${values.seed}`;
+  const written = { date: new Date().toISOString().slice(0, 10), command, mutants, results };
+  writeFileSync(values.json, JSON.stringify(written, null, 1));
+  return written;
 }
 
 /** A copy of what unit tests read, with this repository's dependencies. */
@@ -104,7 +110,11 @@ function sampled(all: readonly Mutant[], share: number, seed: number): Mutant[] 
 }
 
 /** Tries every mutant, one at a time in each copy. What `--again` knows as killed is not tried again. */
-async function judged(roots: readonly string[], mutants: readonly Mutant[], tests: readonly TestFile[]): Promise<Result[]> {
+async function judged(
+  roots: readonly string[],
+  mutants: readonly Mutant[],
+  { tests, keep: keepSome }: { readonly tests: readonly TestFile[]; readonly keep: (results: readonly Result[]) => void },
+): Promise<Result[]> {
   const known = new Map<string, Result>();
   if (values.again !== undefined) {
     const earlier = (JSON.parse(readFileSync(values.again, 'utf8')) as Results).results;
@@ -123,7 +133,8 @@ async function judged(roots: readonly string[], mutants: readonly Mutant[], test
         results[index] = result;
         if (result.by === '')
           console.log(`${result.status} ${mutant.file}:${mutant.line} ${mutant.operator}: ${mutant.from} → ${oneLine(mutant.to)}`);
-        if (index % 100 === 99) console.log(`${index + 1} of ${mutants.length}, ${Math.round((performance.now() - startMs) / 1000)} s`);
+        if (index % 50 === 49) keepSome(results.filter((each) => each !== undefined));
+        if (index % 50 === 49) console.log(`${index + 1} of ${mutants.length}, ${Math.round((performance.now() - startMs) / 1000)} s`);
       }
     }),
   );

@@ -155,8 +155,7 @@ async function readingCall(command: Reading, context: Context, number: number): 
     case 'feed': {
       const { types, limit } = command;
       const after = command.after === -2 ? 'x' : command.after === -1 ? '' : String(command.after);
-      return (store) =>
-        Array.fromAsync(store.feed({ after, ...(types === undefined ? {} : { types }), ...(limit === undefined ? {} : { limit }) }));
+      return (store) => listOf(store.feed({ after, ...(types === undefined ? {} : { types }), ...(limit === undefined ? {} : { limit }) }));
     }
     case 'stats':
       return async (store) => ({ ...(await store.stats()), fileBytes: 0 });
@@ -252,4 +251,11 @@ async function fenceOf({ reference }: Context, sid: string, kind: 'own' | 'stale
     () => 0,
   );
   return { epoch: Math.max(0, kind === 'own' ? epoch : epoch - 1) };
+}
+
+/** All that a feed gives. */
+export async function listOf<T>(given: AsyncIterable<T>): Promise<readonly T[]> {
+  const list: T[] = [];
+  for await (const one of given) list.push(one);
+  return list;
 }

@@ -7,7 +7,7 @@ import { NervaError, type World } from '../../packages/nerva/src/core/index.ts';
 import { memoryStore, type Frame, type Store, type StoreLimits } from '../../packages/nerva/src/log/index.ts';
 import { openSqlite } from '../../packages/nerva/src/node/index.ts';
 import { testWorld } from '../../packages/nerva/src/testing/index.ts';
-import { callOf, learn, SECOND_MS, type Call, type Context } from './call.ts';
+import { callOf, learn, listOf, SECOND_MS, type Call, type Context } from './call.ts';
 import type { Command, Step } from './command.ts';
 
 // The traces are about meaning, not about the disk.
@@ -73,7 +73,7 @@ export class Rig {
     for (const [index, command] of commands.entries()) {
       calls.push(await callOf(command, this.#context, { number: first.number + index, nowMs: first.nowMs + index * SECOND_MS }));
     }
-    const answers = this.#stores.map((): Promise<unknown>[] => []);
+    const answers = this.#stores.map((): Promise<Answer>[] => []);
     for (const call of calls) {
       this.#number++;
       this.#nowMs += SECOND_MS;
@@ -163,7 +163,7 @@ async function everything(store: Store): Promise<unknown> {
   const handles = await Promise.all(
     [store, store.scope('red'), store.scope('blue'), store.scope('default')].map(async (one) => ({
       list: await one.list(),
-      feed: await Array.fromAsync(one.feed()),
+      feed: await listOf(one.feed()),
       stats: { ...(await one.stats()), fileBytes: 0 },
     })),
   );

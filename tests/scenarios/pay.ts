@@ -1,31 +1,41 @@
-import { createAgent, type Agent } from 'nerva/agent';
-import { simModel, type Outside, type Scenario } from 'nerva/sim';
-import { tool } from 'nerva/tool';
+import { createAgent } from 'nerva/agent';
+import type { Scenario } from 'nerva/sim';
+import { once, pay } from './tools.ts';
 
-const input = { type: 'object', properties: { amount: { type: 'integer', minimum: 1 } }, required: ['amount'] } as const;
-
-export function agents(outside: Outside): readonly Agent[] {
-  const pay = tool({
-    name: 'pay',
-    inputSchema: input,
-    effect: 'irreversible',
-    reconcile: (_input, { callId }) => (outside.happened(callId) ? { status: 'done', output: { paid: true } } : { status: 'not-done' }),
-    execute: () => ({ paid: true }),
-  });
-  return [
-    createAgent({
-      name: 'payer',
-      tools: [pay],
-      model: simModel({
-        script: ({ messages }) => (messages.at(-1)?.role === 'tool' ? 'Paid.' : { calls: [{ name: 'pay', input: { amount: 5 } }] }),
-      }),
-    }),
-  ];
-}
+const FIVE = { name: 'pay', input: { amount: 5 } };
+const SEND = { type: 'send', atMs: 10, sid: 's1', text: '«s1» Pay five.' } as const;
 
 /** One message, one payment. */
 export const smallest: Scenario = {
   name: 'smallest',
-  agents,
-  steps: [{ type: 'send', atMs: 10, sid: 's1', text: '«s1» Pay five.' }],
+  agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside)], model: once(FIVE) })],
+  steps: [SEND],
+};
+
+/** A payment that nobody can look up: where it is lost, a person says what became of it. */
+export const unreconciled: Scenario = {
+  name: 'unreconciled',
+  agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside, { isReconciled: false })], model: once(FIVE) })],
+  steps: [SEND],
+};
+
+/** A payment that a person grants. */
+export const granted: Scenario = {
+  name: 'granted',
+  agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside, { needsApproval: true })], model: once(FIVE) })],
+  answer: (pending, outside) => {
+    if (pending.type === 'approval') return { decision: 'approve', digest: pending.digest };
+    return outside.happened(pending.id) ? { decision: 'returned', output: { seen: true } } : { decision: 'failed' };
+  },
+  steps: [SEND],
+};
+
+/** A payment that a person refuses. */
+export const denied: Scenario = {
+  ...granted,
+  name: 'denied',
+  answer: (pending, outside) => {
+    if (pending.type === 'approval') return { decision: 'deny', why: 'no', digest: pending.digest };
+    return outside.happened(pending.id) ? { decision: 'returned', output: { seen: true } } : { decision: 'failed' };
+  },
 };

@@ -50,7 +50,7 @@ export class Driver {
   failure: unknown = null;
   /** Set once it gave the session back. */
   isReleased = false;
-  /** Somebody else's frame set the session's row since this driver last did. */
+  /** The session's row says `ready` since a frame that did not look: at rest it must be set right. */
   isOutdated = false;
   /** Id of the session's first frame, by which a repeated first send is known. */
   firstFrame = '';
@@ -82,6 +82,7 @@ export class Driver {
   static async open(sid: Sid, ports: DriverPorts, fence: Fence | null = null): Promise<Driver> {
     const driver = new Driver(sid, ports);
     if ((await ports.store.head(sid)) === 0 && fence === null) return driver;
+    driver.isOutdated = fence !== null; // claimed means ready: if there is nothing to do, the row says so falsely
     driver.#fence = fence ?? (await ports.store.takeOver(sid, ports.owner));
     // Whoever opens it holds it: where few may rest it would be let go before it is given out.
     driver.#receiving++;
@@ -181,7 +182,7 @@ export class Driver {
     await late;
   }
 
-  /** Closes the session for good; it must be at rest. */
+  /** Closes the session for good; it must be at rest. Where somebody appended meanwhile it only catches up: look again. */
   async close(why: string): Promise<void> {
     const result = await this.#append({
       id: this.#ports.world.ids.next(),
@@ -190,7 +191,7 @@ export class Driver {
       then: { status: 'closed' },
       ...(this.#fence === null ? {} : { fence: this.#fence }),
     });
-    if (!result.ok) throw refused(this.sid, result);
+    if (!result.ok && result.why !== 'conflict') throw refused(this.sid, result);
     await this.#catchUp();
   }
 
@@ -203,11 +204,15 @@ export class Driver {
   async release(): Promise<void> {
     if (this.#fence === null || this.isBusy || this.failure !== null) return;
     this.isReleased = true;
-    await this.#ports.store.release(this.sid, this.#fence, {
-      expected: this.state.head,
-      status: statusOf(this.state, this.#isUnfinished(this.state)),
-      wakeAtMs: null,
-    });
+    const { store } = this.#ports;
+    for (;;) {
+      const status = statusOf(this.state, this.#isUnfinished(this.state));
+      if (await store.release(this.sid, this.#fence, { expected: this.state.head, status, wakeAtMs: null })) return;
+      const { epoch, head } = await store.info(this.sid);
+      if (epoch > this.#fence.epoch || head <= this.state.head) return;
+      // Somebody appended meanwhile: the row is set by what is there now.
+      await this.#catchUp();
+    }
   }
 
   /** Whether the next driver would find something to do at once: then the session stays `ready`, also when this one stops in the middle of a turn. */
@@ -246,6 +251,7 @@ export class Driver {
 
   /** Takes the session over, once: a second take-over would fence the first. */
   async #own(): Promise<void> {
+    if (this.#fence !== null) return;
     this.#owning ??= this.#ports.store.takeOver(this.sid, this.#ports.owner).finally(() => (this.#owning = null));
     this.#fence ??= await this.#owning;
   }
@@ -277,7 +283,8 @@ export class Driver {
       if (composed.policy !== null) this.#await(composed.policy);
       return;
     }
-    const isDecision = composed.drafts.length > facts.length;
+    // An opinion is a decision: what was decided at another head is not followed.
+    const isDecision = composed.drafts.length > facts.length || facts.some(isOpinion);
     const isGoingOn = this.#running.size > 0 || this.#ask !== null || composed.isActing;
     const status = statusOf(composed.state, isGoingOn || (this.#isDraining && this.#isUnfinished(composed.state)));
     const frame = {
@@ -318,7 +325,8 @@ export class Driver {
   }
 
   /** The frame was not taken: keep the facts, read what is new, decide again (D2). */
-  async #refuse(result: AppendResult & { readonly ok: false }, facts: readonly Draft[]): Promise<void> {
+  async #refuse(result: AppendResult & { readonly ok: false }, taken: readonly Draft[]): Promise<void> {
+    const facts = taken.filter((draft) => !isOpinion(draft));
     if (result.why === 'closed' || result.why === 'limit') throw refused(this.sid, result);
     if (facts.length > 0) {
       const frame = { id: this.#ports.world.ids.next(), events: asDrafts(facts), expected: 'fact' as const, then: { progress: true } };
@@ -335,13 +343,11 @@ export class Driver {
     this.#appending++;
     const frame = { ...given, events: this.#stamped(given.events), sid: this.sid };
     const append = (): Promise<AppendResult> => this.#ports.store.append(frame);
-    if (frame.then?.status !== undefined) this.isOutdated = false;
     try {
-      if (isOurs) return await again(append, { world: this.#ports.world, signal: this.#leaving.signal });
-      return await append();
-    } catch (error) {
-      if (isOurs || !NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
-      return await append();
+      const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
+      // Where a frame says nothing of the row, the store sets it ready.
+      if (result.ok) this.isOutdated = frame.then?.status === undefined;
+      return result;
     } finally {
       this.#appending--;
     }
@@ -473,6 +479,16 @@ export class Driver {
   }
 }
 
+/** When nobody can say whether it was written, asks again. */
+async function twice<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
+    return write();
+  }
+}
+
 /** After so long without an answer a session may have been given to another process. */
 export const LEASE_MS = 30_000;
 
@@ -490,6 +506,8 @@ const PERSONAL = new Set([
 /** What a drain cuts off is left open, as a kill would leave it: the next driver repeats it, or finds it in doubt. */
 const isOutcome = (draft: Draft): boolean =>
   !((draft.type === 'tool.failed' || draft.type === 'tool.in_doubt') && draft.data.why === 'cancelled');
+/** What a policy came to, or that it threw. */
+const isOpinion = ({ type }: Draft): boolean => type === 'policy.decided' || type === 'turn.ended';
 const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
 const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;
 

@@ -155,6 +155,7 @@ test('an opinion that comes after a cancel is not recorded', async () => {
   const { session, of } = scene({ policy });
   const sent = session.send('go');
   await asked.opened;
+  await sent.accepted;
   await session.cancel();
   open.open({ type: 'answer', text: 'too late' });
   assert.equal((await sent.result).status, 'cancelled');

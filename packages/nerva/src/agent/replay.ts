@@ -35,6 +35,8 @@ export interface ReplayScene {
   readonly facets?: readonly Facet<unknown>[];
 }
 
+const NONE: readonly Facet<unknown>[] = [];
+
 /** These hold the definition's digest, which another definition changes by itself: what it does is compared, not what it is called. */
 const IDENTITY = new Set(['turn.started']);
 
@@ -46,7 +48,7 @@ const IDENTITY = new Set(['turn.started']);
 export async function replaySession(scene: ReplayScene): Promise<ReplayReport> {
   const { store, sid } = scene;
   const bound = bind(scene.agent, scene.world.digest);
-  const replay = new Replay(sid, bound, scene.facets ?? []);
+  const replay = new Replay(sid, bound, scene.facets ?? NONE);
   for (let after = -1; ;) {
     const page = await store.read(sid, { after });
     const last = page.at(-1);

@@ -172,7 +172,10 @@ class Engine implements Runtime {
       // Not at once: whoever asked for it takes hold first, or it would be let go unused where few may rest.
       (driver) =>
         this.world.defer(() => {
-          if (this.#drivers.get(sid) === opening) this.#changed(driver);
+          if (this.#drivers.get(sid) !== opening) return;
+          // It took the session over, whatever for: from now on nobody else works on it.
+          if (this.#unhint !== null) driver.kick();
+          this.#changed(driver);
         }),
       () => {
         this.#drivers.delete(sid);
@@ -259,7 +262,8 @@ class Engine implements Runtime {
       this.#claiming = null;
       this.#settle();
     });
-    this.#claiming.catch(() => undefined); // `start` reports the first; later ones show as sessions that stay ready
+    // `start` reports the first; a store that refuses is asked again.
+    this.#claiming.catch((error: unknown) => void this.#giveBack(error, () => Promise.resolve(true)));
   }
 
   async #claimAll(): Promise<void> {
@@ -298,11 +302,16 @@ class Engine implements Runtime {
   }
 
   /**
-   * A session that failed here is handed back after a while and, where this runtime takes up work, claimed again: with one attempt more,
+   * What failed here is handed back after a while and, where this runtime takes up work, claimed again: with one attempt more,
    * so that one that always fails ends in quarantine. What another attempt cannot help stays as it is.
    */
   async #giveBack(failure: unknown, surrender: () => Promise<boolean>): Promise<void> {
-    if (NervaError.is(failure) && (!failure.retry || failure.code === 'SESSION_FENCED')) return;
+    if (NervaError.is(failure, 'SESSION_FENCED')) {
+      // Who took it may be gone already: a hint that came meanwhile was for this driver.
+      if (this.#unhint !== null) this.#claim();
+      return;
+    }
+    if (NervaError.is(failure) && !failure.retry) return;
     this.#returning++;
     for (let waitMs = BACK_MS; !this.#closing.signal.aborted; waitMs = Math.min(2 * waitMs, BACK_MS_MAX)) {
       try {

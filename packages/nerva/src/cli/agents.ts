@@ -61,7 +61,11 @@ export function isFileReference(reference: string): boolean {
   return /[/\\]/.test(file) || /\.[cm]?[jt]s$/.test(file);
 }
 
-async function load(path: string): Promise<Readonly<Record<string, unknown>>> {
+/**
+ * What a file exports; `nerva` in it is found wherever it lies.
+ * @throws AGENT_INVALID when it does not load; the message names where.
+ */
+export async function load(path: string): Promise<Readonly<Record<string, unknown>>> {
   resolveNerva();
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;

@@ -9,6 +9,7 @@ import { commandHelp, mainHelp, usageLine } from './help.ts';
 import { replay, sessions, show } from './inspect.ts';
 import { plain, processOutput, type Output } from './output.ts';
 import { resume, run } from './run.ts';
+import { sim } from './sim.ts';
 import { close, prune, release, remove, stats, verify } from './upkeep.ts';
 
 const RUN: Readonly<Record<CommandName, (context: Context) => Promise<ExitCode>>> = {
@@ -23,6 +24,7 @@ const RUN: Readonly<Record<CommandName, (context: Context) => Promise<ExitCode>>
   approve,
   deny,
   stats,
+  sim,
   close,
   release,
   prune,

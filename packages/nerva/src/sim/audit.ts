@@ -199,24 +199,29 @@ export class Audit {
    * A part of the agent's state that notes each state by its position. While a run lives a driver also folds what it then does not
    * get to append; when it is judged, each fold of the record must be one that a driver had.
    */
-  probe(): Facet<null> {
-    const check = (state: AgentState): void => {
-      const key = `${state.sid}:${state.head}`;
-      const digest = digestOf(state);
-      const seen = this.#states.get(key);
-      if (!this.#isJudging) {
-        if (seen === undefined) this.#states.set(key, new Set([digest]));
-        else seen.add(digest);
-      } else if (seen !== undefined && !seen.has(digest))
-        this.#hub.violated('fold = live state', `The fold of ${state.sid} after event ${state.head - 1} is none that a driver had.`);
-    };
+  probe(): Facet<Probed> {
     return {
       name: 'probe',
       version: 1,
       types: Object.keys(EVENTS),
-      initial: null,
-      evolve: (_slice, _event, state) => (check(state), null),
+      initial: { slices: [], digests: [] },
+      evolve: (before, _event, state) => {
+        const probed = probe(before, state);
+        this.#compare(
+          `${state.sid}:${state.head}`,
+          probed.digests.reduce((all, digest) => finish(Math.imul(all, 31) + digest), 0),
+        );
+        return probed;
+      },
     };
+  }
+
+  #compare(position: string, digest: number): void {
+    const seen = this.#states.get(position);
+    if (!this.#isJudging) {
+      if (seen === undefined) this.#states.set(position, new Set([digest]));
+      else seen.add(digest);
+    } else if (seen?.has(digest) === false) this.#hub.violated('fold = live state', `The fold at ${position} is none that a driver had.`);
   }
 
   /** From now on folds are compared. */
@@ -247,30 +252,32 @@ export class Audit {
 
 const MARKERS = /«([^»]+)»/g;
 
-/** What the fold of an agent comes to, but for the earlier messages, which were checked when they were the last. */
-function digestOf({ session, approval, model, tool, turn, budget }: AgentState): number {
-  let digest = 0;
-  for (const slice of [session, approval, model, tool, turn, budget]) digest = finish(Math.imul(digest, 31) + digestOfSlice(slice));
-  return digest;
+/** The slices of a state and a digest of each. Slices are immutable, so one that stayed is not looked at again. */
+interface Probed {
+  readonly slices: readonly object[];
+  readonly digests: readonly number[];
 }
 
-/** Slices are immutable, so each is looked at once. */
-const digests = new WeakMap<object, number>();
-
-function digestOfSlice(slice: AgentState['session' | 'approval' | 'model' | 'tool' | 'turn' | 'budget']): number {
-  const known = digests.get(slice);
-  if (known !== undefined) return known;
-  const digest = hash32(JSON.stringify(slice, shown), 0);
-  digests.set(slice, digest);
-  return digest;
+/** What the fold of an agent comes to, but for the earlier messages, which were looked at when they were the last. */
+function probe(before: Probed, { session, approval, model, tool, turn, budget }: AgentState): Probed {
+  const slices = [session, approval, model, tool, turn, budget];
+  const digests = slices.map((slice, at) => (before.slices[at] === slice ? (before.digests[at] as number) : digestOfValue(slice, at)));
+  return { slices, digests };
 }
 
-/** Maps as their entries, and of a list that grows its last item and its length. */
-function shown(_key: string, value: unknown): unknown {
-  if (value instanceof Map) return [...(value as ReadonlyMap<unknown, unknown>)];
-  if (typeof value === 'object' && value !== null && 'shared' in value && 'count' in value) {
+/** Of plain values, maps and lists that grow; of these the last item and the length. Not of what holds functions. */
+function digestOfValue(value: unknown, seed: number): number {
+  if (typeof value === 'string') return hash32(value, seed);
+  if (typeof value === 'number') return finish(seed ^ value ^ Math.imul(value % 1, 0x7fff_ffff) ^ 0x5bd1);
+  if (typeof value !== 'object' || value === null)
+    return finish(seed ^ (value === true ? 3 : value === false ? 5 : value === null ? 7 : 11));
+  if (Array.isArray(value)) return value.reduce((digest: number, item) => digestOfValue(item, digest), finish(seed ^ value.length));
+  if (value instanceof Map) return digestOfValue([...(value as ReadonlyMap<unknown, unknown>)], seed);
+  if ('shared' in value && 'count' in value) {
     const list = value as AgentState['turn']['messages'];
-    return [list.count, list.shared[list.count - 1] ?? null];
+    return digestOfValue(list.shared[list.count - 1], finish(seed ^ list.count));
   }
-  return value;
+  let digest = seed;
+  for (const key in value) digest = digestOfValue((value as Readonly<Record<string, unknown>>)[key], hash32(key, digest));
+  return digest;
 }

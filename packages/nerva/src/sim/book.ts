@@ -74,6 +74,13 @@ export class Book {
     return (this.budget.turnTokensMax ?? this.budget.sessionTokensMax) !== undefined;
   }
 
+  /** Whether something waits for a person. */
+  get isAsking(): boolean {
+    for (const { status } of this.calls.values()) if (status === 'doubt') return true;
+    for (const { approval } of this.proposals.values()) if (approval?.status === 'open') return true;
+    return false;
+  }
+
   /** Where the session stands, in a few bits: enough to tell situations apart, too little to tell contents apart. */
   abstract(): number {
     let state =

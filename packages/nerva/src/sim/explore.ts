@@ -1,5 +1,5 @@
 import { diceOf } from './dice.ts';
-import type { FaultKind, Plan, Point } from './faults.ts';
+import { isDistinct, type FaultKind, type Plan, type Point } from './faults.ts';
 import { mutated, randomPlan, seconds, singles } from './plans.ts';
 import { guarded } from './poison.ts';
 import { runOnce, type RunOptions, type SimReport } from './run.ts';
@@ -16,7 +16,7 @@ export type Search =
   | { readonly type: 'guided'; readonly from?: number; readonly isOver: () => boolean };
 
 /** Options of a search. */
-export interface ExploreOptions extends Omit<RunOptions, 'seed' | 'faults' | 'isTraced'> {
+export interface ExploreOptions extends Omit<RunOptions, 'seed' | 'faults' | 'isTraced' | 'isJudged'> {
   /** Runs everything twice and compares the hashes. Default true. */
   readonly isTwice?: boolean;
   /** Ends after so many different broken invariants. Default 1. */
@@ -105,7 +105,7 @@ class Explorer {
       const first = all[index];
       if (first === undefined || index % parts !== part) continue;
       const report = await this.#run(1, [first]);
-      if (!pairs || report === null) continue;
+      if (!pairs || report === null || !isDistinct(first.kind)) continue;
       for (const plan of seconds(report)) {
         if (this.#isOver) return;
         await this.#run(1, plan);
@@ -144,7 +144,7 @@ class Explorer {
     const report = await runOnce(this.#scenario, { ...limits, seed, faults });
     this.#count(report);
     if (report.violations.length === 0 && isTwice) {
-      const again = await runOnce(this.#scenario, { ...limits, seed, faults });
+      const again = await runOnce(this.#scenario, { ...limits, seed, faults, isJudged: false });
       if (again.hash !== report.hash)
         this.#fail({ scenario: this.#scenario, report, runs: 0 }, report, {
           invariant: 'same seed, same bytes',

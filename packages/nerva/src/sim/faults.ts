@@ -1,7 +1,7 @@
 import { NervaError, type Json } from '../core/index.ts';
 
 /** What a fault touches: the columns of the table in docs/faults.md. */
-export type FaultArea = 'model' | 'tool' | 'storage' | 'process' | 'clock' | 'people' | 'deploy';
+export type FaultArea = 'model' | 'tool' | 'storage' | 'process' | 'clock' | 'network' | 'people' | 'deploy';
 
 /** A place where simulated code meets the world, e.g. `store.append`, `model.call`, `tool.pay`. */
 export type Point = string;
@@ -11,10 +11,19 @@ interface Row {
   /** Points at which it can happen: a whole name, or a beginning that ends with a dot. */
   readonly at: readonly string[];
   readonly help: string;
+  /** The kind that leads the runtime through the same code: pairs are made of that one. */
+  readonly like?: string;
 }
 
-const row = (area: FaultArea, at: readonly string[], help: string): Row => ({ area, at, help });
+// oxlint-disable-next-line max-params -- one row of a table
+const row = (area: FaultArea, at: readonly string[], help: string, like?: string): Row => ({
+  area,
+  at,
+  help,
+  ...(like === undefined ? {} : { like }),
+});
 const MODEL = ['model.call'];
+const HTTP = ['http.request'];
 const TOOL = ['tool.'];
 const COMMIT = ['store.append', 'store.fork', 'blobs.put'];
 const ANY = ['store.append', 'store.fork', 'blobs.put', 'store.takeOver', 'store.claim', 'model.call', 'tool.'];
@@ -22,18 +31,18 @@ const LOG = ['store.append'];
 
 /** Every kind of fault that the simulator can bring about. A test holds that each of them fires, and docs/faults.md lists them. */
 export const FAULTS = {
-  'model.limited': row('model', MODEL, '429 that says nothing of when to come back'),
-  'model.limited-until': row('model', MODEL, '429 with Retry-After'),
+  'model.limited': row('model', MODEL, '429 that says nothing of when to come back', 'model.unavailable'),
+  'model.limited-until': row('model', MODEL, '429 with Retry-After', 'model.unavailable'),
   'model.unavailable': row('model', MODEL, '503'),
-  'model.refused': row('model', MODEL, 'connection refused'),
-  'model.dns': row('model', MODEL, 'no such host'),
-  'model.connect': row('model', MODEL, 'nobody takes the connection in time'),
-  'model.stalled': row('model', MODEL, 'the stream stops and stays open'),
-  'model.truncated': row('model', MODEL, 'the stream ends in the middle'),
-  'model.reset': row('model', MODEL, 'the connection is reset in the middle of the body'),
-  'model.overflow': row('model', MODEL, 'the provider says that the context is too long'),
+  'model.refused': row('model', MODEL, 'connection refused', 'model.unavailable'),
+  'model.dns': row('model', MODEL, 'no such host', 'model.unavailable'),
+  'model.connect': row('model', MODEL, 'nobody takes the connection in time', 'model.unavailable'),
+  'model.stalled': row('model', MODEL, 'the stream stops and stays open', 'model.unavailable'),
+  'model.truncated': row('model', MODEL, 'the stream ends in the middle', 'model.unavailable'),
+  'model.reset': row('model', MODEL, 'the connection is reset in the middle of the body', 'model.unavailable'),
+  'model.overflow': row('model', MODEL, 'the provider says that the context is too long', 'model.unavailable'),
   'model.silent': row('model', MODEL, 'no answer ever, until the caller gives up'),
-  'model.slow': row('model', MODEL, 'the answer takes five minutes'),
+  'model.slow': row('model', MODEL, 'the answer takes five minutes', 'model.silent'),
   'model.empty': row('model', MODEL, 'an answer without any part'),
   'model.malformed': row('model', MODEL, 'a tool call whose arguments are not JSON'),
   'model.unknown-tool': row('model', MODEL, 'a call of a tool that does not exist'),
@@ -44,7 +53,7 @@ export const FAULTS = {
   'tool.not-done': row('tool', TOOL, 'says NotDone'),
   'tool.hang': row('tool', TOOL, 'never answers and did nothing'),
   'tool.hang-after': row('tool', TOOL, 'does it and never answers'),
-  'tool.slow': row('tool', TOOL, 'takes most of its time limit'),
+  'tool.slow': row('tool', TOOL, 'takes most of its time limit', 'tool.late'),
   'tool.late': row('tool', TOOL, 'does it and answers after it was given up'),
   'tool.garbage': row('tool', TOOL, 'returns what is not JSON'),
   'tool.oversize': row('tool', TOOL, 'returns 300 KB'),
@@ -52,7 +61,7 @@ export const FAULTS = {
   'store.error': row('storage', COMMIT, 'the disk refuses a write'),
   'store.full': row('storage', COMMIT, 'the disk is full for a minute'),
   'store.torn': row('storage', COMMIT, 'half of the record reaches the disk and the process dies'),
-  'store.unsynced': row('storage', COMMIT, 'the record is written, not synced, and lost when the process dies'),
+  'store.unsynced': row('storage', COMMIT, 'the record is written, not synced, and lost when the process dies', 'store.torn'),
   'store.fsync': row('storage', COMMIT, 'fsync fails: the store takes nothing more, and nobody knows whether the record is there'),
   'store.unknown': row('storage', COMMIT, 'the commit succeeds and its answer is lost'),
   'store.slow': row('storage', COMMIT, 'the disk takes twenty seconds'),
@@ -65,8 +74,14 @@ export const FAULTS = {
   'process.anarchy': row('process', LOG, 'a second process starts and drives the same sessions'),
   'clock.forward': row('clock', LOG, 'jumps an hour ahead'),
   'clock.back': row('clock', LOG, 'jumps an hour back'),
-  'clock.leap': row('clock', LOG, 'repeats a second'),
+  'clock.leap': row('clock', LOG, 'repeats a second', 'clock.back'),
   'clock.skew': row('clock', ['process.start'], 'a process starts ten minutes behind'),
+  'net.partition': row('network', HTTP, 'the process is cut off from the server for a minute'),
+  'net.one-way': row('network', HTTP, 'what the process sends arrives, and nothing comes back for a minute', 'net.partition'),
+  'net.drop': row('network', HTTP, 'the request is lost on its way'),
+  'net.duplicate': row('network', HTTP, 'the request arrives twice'),
+  'net.slow': row('network', HTTP, 'the request takes half a minute'),
+  'net.reset': row('network', HTTP, 'the connection is reset before an answer begins'),
   'people.late': row('people', ['person.answer'], 'answers two hours later'),
   'people.twice': row('people', ['person.answer'], 'gives the same answer twice'),
   'people.change': row('people', ['person.answer'], 'says the opposite right after'),
@@ -103,6 +118,12 @@ export function kindsAt(point: Point): readonly FaultKind[] {
     byPoint.set(point, known);
   }
   return known;
+}
+
+/** Whether the kind stands for others in pairs, or for itself. */
+export function isDistinct(kind: FaultKind): boolean {
+  const { like }: Row = FAULTS[kind];
+  return like === undefined;
 }
 
 const byPoint = new Map<Point, readonly FaultKind[]>();

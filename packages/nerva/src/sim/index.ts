@@ -5,3 +5,6 @@ export { requestProblem } from './request.ts';
 export { runOnce, type RunOptions, type SimReport } from './run.ts';
 export type { Ended, Invariant, Scenario, Step } from './scenario.ts';
 export { explore, type ExploreOptions, type Failure, type Search, type Summary } from './explore.ts';
+export { faultLine, planText, stepLine, stepsOf } from './case-text.ts';
+export { blaming, checkScenario, checkSteps, isAgent } from './check.ts';
+export { planOfSeed, runTwice, simulate, stepsLeft, type Simulated, type SimulateOptions } from './simulate.ts';

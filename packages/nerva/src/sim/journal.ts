@@ -55,7 +55,8 @@ export class Journal {
   /** Changes one digit or letter of a record. @returns how to undo it: a copy kept elsewhere. */
   corrupt(roll: number): () => void {
     const before = this.#records;
-    const index = Math.floor(roll * before.length);
+    // Not the last one: half a record at the end is what a crash leaves, and is cut off without a word.
+    const index = Math.floor(roll * (before.length - 1));
     this.#records = before.map((record, at) => {
       if (at !== index) return record;
       const line = typeof record === 'string' ? record : lineOf(record);

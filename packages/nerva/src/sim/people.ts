@@ -90,7 +90,7 @@ export class People {
   async answerAll(): Promise<number> {
     let count = 0;
     for (const [sid, { tenant, book }] of this.#office.audit.kept) {
-      if (book.isClosed) continue;
+      if (book.isClosed || !book.isAsking) continue;
       for (const pending of (await foldAt(this.#office.inspected(), sid)).pending) {
         count++;
         await this.#answer(sid, tenant, pending);

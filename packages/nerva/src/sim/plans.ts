@@ -1,5 +1,5 @@
 import { diceOf, type SimDice } from './dice.ts';
-import { FAULT_KINDS, kindsAt, type Fault, type FaultKind, type Plan, type Point } from './faults.ts';
+import { FAULT_KINDS, isDistinct, kindsAt, type Fault, type FaultKind, type Plan, type Point } from './faults.ts';
 import type { SimReport } from './run.ts';
 
 /** Every single fault that can strike a run like this one. */
@@ -9,7 +9,7 @@ export function singles({ visits }: Pick<SimReport, 'visits'>): readonly Fault[]
   );
 }
 
-/** Every second fault that can strike at or after the visit at which the last of the plan did. */
+/** Every second fault that can strike at or after the visit at which the last of the plan did; of kinds that lead through the same code, one. */
 export function seconds({ plan, order }: Pick<SimReport, 'plan' | 'order'>): readonly Plan[] {
   const first = plan.at(-1);
   if (first === undefined) return [];
@@ -22,7 +22,8 @@ export function seconds({ plan, order }: Pick<SimReport, 'plan' | 'order'>): rea
     const isSame = point === first.point && occurrence === first.occurrence;
     isAfter ||= isSame;
     if (!isAfter) continue;
-    for (const kind of kindsAt(point)) if (!isSame || kind > first.kind) plans.push([...plan, { point, kind, occurrence }]);
+    for (const kind of kindsAt(point))
+      if (isDistinct(kind) && (!isSame || kind > first.kind)) plans.push([...plan, { point, kind, occurrence }]);
   }
   return plans;
 }

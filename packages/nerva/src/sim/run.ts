@@ -47,13 +47,13 @@ const SIMULATED_MS = 30 * 86_400_000;
 
 /** Runs a scenario once. Never throws for what the scenario does: that is a violation of the report. */
 export async function runOnce(scenario: Scenario, options: RunOptions = {}): Promise<SimReport> {
-  const { seed = 1, faults = [], isTraced = false, eventsMax = EVENTS_MAX, simulatedMs = SIMULATED_MS } = options;
+  const { seed = 1, faults = [], isTraced = false, isJudged = true, eventsMax = EVENTS_MAX, simulatedMs = SIMULATED_MS } = options;
   const simulation = new Simulation(scenario, seed, faults, isTraced);
   const { hub, audit } = simulation;
   try {
     await poisoned(
       (leak) => hub.violated('nothing reaches past the World', leak.message),
-      () => simulation.run({ eventsMax, simulatedMs }),
+      () => simulation.run({ eventsMax, simulatedMs, isJudged }),
     );
   } catch (error) {
     hub.violated('nothing throws what is no failure', error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -2,6 +2,8 @@ import type { Agent, Answer, Deliver, ForkEffects, Pending } from '../agent/inde
 import type { Json } from '../core/index.ts';
 import type { KeyPort, LogEvent, Sid, Store, StoreLimits } from '../log/index.ts';
 import type { Outside } from './ledger.ts';
+import type { NetworkOptions } from './net.ts';
+import type { SimServer } from './net-http.ts';
 
 /** Something that somebody outside does. Steps are data, so that a failing workload can be made smaller. */
 export type Step =
@@ -64,8 +66,15 @@ export interface Scenario {
   readonly limits?: Partial<StoreLimits>;
   /** Keys of subjects, made anew for each run. */
   readonly keys?: () => KeyPort;
-  /** True: models speak HTTP over the simulated network, and faults of models are brought about there. */
+  /**
+   * True: models speak HTTP over the simulated network, and faults of models are brought about there. A simulated model becomes the
+   * brain of a server at `http://model.sim/v1`, and the real OpenAI adapter asks it; any other model is left as it is.
+   */
   readonly isWired?: boolean;
+  /** Of a wired scenario: more machines that answer HTTP. One named `model.sim` takes the place of the server of models. */
+  readonly servers?: readonly SimServer[];
+  /** Of a wired scenario. */
+  readonly network?: NetworkOptions;
   /** Of the runtime. */
   readonly idleMax?: number;
   readonly resumeMax?: number;

@@ -1,9 +1,12 @@
 import { createRuntime, type Agent, type Facet, type Runtime } from '../agent/index.ts';
-import { NervaError, type World } from '../core/index.ts';
+import { NervaError, type Transport, type World } from '../core/index.ts';
 import { eraseSubject, type KeyPort } from '../log/index.ts';
 import { Audit } from './audit.ts';
 import type { FaultKind, Plan } from './faults.ts';
 import { Hub } from './hub.ts';
+import { simServer } from './model-server.ts';
+import { SimNetwork } from './net.ts';
+import { simTransport, type SimServer } from './net-http.ts';
 import { People, type Desk } from './people.ts';
 import { PAUSE_MS, SimProcess, type Supervisor } from './process.ts';
 import type { Scenario } from './scenario.ts';
@@ -26,6 +29,8 @@ export interface RunLimits {
   readonly eventsMax: number;
   /** Simulated ms. Default 30 days. */
   readonly simulatedMs: number;
+  /** Looks at the laws that hold at rest. A second run of one seed can do without: its hash tells. Default true. */
+  readonly isJudged: boolean;
 }
 
 /** One life of a scenario under one seed and one plan. */
@@ -45,6 +50,8 @@ export class Simulation implements Supervisor, Judged {
   #isStarting = false;
   #deploy: Deploy = 'same';
   readonly #world: World;
+  readonly #network: SimNetwork;
+  readonly #servers: readonly SimServer[];
 
   constructor(scenario: Scenario, seed: number, plan: Plan, isTraced = false) {
     this.scenario = scenario;
@@ -56,6 +63,8 @@ export class Simulation implements Supervisor, Judged {
     this.store = new SimStore(this.hub, this, this, { limits: scenario.limits ?? {}, keys: this.#keys });
     this.#facets = [this.audit.probe()];
     this.#world = new SimProcess(-1, this.hub, this, () => NO_NETWORK).world;
+    this.#network = new SimNetwork(this.hub, scenario.network);
+    this.#servers = [...(scenario.servers ?? []), simServer((name) => this.agent(name)?.model)];
     const steps = typeof scenario.steps === 'function' ? scenario.steps(seed) : scenario.steps;
     this.#tenants = [
       ...new Set([...steps.map((step) => ('tenant' in step ? (step.tenant ?? null) : null)), ...(steps.length === 0 ? [null] : [])]),
@@ -94,7 +103,7 @@ export class Simulation implements Supervisor, Judged {
     }
     await whole;
     if (failure !== null) throw failure as Error;
-    await judge(this);
+    if (limits.isJudged) await judge(this);
   }
 
   /** The agents by name, as they were given. */
@@ -179,7 +188,7 @@ export class Simulation implements Supervisor, Judged {
         await store.reopen();
         await this.audit.recovered(store.inspected);
       }
-      const process = new SimProcess(this.#started++, hub, this, () => NO_NETWORK);
+      const process = new SimProcess(this.#started++, hub, this, (one) => this.#transport(one));
       hub.trace.note(`p${process.n} starts`, hub.scheduler.nowMs);
       if (hub.due(hub.visit('process.start'), ['clock.skew']) !== null) process.skewMs = -SKEW_MS;
       const runtimes = new Map(this.#tenants.map((tenant) => [tenant, this.#runtime(process, tenant)]));
@@ -216,6 +225,11 @@ export class Simulation implements Supervisor, Judged {
       ...(idleMax === undefined ? {} : { idleMax }),
       ...(resumeMax === undefined ? {} : { resumeMax }),
     });
+  }
+
+  #transport(process: SimProcess): Transport {
+    if (this.scenario.isWired !== true) return NO_NETWORK;
+    return simTransport(this.hub, process, this.#network, this.#servers);
   }
 
   #forget(process: SimProcess): void {

@@ -1,6 +1,6 @@
 import { foldAt, replaySession, type Agent, type AgentState, type Facet, type RunResult } from '../agent/index.ts';
 import type { World } from '../core/index.ts';
-import { eventsOf, type LogEvent, type Sid, type Store } from '../log/index.ts';
+import { eventsOf, type Frame, type LogEvent, type Sid, type Store } from '../log/index.ts';
 import type { Message } from '../model/index.ts';
 import type { Book, BookedCall } from './book.ts';
 import type { Audit } from './audit.ts';
@@ -31,10 +31,10 @@ export async function judge(judged: Judged): Promise<void> {
   const logs = new Map<Sid, readonly LogEvent[]>();
   audit.judging();
   for (const [sid, { book, agent }] of audit.kept) {
-    const log = await logOf(store.inspected, sid);
-    logs.set(sid, log);
-    judgeLog(judged, book, log);
-    await judgeSession(judged, sid, { book, agent });
+    const reading = await read(store.inspected, sid);
+    logs.set(sid, reading.log);
+    judgeLog(judged, book, reading.log);
+    await judgeSession(judged, reading.store, { book, agent });
   }
   for (const { sid, seq } of audit.accepted.values()) {
     const book = audit.kept.get(sid)?.book;
@@ -76,26 +76,25 @@ function judgeLog({ hub }: Judged, book: Book, log: readonly LogEvent[]): void {
   }
 }
 
-async function judgeSession(judged: Judged, sid: Sid, { book, agent }: { readonly book: Book; readonly agent: string }): Promise<void> {
-  const { hub, store, facets } = judged;
-  const { ok, bad } = await store.inspected.verify(sid);
+async function judgeSession(judged: Judged, store: Store, { book, agent }: { readonly book: Book; readonly agent: string }): Promise<void> {
+  const { hub, facets } = judged;
+  const { sid } = book;
+  const { ok, bad } = await store.verify(sid);
   if (!ok) hub.violated('the chain verifies', `Session ${sid}: event ${bad?.seq ?? ''} ${bad?.why ?? ''}.`);
   // The probe among the facets compares each state on the way with the one that a driver had there.
-  const { state } = await foldAt(store.inspected, sid, { facets });
+  const { state } = await foldAt(store, sid, { facets });
   judgeState(judged, book, state);
-  const info = await store.inspected.info(sid);
+  const info = await store.info(sid);
   const wanted = book.isClosed ? 'closed' : 'idle';
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
-  if (definition === undefined || judged.isDeployed || log(book, 'session.configured')) return;
-  const report = await replaySession({ store: store.inspected, sid, world: judged.world, agent: definition, facets });
+  if (definition === undefined || judged.isDeployed || book.events.some(({ type }) => type === 'session.configured')) return;
+  const report = await replaySession({ store, sid, world: judged.world, agent: definition });
   if (report.divergence !== null) {
     const { at, recorded, decided } = report.divergence;
     hub.violated('a replay decides the same', `${at}: recorded ${JSON.stringify(recorded)}, decided ${JSON.stringify(decided)}.`);
   }
 }
-
-const log = (book: Book, type: string): boolean => book.events.some((event) => event.type === type);
 
 /** Nothing is left undone, and what the fold says agrees with the record. */
 function judgeState({ hub, audit }: Judged, book: Book, state: AgentState): void {
@@ -162,9 +161,16 @@ function judgeTold(
     );
 }
 
-async function logOf(store: Store, sid: Sid): Promise<readonly LogEvent[]> {
-  const events: LogEvent[] = [];
-  for (let page = await store.read(sid); page.length > 0; page = await store.read(sid, { after: events.length - 1 }))
-    events.push(...page.flatMap(eventsOf));
-  return events;
+/** A session's log, and the store with that log at hand: it is decoded once for all who fold it. */
+async function read(store: Store, sid: Sid): Promise<{ readonly log: readonly LogEvent[]; readonly store: Store }> {
+  const frames: Frame[] = [];
+  const log: LogEvent[] = [];
+  for (;;) {
+    const page = await store.read(sid, { after: log.length - 1 });
+    if (page.length === 0) break;
+    frames.push(...page);
+    log.push(...page.flatMap(eventsOf));
+  }
+  const whole: Store['read'] = (_sid, { after = -1 } = {}) => Promise.resolve(after < log.length - 1 ? frames : []);
+  return { log, store: { ...store, read: whole } };
 }

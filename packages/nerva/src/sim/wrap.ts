@@ -1,10 +1,11 @@
 import type { Agent } from '../agent/index.ts';
 import { NervaError } from '../core/index.ts';
-import type { Model, ModelAnswer, Part } from '../model/index.ts';
+import type { Model, ModelAnswer } from '../model/index.ts';
 import { notDone, type Tool, type ToolContext } from '../tool/index.ts';
 import type { Audit } from './audit.ts';
-import { failureOf, MODEL_FAILURES } from './failures.ts';
+import { failureOf, MODEL_FAILURES, MODEL_ODDITIES, oddAnswer } from './failures.ts';
 import type { Hub } from './hub.ts';
+import { wiredModel } from './model-server.ts';
 import { seeded } from './model.ts';
 import type { Request, SimProcess, Supervisor } from './process.ts';
 
@@ -27,7 +28,7 @@ export function wrapAgent(agent: Agent, deploy: Deploy, wrapping: Wrapping): Age
   const changed = deployed(agent, deploy);
   return Object.freeze({
     ...changed,
-    model: agent.model === undefined ? undefined : wrapModel(agent.model, wrapping),
+    model: agent.model === undefined ? undefined : wrapModel(agent.model, agent.name, wrapping),
     tools: changed.tools.map((tool) => wrapTool(tool, wrapping)),
   });
 }
@@ -45,12 +46,11 @@ function deployed(agent: Agent, deploy: Deploy): Agent {
   }
 }
 
-const ANSWERS = ['model.empty', 'model.malformed', 'model.unknown-tool', 'model.duplicate', 'model.garbage'] as const;
 const MODEL_MS = 2_000;
 const SLOW_MODEL_MS = 300_000;
 
-function wrapModel(model: Model, { hub, audit, process, isWired }: Wrapping): Model {
-  const inner = seeded(model, hub.seed);
+function wrapModel(model: Model, agent: string, { hub, audit, process, isWired }: Wrapping): Model {
+  const inner = isWired ? wiredModel(model, agent) : seeded(model, hub.seed);
   return {
     ...model,
     call(request, options) {
@@ -61,7 +61,7 @@ function wrapModel(model: Model, { hub, audit, process, isWired }: Wrapping): Mo
         if (hub.due(due, ['model.silent']) !== null) return { latencyMs: null, serve: () => inner.call(request, options) };
         const slowMs = hub.due(due, ['model.slow']) === null ? 0 : SLOW_MODEL_MS;
         const failure = hub.due(due, MODEL_FAILURES);
-        const odd = hub.due(due, ANSWERS);
+        const odd = hub.due(due, MODEL_ODDITIES);
         const serve = async (): Promise<ModelAnswer> => {
           if (failure !== null) throw failureOf(failure);
           const answer = await inner.call(request, options);
@@ -82,29 +82,6 @@ function untilAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', abort, { once: true });
     asked.then(resolve, reject);
   });
-}
-
-function oddAnswer(odd: (typeof ANSWERS)[number], answer: ModelAnswer): ModelAnswer {
-  const call = answer.parts.find((part) => part.type === 'tool_call');
-  const parts = (given: readonly Part[]): ModelAnswer => ({
-    ...answer,
-    parts: given,
-    finish: given.some(({ type }) => type === 'tool_call') ? 'tool_calls' : 'stop',
-  });
-  switch (odd) {
-    case 'model.empty':
-      return parts([]);
-    case 'model.malformed':
-      return parts([{ type: 'tool_call', id: 'odd', name: call?.name ?? 'pay', input: '{"amount": 1', malformed: true }]);
-    case 'model.unknown-tool':
-      return parts([{ type: 'tool_call', id: 'odd', name: 'launch_missiles', input: {} }]);
-    case 'model.duplicate':
-      return call === undefined ? parts([...answer.parts, ...answer.parts]) : parts([...answer.parts, call]);
-    case 'model.garbage':
-      return { choices: [] } as unknown as ModelAnswer;
-    default:
-      return answer;
-  }
 }
 
 const TOOL_MS = 200;

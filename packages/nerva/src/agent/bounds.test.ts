@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NervaError } from '../core/index.ts';
+import { memoryStore } from '../log/index.ts';
+import { scriptedModel } from '../model/index.ts';
+import { testWorld } from '../testing/index.ts';
+import { createAgent, createRuntime, type AgentOptions, type RuntimeOptions } from './index.ts';
+import { scene } from './session-scene.test.ts';
+
+const coded = (code: string) => (error: unknown) => NervaError.is(error, code);
+const agentWith = (options: Partial<AgentOptions>) => createAgent({ name: 'a', model: scriptedModel(['ok']), ...options });
+const runtimeWith = (options: Partial<RuntimeOptions>) => {
+  const world = testWorld();
+  return createRuntime({ store: memoryStore({ world }), world, agents: [agentWith({})], ...options });
+};
+
+test('every number of an agent is taken from its least to its greatest value, and refused by its name beyond', () => {
+  const bounds = { stepsMax: [1, 10_000], outputRetriesMax: [0, 10], outputBytesMax: [1024, 64 * 1024 * 1024] } as const;
+  for (const [name, [min, max]] of Object.entries(bounds)) {
+    for (const value of [min, max]) assert.equal(Object.entries(agentWith({ [name]: value })).find(([key]) => key === name)?.[1], value);
+    for (const value of [min - 1, max + 1])
+      assert.throws(() => agentWith({ [name]: value }), { code: 'OPTION_INVALID', message: new RegExp(`^${name} `) });
+  }
+});
+
+test('every number of a runtime is taken from its least to its greatest value, and refused by its name beyond', () => {
+  const bounds = { resumeMax: [1, 100_000], idleMax: [0, 100_000], graceMs: [0, 600_000] } as const;
+  for (const [name, [min, max]] of Object.entries(bounds)) {
+    for (const value of [min, max]) runtimeWith({ [name]: value });
+    for (const value of [min - 1, max + 1])
+      assert.throws(() => runtimeWith({ [name]: value }), { code: 'OPTION_INVALID', message: new RegExp(`^${name} `) });
+  }
+});
+
+test('what an agent is not told has a default', () => {
+  const { instructions, tools, params, stepsMax, stopWhen, budget, approval, output, outputRetriesMax, outputBytesMax } = agentWith({});
+  assert.deepEqual(
+    { instructions, tools, params, stepsMax, stopWhen, budget, approval, output, outputRetriesMax, outputBytesMax },
+    {
+      instructions: '',
+      tools: [],
+      params: {},
+      stepsMax: 20,
+      stopWhen: [],
+      budget: undefined,
+      approval: undefined,
+      output: undefined,
+      outputRetriesMax: 2,
+      outputBytesMax: 262_144,
+    },
+  );
+});
+
+test('an option that does not exist is refused by the function it was given to', () => {
+  const unknown: readonly [string, () => unknown][] = [
+    ['createAgent has', () => agentWith({ step: 1 } as never)],
+    ['createAgent: budget has', () => agentWith({ budget: { turnMax: 1 } as never })],
+    ['createRuntime has', () => runtimeWith({ grace: 1 } as never)],
+    ['session has', () => runtimeWith({}).session('s', { agnt: 'a' } as never)],
+  ];
+  for (const [where, make] of unknown) assert.throws(make, { code: 'OPTION_UNKNOWN', message: new RegExp(`^${where} no option`) }, where);
+});
+
+test('a name of 1 to 64 letters is taken, and an agent has a name and something that decides', () => {
+  assert.equal(agentWith({ name: 'x'.repeat(64) }).name.length, 64);
+  for (const name of ['', 'x'.repeat(65), 'a b', 7 as never]) assert.throws(() => agentWith({ name }), coded('AGENT_INVALID'));
+  assert.throws(() => createAgent({ name: 'a' }), coded('AGENT_INVALID'));
+});
+
+test('a budget of tokens or USD is refused where its worst case cannot be known', () => {
+  const params = { maxOutputTokens: 10 };
+  const model = scriptedModel(['ok'], { price: { inputUsd: 1, outputUsd: 1 } });
+  for (const limit of ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax'] as const) {
+    assert.throws(() => agentWith({ model, budget: { [limit]: 1 } }), coded('AGENT_INVALID'), limit);
+    assert.equal(agentWith({ model, params, budget: { [limit]: 0 } }).budget?.[limit], 0);
+    if (limit.endsWith('UsdMax')) assert.throws(() => agentWith({ params, budget: { [limit]: 1 } }), coded('AGENT_INVALID'), limit);
+    else assert.equal(agentWith({ params, budget: { [limit]: 1 } }).budget?.[limit], 1);
+    assert.throws(() => agentWith({ model, params, budget: { [limit]: -1 } }), coded('OPTION_INVALID'));
+  }
+  for (const limit of ['turnMs', 'sessionMs', 'sessionStepsMax'] as const)
+    assert.equal(agentWith({ budget: { [limit]: 5 } }).budget?.[limit], 5);
+});
+
+test('two agents of one name are refused, and so is an agent that is not there', async () => {
+  assert.throws(() => runtimeWith({ agents: [agentWith({}), agentWith({})] }), coded('AGENT_INVALID'));
+  assert.throws(() => runtimeWith({}).session('s', { agent: 'b' }), coded('AGENT_UNKNOWN'));
+  await assert.rejects(runtimeWith({}).session('s').send('go').result, coded('SESSION_UNKNOWN'));
+});
+
+test('the session of a new id has an id of its own', async () => {
+  const { runtime } = scene({ script: ['ok'] });
+  const [one, other] = [runtime.session(undefined, { agent: 'a' }), runtime.session(undefined, { agent: 'a' })];
+  assert.match(one.sid, /^[0-9a-f]{32}$/);
+  assert.notEqual(one.sid, other.sid);
+});
