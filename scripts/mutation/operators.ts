@@ -10,6 +10,8 @@ export interface Mutant {
   /** Half-open range of UTF-16 code units that `to` takes the place of. */
   readonly start: number;
   readonly end: number;
+  /** Where coverage is looked up: the begin of the expression that an operator stands in. */
+  readonly probe: number;
   /** What stands there, on one line. */
   readonly from: string;
   readonly to: string;
@@ -43,6 +45,7 @@ interface Edit {
   readonly operator: Operator;
   readonly start: number;
   readonly end: number;
+  readonly probe?: number;
   readonly to: string;
 }
 
@@ -90,13 +93,13 @@ export function mutantsOf(file: string, text: string): Mutant[] {
   });
   const seen = new Set<string>();
   const mutants: Mutant[] = [];
-  for (const { operator, start, end, to } of edits.sort((one, other) => one.start - other.start || one.end - other.end)) {
+  for (const { operator, start, end, to, probe = start } of edits.sort((one, other) => one.start - other.start || one.end - other.end)) {
     const key = `${start}:${end}:${to}`;
     const from = oneLine(text.slice(start, end));
     if (seen.has(key) || from === oneLine(to)) continue;
     seen.add(key);
     const line = text.slice(0, start).split('\n').length;
-    mutants.push({ file, operator, line, start, end, from, to, at: (text.split('\n')[line - 1] ?? '').trim() });
+    mutants.push({ file, operator, line, start, end, probe, from, to, at: (text.split('\n')[line - 1] ?? '').trim() });
   }
   return mutants;
 }
@@ -177,7 +180,7 @@ function operatorEdits(node: Node, text: string): Edit[] {
   if (swap === undefined) return [];
   const from = node.type === 'UpdateExpression' ? node.start : (node['left'] as Node).end;
   const start = text.indexOf(operator, from);
-  return [{ operator: swap[0], start, end: start + operator.length, to: swap[1] }];
+  return [{ operator: swap[0], start, end: start + operator.length, probe: node.start, to: swap[1] }];
 }
 
 /** A condition turned round, unless turning its only operator round says the same. */

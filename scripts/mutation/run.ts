@@ -142,7 +142,7 @@ async function judged(
 }
 
 async function judge(root: string, mutant: Mutant, tests: readonly TestFile[]): Promise<Pick<Result, 'status' | 'by'>> {
-  const relevant = tests.filter(({ covers }) => covers(mutant.file, mutant.start));
+  const relevant = tests.filter(({ covers }) => covers(mutant.file, mutant.probe));
   if (relevant.length === 0) return { status: 'uncovered', by: '' };
   const order = relevant.map((test) => ({ test, worth: worth(mutant.file, test) })).sort((one, other) => other.worth - one.worth);
   const sorted = order.map(({ test }) => test);

@@ -1,6 +1,6 @@
 import { createAgent } from 'nerva/agent';
 import type { Scenario } from 'nerva/sim';
-import { once, pay } from './tools.ts';
+import { agreeing, once, pay } from './tools.ts';
 
 const FIVE = { name: 'pay', input: { amount: 5 } };
 const SEND = { type: 'send', atMs: 10, sid: 's1', text: '«s1» Pay five.' } as const;
@@ -23,10 +23,7 @@ export const unreconciled: Scenario = {
 export const granted: Scenario = {
   name: 'granted',
   agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside, { needsApproval: true })], model: once(FIVE) })],
-  answer: (pending, outside) => {
-    if (pending.type === 'approval') return { decision: 'approve', digest: pending.digest };
-    return outside.happened(pending.id) ? { decision: 'returned', output: { seen: true } } : { decision: 'failed' };
-  },
+  answer: agreeing,
   steps: [SEND],
 };
 
@@ -34,8 +31,6 @@ export const granted: Scenario = {
 export const denied: Scenario = {
   ...granted,
   name: 'denied',
-  answer: (pending, outside) => {
-    if (pending.type === 'approval') return { decision: 'deny', why: 'no', digest: pending.digest };
-    return outside.happened(pending.id) ? { decision: 'returned', output: { seen: true } } : { decision: 'failed' };
-  },
+  answer: (pending, outside) =>
+    pending.type === 'approval' ? { decision: 'deny', why: 'no', digest: pending.digest } : agreeing(pending, outside),
 };

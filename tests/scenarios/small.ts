@@ -2,8 +2,7 @@ import { createAgent } from 'nerva/agent';
 import { fromFunction, table } from 'nerva/policy';
 import { simModel, type Scenario, type Step } from 'nerva/sim';
 import { askPerson } from 'nerva/tool';
-import { smallest } from './pay.ts';
-import { look, note, once, pay } from './tools.ts';
+import { agreeing, look, note, once, pay } from './tools.ts';
 
 const SEND = { type: 'send', atMs: 10, sid: 's1', text: '«s1» Go on.' } as const;
 /** While the payment of seed 1 runs: the model takes 1.7 s, the payment 0.2 s. */
@@ -58,57 +57,49 @@ export const considered: Scenario = {
   steps: [SEND],
 };
 
+/** Pays for the first message; whatever is said or done then, it only answers. */
+const payOnce = simModel({
+  script: ({ messages }) => (messages.length > 1 ? 'Stopped.' : { calls: [{ name: 'pay', input: { amount: 5 } }] }),
+});
+
 /** Somebody does something while the payment runs. */
-const during = (name: string, step: Step): Scenario => ({ ...smallest, name, steps: [SEND, step] });
+const during = (name: string, step: Step): Scenario => ({
+  name,
+  agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside)], model: payOnce })],
+  steps: [SEND, step],
+});
 
 export const cancelled = during('cancelled', { type: 'cancel', atMs: IN_CALL_MS, sid: 's1' });
-export const steered = during('steered', { type: 'send', atMs: IN_CALL_MS, sid: 's1', text: '«s1» Wait.', deliver: 'steer' });
 export const closed = during('closed', { type: 'close', atMs: IN_CALL_MS, sid: 's1' });
+export const steered = during('steered', { type: 'send', atMs: IN_CALL_MS, sid: 's1', text: '«s1» Wait.', deliver: 'steer' });
+export const interrupted = during('interrupted', {
+  type: 'send',
+  atMs: IN_CALL_MS,
+  sid: 's1',
+  text: '«s1» Stop.',
+  deliver: 'interrupt',
+});
 
-/** A message takes the place of the open turn. Its own turn only answers. */
-export const interrupted: Scenario = {
-  name: 'interrupted',
-  agents: (outside) => [
-    createAgent({
-      name: 'payer',
-      tools: [pay(outside)],
-      model: simModel({
-        script: ({ messages }) => (messages.length > 1 ? 'Stopped.' : { calls: [{ name: 'pay', input: { amount: 5 } }] }),
-      }),
-    }),
-  ],
-  steps: [SEND, { type: 'send', atMs: IN_CALL_MS, sid: 's1', text: '«s1» Stop.', deliver: 'interrupt' }],
-};
-
-/** A fork of an answered message, which asks or acts. The parent only answers. */
+/** A fork of an answered message, which asks, acts or pretends. The parent only answers, and the fork stops after its call. */
 const forked = (name: string, effects: 'ask' | 'live' | 'simulated'): Scenario => ({
   name,
   agents: (outside) => [
     createAgent({
       name: 'payer',
       tools: [pay(outside)],
+      stopWhen: ({ calls }) => calls.length > 0,
       model: simModel({
         script: ({ messages }) => (messages.length === 3 ? { calls: [{ name: 'pay', input: { amount: 5 } }] } : 'Done.'),
       }),
     }),
   ],
-  answer: (pending, outside) => {
-    if (pending.type === 'approval') return { decision: 'approve', digest: pending.digest };
-    return outside.happened(pending.id) ? { decision: 'returned', output: { seen: true } } : { decision: 'failed' };
-  },
+  answer: agreeing,
   steps: [SEND, { type: 'fork', atMs: AFTER_MS, sid: 's1', as: 'f1', at: 1, effects, text: 'Pay.' }],
 });
 
 export const forkAsks = forked('fork-asks', 'ask');
 export const forkActs = forked('fork-acts', 'live');
 export const forkPretends = forked('fork-pretends', 'simulated');
-
-/** A fork in the middle of a call, which stays the parent's. */
-export const forkInside: Scenario = {
-  ...smallest,
-  name: 'fork-inside',
-  steps: [SEND, { type: 'fork', atMs: IN_CALL_MS, sid: 's1', as: 'f1', at: 1, effects: 'ask', text: 'And you?' }],
-};
 
 /** Somebody reads along. */
 export const watched: Scenario = {
@@ -160,7 +151,12 @@ export const budgeted: Scenario = {
       tools: [note()],
       params: { maxOutputTokens: 100 },
       budget: { turnTokensMax: 600 },
-      model: once({ name: 'note', input: { amount: 1 } }),
+      model: simModel({
+        script: ({ messages }) =>
+          messages.at(-1)?.role === 'tool'
+            ? 'Too late.'
+            : { calls: [{ name: 'note', input: { amount: 1 } }], usage: { inputTokens: 200, outputTokens: 100 } },
+      }),
     }),
   ],
   steps: [SEND],

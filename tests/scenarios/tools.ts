@@ -1,3 +1,4 @@
+import type { Answer, Pending } from 'nerva/agent';
 import { simModel, type Outside } from 'nerva/sim';
 import { tool, type Reconciled, type Tool } from 'nerva/tool';
 
@@ -49,3 +50,9 @@ export const once = (...calls: readonly { readonly name: string; readonly input:
     script: ({ messages }) =>
       messages.at(-1)?.role === 'tool' ? 'Done.' : { calls: calls.map(({ name, input }) => ({ name, input: { ...input } })) },
   });
+
+/** A person who grants everything as it was shown, and says of a call in doubt what really happened. */
+export function agreeing(pending: Pending, outside: Outside): Answer {
+  if (pending.type === 'approval') return { decision: 'approve', digest: pending.digest };
+  return outside.happened(pending.id) ? { decision: 'returned', output: { seen: true } } : { decision: 'failed' };
+}

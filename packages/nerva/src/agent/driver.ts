@@ -96,6 +96,26 @@ export class Driver {
     return this.#loop !== null || this.#appending > 0 || this.#receiving > 0;
   }
 
+  /**
+   * Appends a verdict on what stands now, at the present head. @returns null when something came in between: then nothing was
+   * written, and it is read.
+   */
+  async judge(draft: Draft, by: string): Promise<{ readonly seq: Seq } | null> {
+    this.#receiving++;
+    try {
+      const frame = { id: this.#ports.world.ids.next(), events: asDrafts([draft]), expected: this.state.head, ...this.#rest([draft]), by };
+      const result = await this.#append({ ...frame, then: frame.then ?? { status: 'ready' } });
+      if (result.ok) await this.#reached(result, frame.events);
+      else if (result.why === 'conflict') await this.#catchUp();
+      else throw refused(this.sid, result);
+      this.kick();
+      return result.ok ? { seq: result.seq } : null;
+    } finally {
+      this.#receiving--;
+      if (!this.isBusy) this.#ports.onChange(this);
+    }
+  }
+
   /** Appends facts from outside and goes on. `id` makes it safe to repeat. @returns seq of the first of them, as it was first appended. */
   async receive(
     drafts: readonly Draft[],
@@ -133,7 +153,7 @@ export class Driver {
   }
 
   /** Input that nothing follows from leaves a resting session at rest: `ready` would have it claimed for nothing after every restart, up to quarantine. */
-  #rest(drafts: readonly Draft[]): { readonly then?: { readonly status: Status } } {
+  #rest(drafts: readonly Draft[]): { readonly then?: { readonly status: Status; readonly ifHead: Seq } } {
     if (this.#loop !== null || this.#fence === null) return {};
     const { facets } = this.#ports;
     const { epoch } = this.#fence;
@@ -142,7 +162,7 @@ export class Driver {
       this.state,
     );
     const wish = decide(state, this.bound, epoch, facets);
-    return wish === null || wish === 'wait' ? { then: { status: statusOf(state, false) } } : {};
+    return wish === null || wish === 'wait' ? { then: { status: statusOf(state, false), ifHead: this.state.head } } : {};
   }
 
   /** Goes on under a newer fence: the store handed the session out again, to the runtime that has it already. */
@@ -278,6 +298,7 @@ export class Driver {
     this.#isDirty = false;
     if (isCancelled(this.state)) this.#abort();
     const facts = this.#outcomes.splice(0);
+    const base = this.state;
     const composed = this.#compose(facts);
     if (composed.drafts.length === 0) {
       if (composed.policy !== null) this.#await(composed.policy);
@@ -291,16 +312,16 @@ export class Driver {
       id: this.#ports.world.ids.next(),
       events: asDrafts(composed.drafts),
       atMs: composed.atMs,
-      then: { status, progress: facts.length > 0 },
-      expected: isDecision ? this.state.head : ('fact' as const),
+      then: { status, ifHead: base.head, progress: facts.length > 0 },
+      expected: isDecision ? base.head : ('fact' as const),
       ...(isDecision && this.#fence !== null ? { fence: this.#fence } : {}),
     };
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts);
     if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
-    const before = this.state;
-    if (result.seq === before.head && result.atMs === composed.atMs) this.#adopt(composed.state);
+    // A fact may have come in between, from here or from elsewhere: then what was composed is not what is.
+    if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else await this.#reached(result, asDrafts(composed.drafts));
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result.seq);
@@ -346,7 +367,7 @@ export class Driver {
     try {
       const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
       // Where a frame says nothing of the row, the store sets it ready.
-      if (result.ok) this.isOutdated = frame.then?.status === undefined;
+      if (result.ok) this.isOutdated = frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq;
       return result;
     } finally {
       this.#appending--;

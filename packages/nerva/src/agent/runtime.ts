@@ -245,13 +245,16 @@ class Engine implements Runtime {
   #letGo(driver: Driver): void {
     driver.isReleased = true;
     this.#drivers.delete(driver.sid);
-    void driver.release().catch(() => undefined); // not released means: claimed again after a restart
+    driver.release().catch((error: unknown) => void this.#giveBack(error, () => driver.surrender()));
   }
 
   #hinted(sid: Sid): void {
     const driver = this.#drivers.get(sid);
     if (driver === undefined) this.#claim();
-    else void driver.then((open) => open.poke()).catch(() => undefined); // its failure is its own reader's
+    else {
+      const poke = (): Promise<boolean> => driver.then((open) => open.poke()).then(() => false);
+      poke().catch((error: unknown) => void this.#giveBack(error, poke));
+    }
   }
 
   /** One claim pass at a time; another is made when a hint came meanwhile or a resumed session came to rest. */

@@ -63,8 +63,16 @@ export class Session {
    */
   respond(id: EventId, answer: Answer, options: { readonly by?: string } = {}): Run {
     return this.#run(async (driver) => {
-      const draft = await answerDraft(driver.state, id, answer, this.#ports.store);
-      const { seq } = await driver.receive([draft], { by: options.by ?? 'user' });
+      const by = options.by ?? 'user';
+      let draft = await answerDraft(driver.state, id, answer, this.#ports.store);
+      const isVerdict = draft.type === 'tool.returned' || draft.type === 'tool.failed';
+      // A verdict on a doubt holds only while the doubt stands: the call may be under way again.
+      let taken = isVerdict ? await driver.judge(draft, by) : await driver.receive([draft], { by });
+      while (taken === null) {
+        draft = await answerDraft(driver.state, id, answer, this.#ports.store);
+        taken = await driver.judge(draft, by);
+      }
+      const { seq } = taken;
       const asked =
         draft.type === 'approval.granted' || draft.type === 'approval.denied' ? driver.state.approval.get(draft.data.approval) : undefined;
       if (asked !== undefined && asked.settledBy !== seq)

@@ -76,7 +76,9 @@ export function tellSummary(
     });
   }
   const took = ms === null ? '' : ` in ${seconds(ms)} s (${perSecond ?? 0} a second)`;
-  out.line(`${plain(scenario)}: ${number(runs)} run${runs === 1 ? '' : 's'}${isTwice ? ', each twice,' : ''}${took}`);
+  out.line(
+    `${plain(scenario)}: ${number(runs)} run${runs === 1 ? '' : 's'}${isTwice ? ', each twice' : ''}${took === '' ? '' : `,${took}`}`,
+  );
   out.line(`simulated: ${span(simulatedMs)}, ${number(events)} events in logs, ${number(states.size)} situations`);
   const kinds = Object.entries(fired).sort(([one], [other]) => (one < other ? -1 : 1));
   out.line(`faults: ${kinds.length === 0 ? 'none' : kinds.map(([kind, count]) => `${kind} ${count}`).join(' · ')}`);
@@ -132,7 +134,10 @@ export function tellFailure(
   out.line(`${out.paint('red', 'broken')}: ${plain(invariant)}`);
   out.line(`  ${plain(message).replaceAll('\n', '\n  ')}`);
   out.line();
-  const shrunk = runs === 0 ? '' : ` (found with seed ${found.seed} and ${found.plan.length} faults, made smaller in ${runs} runs)`;
+  const shrunk =
+    runs === 0
+      ? ''
+      : ` (found with seed ${found.seed} and ${found.plan.length} fault${found.plan.length === 1 ? '' : 's'}, made smaller in ${runs} runs)`;
   out.line(`the smallest case${shrunk}: seed ${seed}`);
   for (const line of plan.length === 0 ? ['no fault is needed'] : plan.map(faultLine)) out.line(`  fault  ${line}`);
   for (const step of steps) out.line(`  step   ${brief(stepLine(step), LINE_MAX)}`);

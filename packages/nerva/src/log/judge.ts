@@ -38,7 +38,8 @@ export function rowAfter(
   const kept = from ?? 'idle';
   const then = frame.then;
   const wakes = frame.expected === 'fact' && kept !== 'closed' && kept !== 'quarantined';
-  const status = then?.status ?? (wakes ? 'ready' : kept);
+  const isSeen = then?.ifHead === undefined || then.ifHead === (row?.head ?? 0);
+  const status = (isSeen ? then?.status : undefined) ?? (wakes ? 'ready' : kept);
   checkTransition(from, status);
   const wakeAtMs = then?.wakeAtMs === undefined ? (row?.wakeAtMs ?? null) : then.wakeAtMs;
   return { status, wakeAtMs, attempts: then?.progress === true ? 0 : (row?.attempts ?? 0) };

@@ -33,6 +33,8 @@ export interface Append {
 /** The session's row, as an append leaves it. What is absent stays. */
 export interface Then {
   readonly status?: Status;
+  /** `status` counts only if the frame is appended at this head; at any other it is `ready`, for whoever set it had not seen all. */
+  readonly ifHead?: Seq;
   /** When it wants to be woken; null clears. */
   readonly wakeAtMs?: number | null;
   /** The agent it belongs to; given when the session is created. */

@@ -8,3 +8,6 @@ export { explore, type ExploreOptions, type Failure, type Search, type Summary }
 export { faultLine, planText, stepLine, stepsOf } from './case-text.ts';
 export { blaming, checkScenario, checkSteps, isAgent } from './check.ts';
 export { planOfSeed, runTwice, simulate, stepsLeft, type Simulated, type SimulateOptions } from './simulate.ts';
+export { MODEL_SECRET, MODEL_URL, simServer } from './model-server.ts';
+export type { NetworkOptions } from './net.ts';
+export type { Meeting, Reply, SimServer, Visit } from './net-http.ts';

@@ -54,16 +54,15 @@ export class Journal {
 
   /** Changes one digit or letter of a record. @returns how to undo it: a copy kept elsewhere. */
   corrupt(roll: number): () => void {
-    const before = this.#records;
     // Not the last one: half a record at the end is what a crash leaves, and is cut off without a word.
-    const index = Math.floor(roll * (before.length - 1));
-    this.#records = before.map((record, at) => {
-      if (at !== index) return record;
-      const line = typeof record === 'string' ? record : lineOf(record);
-      const middle = line.length >> 1;
-      return line.slice(0, middle) + (line[middle] === '0' ? '1' : '0') + line.slice(middle + 1);
-    });
-    return () => (this.#records = before);
+    const index = Math.floor(roll * (this.#records.length - 1));
+    const before = this.#records[index];
+    if (before === undefined) return () => undefined;
+    const line = typeof before === 'string' ? before : lineOf(before);
+    const middle = line.length >> 1;
+    this.#records[index] = line.slice(0, middle) + (line[middle] === '0' ? '1' : '0') + line.slice(middle + 1);
+    // That record alone: another process may have written more meanwhile.
+    return () => (this.#records[index] = before);
   }
 
   /** The bytes of the file as text. */

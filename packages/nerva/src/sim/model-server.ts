@@ -38,13 +38,20 @@ export function wiredModel(model: Model, agent: string): Model {
 const UNMET = { 'model.refused': 'refused', 'model.dns': 'dns', 'model.connect': 'connect-timeout' } as const;
 const BROKEN = ['model.stalled', 'model.truncated', 'model.reset'] as const;
 
-/** What a provider says when it does not answer: status, headers and body as `http-shapes.ts` has them. */
+interface Saying {
+  readonly status: number;
+  readonly message: string;
+  readonly code: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a provider says when it does not answer, as `http-shapes.ts` has it. */
 const SAYINGS = {
-  'model.limited': [429, 'Slow down', 'rate_limit_exceeded', {}],
-  'model.limited-until': [429, 'Slow down', 'rate_limit_exceeded', { 'retry-after': '2' }],
-  'model.unavailable': [503, 'Overloaded', 'unavailable', {}],
-  'model.overflow': [400, "This model's maximum context length is 8192 tokens", 'context_length_exceeded', {}],
-} as const;
+  'model.limited': { status: 429, message: 'Slow down', code: 'rate_limit_exceeded' },
+  'model.limited-until': { status: 429, message: 'Slow down', code: 'rate_limit_exceeded', headers: { 'retry-after': '2' } },
+  'model.unavailable': { status: 503, message: 'Overloaded', code: 'unavailable' },
+  'model.overflow': { status: 400, message: "This model's maximum context length is 8192 tokens", code: 'context_length_exceeded' },
+} as const satisfies Partial<Readonly<Record<FaultKind, Saying>>>;
 
 function meet(visit: Visit, brainOf: (name: string) => Model | undefined, secret: string): Meeting {
   const { hub, due, request } = visit;
@@ -60,15 +67,15 @@ function meet(visit: Visit, brainOf: (name: string) => Model | undefined, secret
   const slowMs = first(['model.slow']) === null ? 0 : SLOW_MS;
   const answer = async (): Promise<Reply | null> => {
     if (isSilent) return null;
-    if (request.headers?.['authorization'] !== `Bearer ${secret}`) return complaint(401, 'Incorrect API key', 'invalid_api_key');
-    if (saying !== null) return { ...complaint(...SAYINGS[saying]), afterMs };
+    if (request.headers?.['authorization'] !== `Bearer ${secret}`) return complaint({ status: 401, message: 'Incorrect API key', code: 'invalid_api_key' });
+    if (saying !== null) return { ...complaint(SAYINGS[saying]), afterMs };
     const asked =
       request.method === 'POST' && request.url.endsWith('/v1/chat/completions') ? askedOf(String(request.body)) : 'no such page';
     const model = typeof asked === 'string' ? undefined : brainOf(asked.model);
     if (typeof asked === 'string' || model === undefined) {
       const problem = typeof asked === 'string' ? asked : `no model is called ${asked.model}`;
       hub.violated('a provider takes each request', `The server of models refused a request: ${problem}.`);
-      return complaint(400, problem, 'invalid_request_error');
+      return complaint({ status: 400, message: problem, code: 'invalid_request_error' });
     }
     const given = await seeded(model, hub.seed).call(asked.request, { world: visit.world });
     const whole = odd === 'model.garbage' ? garbage(asked, dice, secret) : { ...encoded(asked, given, odd), status: 200 };
@@ -108,8 +115,7 @@ function garbage({ isStream }: Asked, dice: SimDice, secret: string): { readonly
   ]);
 }
 
-// oxlint-disable-next-line max-params -- one row of a table
-function complaint(status: number, message: string, code: string, headers: Readonly<Record<string, string>> = {}): Reply {
+function complaint({ status, message, code, headers = {} }: Saying): Reply {
   const bytes = new TextEncoder().encode(JSON.stringify({ error: { message, type: 'error', code } }));
   return {
     status,

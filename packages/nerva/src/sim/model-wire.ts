@@ -67,28 +67,37 @@ export function streamOf(answer: ModelAnswer, model: string): string {
 
 /** The instructions, and the conversation or what is wrong with it. Results that follow each other are one message. */
 function messagesOf(given: readonly unknown[]): [string, Message[] | string] {
-  let instructions = '';
-  const messages: { role: Message['role']; parts: Part[]; origin: Message['origin'] }[] = [];
+  const first = given[0];
+  const system = isObject(first) && first['role'] === 'system' ? textOf(first['content']) : null;
+  const messages: (Message & { readonly parts: Part[] })[] = [];
   const names = new Map<string, string>();
-  for (const [index, wire] of given.entries()) {
-    if (!isObject(wire)) return ['', `message ${index} is no object`];
-    const { role, content, tool_calls: calls = [], tool_call_id: id } = wire;
-    const text = textOf(content);
-    if (role === 'system' && index === 0) instructions = text ?? '';
-    else if (role === 'user' && text !== null) messages.push({ role, parts: [{ type: 'text', text }], origin: 'person' });
-    else if (role === 'assistant' && Array.isArray(calls) && calls.every(isCall)) {
-      if (text === null && calls.length === 0) return ['', `message ${index} is empty`];
-      for (const call of calls) names.set(call.id, call.function.name);
-      const said: Part[] = text === null ? [] : [{ type: 'text', text }];
-      messages.push({ role, parts: [...said, ...calls.map(partOf)], origin: 'model' });
-    } else if (role === 'tool' && typeof id === 'string' && text !== null) {
-      const result: Part = { type: 'tool_result', id, name: names.get(id) ?? '', ...outputOf(text) };
-      const last = messages.at(-1);
-      if (last?.role === 'tool') last.parts.push(result);
-      else messages.push({ role, parts: [result], origin: 'tool' });
-    } else return ['', `message ${index} is malformed: ${JSON.stringify(wire).slice(0, 200)}`];
+  for (const wire of system === null ? given : given.slice(1)) {
+    const message = isObject(wire) ? messageOf(wire, names) : null;
+    if (message === null) return ['', `a message is malformed: ${JSON.stringify(wire).slice(0, 200)}`];
+    const last = messages.at(-1);
+    if (message.role === 'tool' && last?.role === 'tool') last.parts.push(...message.parts);
+    else messages.push(message);
   }
-  return [instructions, messages];
+  return [system ?? '', messages];
+}
+
+/** One message; null when it is malformed. `names`: of the calls so far. */
+function messageOf({ role, content, tool_calls: calls = [], tool_call_id: id }: Wire, names: Map<string, string>): (Message & { readonly parts: Part[] }) | null {
+  const text = textOf(content);
+  const said: Part[] = text === null ? [] : [{ type: 'text', text }];
+  switch (role) {
+    case 'user':
+      return text === null ? null : { role, parts: said, origin: 'person' };
+    case 'assistant':
+      if (!Array.isArray(calls) || !calls.every(isCall) || (text === null && calls.length === 0)) return null;
+      for (const call of calls) names.set(call.id, call.function.name);
+      return { role, parts: [...said, ...calls.map(partOf)], origin: 'model' };
+    case 'tool':
+      if (typeof id !== 'string' || text === null) return null;
+      return { role, parts: [{ type: 'tool_result', id, name: names.get(id) ?? '', ...outputOf(text) }], origin: 'tool' };
+    default:
+      return null;
+  }
 }
 
 interface WireCall {
