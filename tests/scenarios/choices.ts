@@ -25,7 +25,10 @@ export function choicesOf(seed: number): Choices {
 export const say = (sid: string, text: string): string => `«${sid}» ${text}`;
 
 /** Messages to `count` sessions `<prefix>1`…, `each` in each, over `spanMs`. */
-export function messages(choices: Choices, options: { readonly prefix: string; readonly count: number; readonly each: number; readonly spanMs: number }): Step[] {
+export function messages(
+  choices: Choices,
+  options: { readonly prefix: string; readonly count: number; readonly each: number; readonly spanMs: number },
+): Step[] {
   const { prefix, count, each, spanMs } = options;
   return Array.from({ length: count * each }, (_, index): Step => {
     const sid = `${prefix}${1 + (index % count)}`;

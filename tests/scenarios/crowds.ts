@@ -62,7 +62,13 @@ export const storm: Scenario = {
       const atMs = choices.below(choices.pick([2_000, 8_000, 40_000]));
       if (choices.chance(0.2)) steps.push({ type: 'cancel', atMs, sid });
       else
-        steps.push({ type: 'send', atMs, sid, text: say(sid, `Storm ${index}.`), deliver: choices.pick(['queue', 'steer', 'interrupt'] as const) });
+        steps.push({
+          type: 'send',
+          atMs,
+          sid,
+          text: say(sid, `Storm ${index}.`),
+          deliver: choices.pick(['queue', 'steer', 'interrupt'] as const),
+        });
     }
     return steps;
   },

@@ -42,10 +42,13 @@ export const erased: Scenario = {
           name: 'address',
           inputSchema: AMOUNT,
           effect: 'read',
-          execute: (_input, { session }) => ({ street: SECRETS[session.sid] ?? '', more: (SECRETS[session.sid] ?? '').repeat(1_500) }),
+          execute: (_input, { session }) => ({ street: SECRETS[session.sid] ?? '', more: (SECRETS[session.sid] ?? '').repeat(1_300) }),
         }),
       ],
-      model: simModel({ script: ({ messages: given }) => (given.at(-1)?.role === 'tool' ? 'I know it.' : { calls: [{ name: 'address', input: { amount: 1 } }] }) }),
+      model: simModel({
+        script: ({ messages: given }) =>
+          given.at(-1)?.role === 'tool' ? 'I know it.' : { calls: [{ name: 'address', input: { amount: 1 } }] },
+      }),
     }),
   ],
   steps: (seed) => {

@@ -10,7 +10,17 @@ const rules = table({
   rows: [
     { name: 'large', when: { amount: { gt: 80 } }, then: 'abstain' },
     { name: 'paid', when: { '$last.name': 'pay', '$last.isError': false }, then: { type: 'answer', output: { paid: { $: 'amount' } } } },
-    { name: 'pay', when: { $step: 0 }, then: { type: 'call', calls: [{ tool: 'pay', input: { amount: { $: 'amount' } } }, { tool: 'look', input: {} }] } },
+    {
+      name: 'pay',
+      when: { $step: 0 },
+      then: {
+        type: 'call',
+        calls: [
+          { tool: 'pay', input: { amount: { $: 'amount' } } },
+          { tool: 'look', input: {} },
+        ],
+      },
+    },
   ],
 });
 
@@ -50,7 +60,14 @@ export const helpless: Scenario = {
       name: 'helpless',
       tools: [note()],
       policy: fromFunction('moody', ({ step, input }) => {
-        if (step === 0) return { type: 'call', calls: [{ tool: 'note', input: { amount: 1 } }, { tool: 'gone', input: {} }] };
+        if (step === 0)
+          return {
+            type: 'call',
+            calls: [
+              { tool: 'note', input: { amount: 1 } },
+              { tool: 'gone', input: {} },
+            ],
+          };
         if (input.text.includes('throw')) throw new Error('I do not know.');
         return null;
       }),

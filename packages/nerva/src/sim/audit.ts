@@ -35,6 +35,8 @@ export class Audit {
   #agents: readonly Agent[] = [];
   readonly #states = new Map<string, Set<number>>();
   #isJudging = false;
+  /** Sessions of whose record something was erased: no driver had their fold as it is now. */
+  readonly #erased = new Set<Sid>();
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -205,7 +207,8 @@ export class Audit {
       version: 1,
       types: Object.keys(EVENTS),
       initial: { slices: [], digests: [] },
-      evolve: (before, _event, state) => {
+      evolve: (before, event, state) => {
+        if (event.erased === true) this.#erased.add(state.sid);
         const probed = probe(before, state);
         this.#compare(
           `${state.sid}:${state.head}`,
@@ -221,7 +224,7 @@ export class Audit {
     if (!this.#isJudging) {
       if (seen === undefined) this.#states.set(position, new Set([digest]));
       else seen.add(digest);
-    } else if (seen?.has(digest) === false) this.#hub.violated('fold = live state', `The fold at ${position} is none that a driver had.`);
+    } else if (seen?.has(digest) === false && !this.#erased.has(position.slice(0, position.lastIndexOf(':')))) this.#hub.violated('fold = live state', `The fold at ${position} is none that a driver had.`);
   }
 
   /** From now on folds are compared. */

@@ -2,27 +2,10 @@ import { hash } from 'node:crypto';
 import { NervaError, type World } from '../core/index.ts';
 import { memoryStore, type KeyPort, type Store, type StoreLimits } from '../log/index.ts';
 import { diceOf, hash32 } from './dice.ts';
+import type { Operation } from './operation.ts';
+import { Seals } from './seals.ts';
 
-/** An operation that changes a store. Made of plain data and bytes, so that the disk can hold it. */
-export interface Operation {
-  readonly name:
-    | 'append'
-    | 'fork'
-    | 'claim'
-    | 'takeOver'
-    | 'release'
-    | 'renew'
-    | 'unquarantine'
-    | 'prune'
-    | 'delete'
-    | 'blob'
-    | 'sweep'
-    | 'snapshot';
-  readonly tenant: string | null;
-  readonly args: readonly unknown[];
-  /** By the clock of the process that asked. */
-  readonly atMs: number;
-}
+export type { Operation } from './operation.ts';
 
 /**
  * The file of a simulated store: one checked record an operation. What is in it is what a restart finds.
@@ -31,24 +14,31 @@ export interface Operation {
 export class Journal {
   #records: (Operation | string)[] = [];
   readonly #seed: number;
-  readonly #options: { readonly limits: Partial<StoreLimits>; readonly keys: KeyPort | undefined };
+  readonly #limits: Partial<StoreLimits>;
+  readonly #seals: Seals;
 
   constructor(seed: number, options: { readonly limits: Partial<StoreLimits>; readonly keys: KeyPort | undefined }) {
     this.#seed = seed;
-    this.#options = options;
+    this.#limits = options.limits;
+    this.#seals = new Seals(options.keys);
   }
 
   get count(): number {
     return this.#records.length;
   }
 
+  /** The operation with what belongs to a subject sealed: what is given to the store and written. */
+  prepared(operation: Operation): Operation {
+    return this.#seals.prepared(operation);
+  }
+
   write(operation: Operation): void {
-    this.#records.push(operation);
+    this.#records.push(this.#seals.toDisk(operation));
   }
 
   /** A record of which only the first half reached the disk. */
   tear(operation: Operation): void {
-    const line = lineOf(operation);
+    const line = lineOf(this.#seals.toDisk(operation));
     this.#records.push(line.slice(0, line.length >> 1));
   }
 
@@ -73,8 +63,8 @@ export class Journal {
   /** An empty store, as the file begins. */
   empty(): Live {
     const live = { atMs: 0, ids: diceOf(this.#seed, 'store') };
-    const { keys, limits } = this.#options;
-    const store = memoryStore({ world: storeWorld(live), limits, ...(keys === undefined ? {} : { keys }) });
+    const { keys } = this.#seals;
+    const store = memoryStore({ world: storeWorld(live), limits: this.#limits, ...(keys === undefined ? {} : { keys }) });
     return { store, at: (operation, record) => void ((live.atMs = operation.atMs), (live.ids = diceOf(this.#seed, `record ${record}`))) };
   }
 
@@ -98,8 +88,10 @@ export class Journal {
     }
     this.#records = whole;
     for (let record = 0; record < whole.length; record++) {
-      live.at(whole[record] as Operation, record);
-      await apply(live.store, whole[record] as Operation).catch(() => undefined); // refused then as it is now
+      const operation = this.#seals.fromDisk(whole[record] as Operation);
+      if (operation === null) continue;
+      live.at(operation, record);
+      await apply(live.store, operation).catch(() => undefined); // refused then as it is now
     }
     return live;
   }

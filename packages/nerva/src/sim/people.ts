@@ -32,6 +32,7 @@ export interface Told {
 }
 
 const RETRY_MS = 1_000;
+const UNKNOWN_MAX = 100;
 const ATTEMPTS_MAX = 1_000;
 const PATIENCE_MS = 1_200_000;
 const THINK_MS = 60_000;
@@ -119,9 +120,9 @@ export class People {
       case 'send':
         return this.#send(step);
       case 'cancel':
-        return this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).cancel());
+        return this.#known(step.sid) ? this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).cancel()) : undefined;
       case 'close':
-        return this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).close());
+        return this.#known(step.sid) ? this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).close()) : undefined;
       case 'watch':
         return void this.#watch(step.sid, step.tenant ?? null);
       case 'fork':
@@ -130,6 +131,11 @@ export class People {
         return this.#office.erase(step.subject);
       default:
     }
+  }
+
+  /** Nobody cancels or closes what is not there yet. */
+  #known(sid: Sid): boolean {
+    return this.#office.audit.kept.has(sid);
   }
 
   async #send(step: Step & { readonly type: 'send' }): Promise<void> {
@@ -207,6 +213,8 @@ export class People {
       late.stop();
       if (outcome === 'done') return;
       if (outcome !== 'died' && outcome !== 'late' && !isPassing(outcome)) return;
+      // It may come yet; nobody waits for it for ever.
+      if (NervaError.is(outcome, 'SESSION_UNKNOWN') && attempt > UNKNOWN_MAX) return;
       await hub.sleep(RETRY_MS);
     }
     hub.violated('eventually quiet', `A caller asked ${ATTEMPTS_MAX} times and was never heard.`);

@@ -50,6 +50,8 @@ export class Simulation implements Supervisor, Judged {
   #isStarting = false;
   #deploy: Deploy = 'same';
   readonly #world: World;
+  /** Whoever runs commands on the store. */
+  readonly #operator: SimProcess;
   readonly #network: SimNetwork;
   readonly #servers: readonly SimServer[];
 
@@ -62,7 +64,8 @@ export class Simulation implements Supervisor, Judged {
     this.#keys = scenario.keys?.();
     this.store = new SimStore(this.hub, this, this, { limits: scenario.limits ?? {}, keys: this.#keys });
     this.#facets = [this.audit.probe()];
-    this.#world = new SimProcess(-1, this.hub, this, () => NO_NETWORK).world;
+    this.#operator = new SimProcess(-1, this.hub, this, () => NO_NETWORK);
+    this.#world = this.#operator.world;
     this.#network = new SimNetwork(this.hub, scenario.network);
     this.#servers = [...(scenario.servers ?? []), simServer((name) => this.agent(name)?.model)];
     const steps = typeof scenario.steps === 'function' ? scenario.steps(seed) : scenario.steps;
@@ -75,10 +78,7 @@ export class Simulation implements Supervisor, Judged {
       scenario,
       desk: (tenant) => this.#desk(tenant),
       inspected: () => this.store.inspected,
-      erase: async (subject) =>
-        void (
-          this.#keys !== undefined && (await eraseSubject({ store: this.store.inspected, keys: this.#keys, world: this.world, subject }))
-        ),
+      erase: (subject) => this.#erase(subject),
     });
     for (const step of steps) this.people.schedule(step);
   }
@@ -204,6 +204,17 @@ export class Simulation implements Supervisor, Judged {
       this.#isStarting = false;
       for (const wake of this.#waiting.splice(0)) wake();
     }
+  }
+
+  /** An operator erases a subject, as soon as there is a store that can be written. */
+  async #erase(subject: string): Promise<void> {
+    if (this.#keys === undefined) return;
+    for (;;) {
+      await this.#desk(this.#tenants[0] ?? null);
+      if (this.store.isSound) break;
+      await this.hub.sleep(RESTART_MS);
+    }
+    await eraseSubject({ store: this.store.operated(this.#operator), keys: this.#keys, world: this.world, subject });
   }
 
   #runtime(process: SimProcess, tenant: string | null): Runtime {

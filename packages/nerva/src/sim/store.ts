@@ -61,6 +61,25 @@ export class SimStore {
     return this.#live.store;
   }
 
+  /** Whether what is stored and what is on the disk are one, and the store takes something. */
+  get isSound(): boolean {
+    return !this.#isDamaged && !this.isPoisoned;
+  }
+
+  /** The store as an operator's command has it: no fault strikes, and what it writes is on the disk. */
+  operated(process: SimProcess): Store {
+    const write =
+      (name: Operation['name']) =>
+      async (...args: readonly unknown[]): Promise<never> => {
+        const operation = { name, tenant: null, args, atMs: process.nowMs() };
+        const result = await this.#apply(this.#journal.prepared(operation));
+        this.#noted(process, operation, result, []);
+        return result as never;
+      };
+    const { inspected } = this;
+    return { ...inspected, append: write('append'), snapshots: { ...inspected.snapshots, put: write('snapshot') } };
+  }
+
   /** The bytes on the disk as text. */
   text(): string {
     return this.#journal.text();
@@ -176,9 +195,10 @@ export class SimStore {
     });
   }
 
-  async #commit(process: SimProcess, operation: Operation, due: readonly FaultKind[]): Promise<unknown> {
+  async #commit(process: SimProcess, asked: Operation, due: readonly FaultKind[]): Promise<unknown> {
     const hub = this.#hub;
     this.#refuse(due);
+    const operation = this.#journal.prepared(asked);
     const kind = hub.due(due, ['store.fsync', 'store.torn', 'store.unsynced', 'store.corrupt', 'store.unknown']);
     if (kind === 'store.torn' || kind === 'store.unsynced') {
       if (kind === 'store.torn') this.#journal.tear(operation);
@@ -195,7 +215,7 @@ export class SimStore {
       throw new NervaError('LOG_UNKNOWN_RESULT', 'The simulated disk failed to sync: nobody knows whether the frame was written.');
     }
     const result = await this.#apply(operation);
-    this.#noted(process, operation, result, due);
+    this.#noted(process, asked, result, due);
     if (kind === 'store.corrupt') {
       this.#repair = this.#journal.corrupt(hub.roll('corrupt'));
       this.#isDamaged = true;

@@ -88,7 +88,12 @@ async function judgeSession(judged: Judged, store: Store, { book, agent }: { rea
   const wanted = book.isClosed ? 'closed' : 'idle';
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
-  if (definition === undefined || judged.isDeployed || book.events.some(({ type }) => type === 'session.configured')) return;
+  if (
+    definition === undefined ||
+    judged.isDeployed ||
+    book.events.some(({ type }) => type === 'session.configured' || type === 'subject.erased')
+  )
+    return;
   const report = await replaySession({ store, sid, world: judged.world, agent: definition });
   if (report.divergence !== null) {
     const { at, recorded, decided } = report.divergence;
@@ -108,12 +113,13 @@ function judgeState({ hub, audit }: Judged, book: Book, state: AgentState): void
     hub.violated('fold = record', `Session ${sid}: the fold stands at ${state.head} of ${book.events.length}.`);
   if (book.spent !== state.budget.session.tokens && book.base === 0 && book.hasLimit)
     hub.violated('fold = record', `Session ${sid}: the fold counts ${state.budget.session.tokens} tokens, the record ${book.spent}.`);
-  for (const call of book.calls.values()) if (call.seq >= book.base) judgeCall({ hub, audit }, sid, call);
+  for (const call of book.calls.values()) if (call.seq >= book.base) judgeCall({ hub, audit }, book, call);
   judgePrompt(hub, book, state.turn.messages.shared.slice(0, state.turn.messages.count));
 }
 
-function judgeCall({ hub, audit }: Pick<Judged, 'hub' | 'audit'>, sid: Sid, call: BookedCall): void {
-  if (call.status === 'open' || call.status === 'doubt')
+function judgeCall({ hub, audit }: Pick<Judged, 'hub' | 'audit'>, { sid, isClosed }: Book, call: BookedCall): void {
+  // Who closes a session leaves its doubts as they are.
+  if (call.status === 'open' || (call.status === 'doubt' && !isClosed))
     hub.violated('eventually quiet', `Session ${sid}: call ${call.seq} is ${call.status} for ever.`);
   const isDone = call.outcome?.type === 'tool.returned' && call.outcome.data['by'] === undefined;
   const ran = audit.ledger.of(`${sid}:${call.seq}`).length;
@@ -127,8 +133,9 @@ function judgeCall({ hub, audit }: Pick<Judged, 'hub' | 'audit'>, sid: Sid, call
 function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
   const results = messages.filter(({ role }) => role === 'tool').flatMap(({ parts }) => parts);
   const outputs = new Set(results.map((part) => (part.type === 'tool_result' ? JSON.stringify(part.output) : '')));
+  const erased = new Set(book.events.filter(({ type }) => type === 'subject.erased').map(({ data }) => data['subject']));
   for (const call of book.calls.values()) {
-    if (call.seq < book.base || call.outcome?.type !== 'tool.returned' || call.outcome.erased === true) continue;
+    if (call.seq < book.base || call.outcome?.type !== 'tool.returned' || erased.has(call.outcome.subject)) continue;
     const isLater = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq && seq < (call.outcome?.seq ?? 0));
     const isGone = book.turn !== null && call.seq > book.turn.seq;
     if (isLater || isGone) continue;
