@@ -299,6 +299,7 @@ export class Driver {
     if (isCancelled(this.state)) this.#abort();
     const facts = this.#outcomes.splice(0);
     const base = this.state;
+    const fence = this.#fence;
     const composed = this.#compose(facts);
     if (composed.drafts.length === 0) {
       if (composed.policy !== null) this.#await(composed.policy);
@@ -314,11 +315,11 @@ export class Driver {
       atMs: composed.atMs,
       then: { status, ifHead: base.head, progress: facts.length > 0 },
       expected: isDecision ? base.head : ('fact' as const),
-      ...(isDecision && this.#fence !== null ? { fence: this.#fence } : {}),
+      ...(isDecision && fence !== null ? { fence } : {}),
     };
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
-    if (!result.ok) return this.#refuse(result, facts);
+    if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
     // A fact may have come in between, from here or from elsewhere: then what was composed is not what is.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
@@ -346,7 +347,7 @@ export class Driver {
   }
 
   /** The frame was not taken: keep the facts, read what is new, decide again (D2). */
-  async #refuse(result: AppendResult & { readonly ok: false }, taken: readonly Draft[]): Promise<void> {
+  async #refuse(result: AppendResult & { readonly ok: false }, taken: readonly Draft[], fence: Fence | null): Promise<void> {
     const facts = taken.filter((draft) => !isOpinion(draft));
     if (result.why === 'closed' || result.why === 'limit') throw refused(this.sid, result);
     if (facts.length > 0) {
@@ -354,7 +355,8 @@ export class Driver {
       const alone = await this.#append(frame, true);
       if (!alone.ok) throw refused(this.sid, alone);
     }
-    if (result.why === 'fenced') throw refused(this.sid, result);
+    // It may have been handed the session again meanwhile.
+    if (result.why === 'fenced' && this.#fence === fence) throw refused(this.sid, result);
     await this.#catchUp();
     this.#isDirty = true;
   }

@@ -101,13 +101,14 @@ export class Session {
     });
   }
 
-  /** Takes no more input. An open turn is cancelled first. */
+  /** Takes no more input. Open turns are cancelled first, also those that queued messages open meanwhile. */
   async close(why = 'closed'): Promise<void> {
-    await this.cancel(why);
     for (;;) {
       const driver = await this.#driver();
-      if (driver.state.session.isClosed) return;
-      if (driver.state.turn.open === null) await driver.close(why);
+      const { session, turn } = driver.state;
+      if (session.isClosed) return;
+      if (turn.open === null) await driver.close(why);
+      else if (turn.open.cancel === null) await this.cancel(why);
       else await this.#rest(driver);
     }
   }

@@ -162,7 +162,7 @@ export class Audit {
     if (seq < kept.book.base)
       hub.violated('a fork performs no inherited obligation', `${tool.name} ran as ${callId}, a call of the parent.`);
     if (call.name !== tool.name) hub.violated('intent before effect', `${tool.name} ran as ${callId}, which is a call of ${call.name}.`);
-    const writer = kept.writers[call.intent];
+    const writer = kept.writers[call.intents[attempt - 1] ?? -1];
     if (writer !== process)
       hub.violated(
         'only who wrote an intent performs it',

@@ -11,8 +11,8 @@ export interface BookedCall {
   readonly seq: Seq;
   readonly name: string;
   readonly effect: ToolEffect;
-  /** Seq of the newest intent. */
-  intent: Seq;
+  /** Seqs of its intents, one an attempt. */
+  readonly intents: Seq[];
   status: 'open' | 'doubt' | 'done' | 'detached';
   /** A reconciliation found that it did not happen. */
   mayRepeat: boolean;
@@ -254,7 +254,7 @@ function toolCalled(book: Book, event: LogEvent, data: JsonObject): void {
       'an irreversible call happens at most once',
       `tool.called ${event.seq} repeats ${again} though nobody knows that it did not happen.`,
     );
-  call.intent = event.seq;
+  call.intents.push(event.seq);
   call.status = 'open';
   call.mayRepeat = false;
 }
@@ -264,7 +264,7 @@ function started(book: Book, { seq, data }: LogEvent, proposal: Proposal): void 
     book.fail('a call starts once', `tool.called ${seq} starts ${proposal.name} again, as if it were new.`);
   proposal.call = seq;
   const effect = data['effect'] as ToolEffect;
-  book.calls.set(seq, { seq, name: proposal.name, effect, intent: seq, status: 'open', mayRepeat: false, outcome: null });
+  book.calls.set(seq, { seq, name: proposal.name, effect, intents: [seq], status: 'open', mayRepeat: false, outcome: null });
 }
 
 /** Cancels, approvals and forks stop a call before it starts. */
