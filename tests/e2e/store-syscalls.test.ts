@@ -250,22 +250,15 @@ test('a process killed at any call of an open store loses nothing that was ackno
   t.diagnostic(`killed at ${swept.kill.runs.length} calls, one a run`);
 });
 
-/** Faults met while a store is made, that the store does not meet as it promises. The tests below say so and fail no gate until they hold. */
-const OPENING = {
-  full: 'a full disk at the pid file is STORE_READONLY, at the shared memory of the log an error without a code',
-  kill: 'a rollback journal left by a crash is first read by a connection that may not write: STORE_READONLY for ever',
-} as const;
-
 test(
   'a disk that is full at any write while a store is made is STORE_FULL, and it opens when there is room',
-  { todo: OPENING.full },
   (t) => {
     if (swept === null) return t.skip(NO_STRACE);
     none(swept.full.brokenOpening);
   },
 );
 
-test('a process killed at any call while a store is made leaves what opens', { todo: OPENING.kill }, (t) => {
+test('a process killed at any call while a store is made leaves what opens', (t) => {
   if (swept === null) return t.skip(NO_STRACE);
   none(swept.kill.brokenOpening);
 });

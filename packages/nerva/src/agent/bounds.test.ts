@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NervaError } from '../core/index.ts';
+import { NervaError, type ErrorCode } from '../core/index.ts';
 import { memoryStore } from '../log/index.ts';
 import { scriptedModel } from '../model/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { createAgent, createRuntime, type AgentOptions, type RuntimeOptions } from './index.ts';
 import { scene } from './session-scene.test.ts';
 
-const coded = (code: string) => (error: unknown) => NervaError.is(error, code);
+const coded = (code: ErrorCode) => (error: unknown) => NervaError.is(error, code);
 const agentWith = (options: Partial<AgentOptions>) => createAgent({ name: 'a', model: scriptedModel(['ok']), ...options });
 const runtimeWith = (options: Partial<RuntimeOptions>) => {
   const world = testWorld();

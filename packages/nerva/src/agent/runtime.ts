@@ -249,12 +249,14 @@ class Engine implements Runtime {
   }
 
   #hinted(sid: Sid): void {
-    const driver = this.#drivers.get(sid);
-    if (driver === undefined) this.#claim();
-    else {
-      const poke = (): Promise<boolean> => driver.then((open) => open.poke()).then(() => false);
-      poke().catch((error: unknown) => void this.#giveBack(error, poke));
-    }
+    if (!this.#drivers.has(sid)) return this.#claim();
+    // Told again until it looked, unless it is gone by then: then there may be something to claim.
+    const poke = async (): Promise<boolean> => {
+      const driver = await this.#drivers.get(sid);
+      await driver?.poke();
+      return driver === undefined;
+    };
+    poke().catch((error: unknown) => void this.#giveBack(error, poke));
   }
 
   /** One claim pass at a time; another is made when a hint came meanwhile or a resumed session came to rest. */

@@ -16,6 +16,8 @@ export class Journal {
   readonly #seed: number;
   readonly #limits: Partial<StoreLimits>;
   readonly #seals: Seals;
+  /** The last record is half a one. */
+  #isTorn = false;
 
   constructor(seed: number, options: { readonly limits: Partial<StoreLimits>; readonly keys: KeyPort | undefined }) {
     this.#seed = seed;
@@ -32,12 +34,17 @@ export class Journal {
     return this.#seals.prepared(operation);
   }
 
+  /** Writes a record, over the half that somebody who died left at the end. */
   write(operation: Operation): void {
+    if (this.#isTorn) this.#records.pop();
+    this.#isTorn = false;
     this.#records.push(this.#seals.toDisk(operation));
   }
 
   /** A record of which only the first half reached the disk. */
   tear(operation: Operation): void {
+    if (this.#isTorn) this.#records.pop();
+    this.#isTorn = true;
     const line = lineOf(this.#seals.toDisk(operation));
     this.#records.push(line.slice(0, line.length >> 1));
   }
@@ -87,6 +94,7 @@ export class Journal {
       if (operation !== null) whole.push(operation);
     }
     this.#records = whole;
+    this.#isTorn = false;
     for (let record = 0; record < whole.length; record++) {
       const operation = this.#seals.fromDisk(whole[record] as Operation);
       if (operation === null) continue;

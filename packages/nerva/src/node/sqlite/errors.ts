@@ -8,6 +8,9 @@ const SQLITE = { busy: 5, locked: 6, readonly: 8, ioerr: 10, corrupt: 11, full: 
 
 const IOERR_FSYNC: ReadonlySet<number> = new Set([10 | (4 << 8), 10 | (5 << 8), 10 | (23 << 8)]);
 
+/** The shared memory beside the file could not grow: in practice a full disk. */
+const IOERR_SHMSIZE = 10 | (19 << 8);
+
 /** An error of the catalogue that can cross a thread. */
 export interface Failure {
   readonly code: ErrorCode;
@@ -47,7 +50,7 @@ export function storeError(error: unknown, phase: Phase, path: string): NervaErr
 }
 
 function meaning(extended: number, phase: Phase): { readonly code: ErrorCode; readonly says: string } {
-  switch (extended & 0xff) {
+  switch (extended === IOERR_SHMSIZE ? SQLITE.full : extended & 0xff) {
     case SQLITE.full:
       return { code: 'STORE_FULL', says: 'the disk is full, nothing of the frame was written; free space and append the frame again' };
     case SQLITE.readonly:

@@ -27,6 +27,11 @@ export function takeLock(path: string): Lock {
   } catch (error) {
     database?.close();
     if (isBusy(error)) throw locked(path, pidFile, error);
+    if (isRefused(error) && error.code === 'ENOSPC')
+      throw new NervaError('STORE_FULL', `${path}: the disk is full, so the store was not opened; free space and open it again.`, {
+        cause: error,
+        details: { path },
+      });
     if (isRefused(error)) {
       throw new NervaError(
         'STORE_READONLY',
@@ -51,7 +56,7 @@ export function takeLock(path: string): Lock {
   };
 }
 
-function isRefused(error: unknown): error is Error {
+function isRefused(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }
 

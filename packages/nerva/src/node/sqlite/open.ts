@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { checkOptions, checkRange, NervaError, type World } from '../../core/index.ts';
 import { STORE_LIMITS, type KeyPort, type StoreLimits } from '../../log/index.ts';
 import { inlineCommitter } from './engine.ts';
+import { storeError } from './errors.ts';
 import { GroupCommit, type Committer } from './group-commit.ts';
 import { takeLock, type Lock } from './lock.ts';
 import { Reader } from './reader.ts';
@@ -58,7 +59,7 @@ export async function openWith(
     return assemble({ file, lock, world, limits, keys, committer });
   } catch (error) {
     lock?.release();
-    throw error;
+    throw storeError(error, 'open', file);
   }
 }
 

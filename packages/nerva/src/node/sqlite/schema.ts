@@ -47,9 +47,21 @@ create table row(space text not null, key text not null, value text not null, pr
 /** Creates the file when it is absent or empty, else checks that it is a store this release knows. The caller holds the lock. */
 export function prepareStore(path: string, incarnation: () => string): void {
   guarded(path, () => {
+    rollBack(path);
     if (isEmpty(path)) create(path, incarnation());
     else inspect(path, path).close();
   });
+}
+
+/** Undoes what a crash left half-way in the making of the store: a connection that only reads cannot, and would say read-only. */
+function rollBack(path: string): void {
+  if (statSync(`${path}-journal`, { throwIfNoEntry: false }) === undefined) return;
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  try {
+    database.prepare('pragma schema_version').get();
+  } finally {
+    database.close();
+  }
 }
 
 /** The connection that writes a prepared store. There is one, and its holder's process holds the lock. */

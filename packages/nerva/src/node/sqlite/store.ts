@@ -333,12 +333,13 @@ async function* feed(shared: Shared, tenant: string | null, options: NonNullable
 
 async function close(shared: Shared): Promise<void> {
   const { reader, writer, lock, watch } = shared;
-  const writing = writer?.close();
-  watch.all();
   // The last connection to close writes the log back. After a failed fsync nobody may: the reader, which cannot, goes last.
-  if (writer?.poisoned !== true) reader.close();
+  const writing = writer?.close(() => {
+    if (!writer.poisoned) reader.close();
+  });
+  watch.all();
   await writing;
-  if (writer?.poisoned === true) reader.close();
+  if (writer === null || writer.poisoned) reader.close();
   lock?.release();
 }
 

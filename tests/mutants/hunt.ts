@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import type { Plan } from 'nerva/sim';
+import type { Mutant } from './mutants.ts';
+import { ROOT, sandbox, type Sandbox } from './sandbox.ts';
+
+/** What a search came to. */
+export type Found =
+  | {
+      readonly isFound: true;
+      readonly scenario: string;
+      /** The law that broke first. */
+      readonly invariant: string;
+      readonly message: string;
+      /** The smallest case: its faults, seed and number of steps (null: as the scenario has them). */
+      readonly plan: Plan;
+      readonly seed: number;
+      readonly steps: number | null;
+      /** Until it was found, not counting those that made it small. */
+      readonly runs: number;
+      readonly ms: number;
+    }
+  | { readonly isFound: false; readonly why: string; readonly runs: number; readonly ms: number };
+
+/** A planted bug and what became of it. */
+export interface Hunted {
+  readonly mutant: Mutant;
+  readonly found: Found;
+}
+
+/** How bugs are searched for. */
+export interface HuntOptions {
+  /** Of one search; making a case small may take it a little further. */
+  readonly budgetMs: number;
+  /** Processes at a time. */
+  readonly workers: number;
+  readonly onFound?: (hunted: Hunted) => void;
+}
+
+/** How much longer than its budget a process may take before it is killed as hanging. */
+const GRACE_MS = 40_000;
+
+/** Plants each bug in a copy of the sources and searches it, each in a process of its own. In the order given. */
+export async function hunt(mutants: readonly Mutant[], { budgetMs, workers, onFound }: HuntOptions): Promise<readonly Hunted[]> {
+  const hunted = new Map<Mutant, Hunted>();
+  const queue = [...mutants];
+  const work = async (box: Sandbox): Promise<void> => {
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      box.plant(mutant);
+      const result = { mutant, found: await search(box, budgetMs) };
+      hunted.set(mutant, result);
+      onFound?.(result);
+    }
+  };
+  const boxes = Array.from({ length: Math.min(workers, mutants.length) }, sandbox);
+  try {
+    await Promise.all(boxes.map(work));
+  } finally {
+    for (const box of boxes) box.remove();
+  }
+  return mutants.flatMap((mutant) => hunted.get(mutant) ?? []);
+}
+
+function search({ folder }: Sandbox, budgetMs: number): Promise<Found> {
+  const startMs = performance.now();
+  const child = path.join(ROOT, 'tests/mutants/child.ts');
+  const running = spawn(process.execPath, ['--conditions=nerva-source', '--disable-warning=ExperimentalWarning', child, folder, String(budgetMs)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let isKilled = false;
+  const killer = setTimeout(() => {
+    isKilled = true;
+    running.kill('SIGKILL');
+  }, budgetMs + GRACE_MS);
+  let [out, errors] = ['', ''];
+  running.stdout.on('data', (text: Buffer) => (out += text.toString()));
+  running.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+  return new Promise((resolve) => {
+    running.on('close', (code) => {
+      clearTimeout(killer);
+      const line = out.trim().split('\n').at(-1) ?? '';
+      if (code === 0 && line.startsWith('{')) return resolve(JSON.parse(line) as Found);
+      const why = isKilled ? `the process hung for ${budgetMs + GRACE_MS} ms` : `the process died (${code ?? 'killed'}): ${errors.slice(-1_000)}`;
+      resolve({ isFound: false, why, runs: 0, ms: Math.round(performance.now() - startMs) });
+    });
+  });
+}

@@ -1,0 +1,308 @@
+import type { Mutant } from './mutants.ts';
+
+const DRIVER = 'agent/driver.ts';
+const RUNTIME = 'agent/runtime.ts';
+
+/** Bugs of whoever drives sessions: appending, performing, waking, recovering. */
+export const DRIVER_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'lost-append',
+    file: DRIVER,
+    find: `    if (facts.length > 0) {
+      const frame`,
+    replace: `    if (facts.length > 1_000) {
+      const frame`,
+    says: 'On a conflict the outcomes at hand are dropped.',
+  },
+  {
+    name: 'effect-before-intent',
+    file: DRIVER,
+    find: `    const askedMs = this.#ports.world.clock.nowMs();
+    const result = await this.#append(frame, true);
+    if (!result.ok) return this.#refuse(result, facts);
+    if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
+    // A fact may have come in between, from here or from elsewhere: then what was composed is not what is.
+    if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
+    else await this.#reached(result, asDrafts(composed.drafts));
+    if (composed.policy !== null) this.#await(composed.policy);
+    this.#perform(composed.drafts, result.seq);`,
+    replace: `    this.state = composed.state;
+    this.#perform(composed.drafts, base.head);
+    this.state = base;
+    const askedMs = this.#ports.world.clock.nowMs();
+    const result = await this.#append(frame, true);
+    if (!result.ok) return this.#refuse(result, facts);
+    if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
+    if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
+    else await this.#reached(result, asDrafts(composed.drafts));
+    if (composed.policy !== null) this.#await(composed.policy);`,
+    says: 'An effect starts before the frame with its intent is acknowledged.',
+  },
+  {
+    name: 'effect-though-refused',
+    file: DRIVER,
+    find: `    if (!result.ok) return this.#refuse(result, facts);`,
+    replace: `    if (!result.ok) {
+      this.state = composed.state;
+      this.#perform(composed.drafts, base.head);
+      this.state = base;
+      return this.#refuse(result, facts);
+    }`,
+    says: 'An effect starts though the store refused the frame with its intent.',
+  },
+  {
+    name: 'no-fence',
+    file: DRIVER,
+    find: `      expected: isDecision ? base.head : ('fact' as const),
+      ...(isDecision && this.#fence !== null ? { fence: this.#fence } : {}),`,
+    replace: `      expected: isDecision ? base.head : ('fact' as const),`,
+    says: 'Decisions are appended without the fence of their driver.',
+  },
+  {
+    name: 'no-look-after-late-answer',
+    file: DRIVER,
+    find: `    if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();`,
+    replace: ``,
+    says: 'A driver whose append was answered late or twice performs without looking whether it was taken over (fix reverted).',
+  },
+  {
+    name: 'own-fences-itself',
+    file: DRIVER,
+    find: `    if (this.#fence !== null) return;
+    this.#owning ??= this.#ports.store.takeOver(this.sid, this.#ports.owner).finally(() => (this.#owning = null));
+    this.#fence ??= await this.#owning;`,
+    replace: `    const fence = await this.#ports.store.takeOver(this.sid, this.#ports.owner);
+    this.#fence ??= fence;`,
+    says: 'Two first sends at once take the session over twice and the driver keeps the older fence (fix reverted).',
+  },
+  {
+    name: 'write-not-retried',
+    file: DRIVER,
+    find: `await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append))`,
+    replace: `await (isOurs ? append() : twice(append))`,
+    says: 'An outcome that the store refuses for a moment is given up (fix reverted).',
+  },
+  {
+    name: 'retried-under-new-id',
+    file: DRIVER,
+    find: `    const append = (): Promise<AppendResult> => this.#ports.store.append(frame);`,
+    replace: `    let tries = 0;
+    const append = (): Promise<AppendResult> =>
+      this.#ports.store.append(tries++ === 0 ? frame : { ...frame, id: this.#ports.world.ids.next() });`,
+    says: 'A write of unknown result is repeated under a new frame id.',
+  },
+  {
+    name: 'no-kick-after-receive',
+    file: DRIVER,
+    find: `    await this.#reached(result, asDrafts(drafts));
+    this.kick();
+    const seq`,
+    replace: `    await this.#reached(result, asDrafts(drafts));
+    const seq`,
+    says: 'Input that was received wakes nobody.',
+  },
+  {
+    name: 'no-signal-after-outcome',
+    file: DRIVER,
+    find: `        this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));
+        this.#signal();`,
+    replace: `        this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));`,
+    says: 'The outcome of an effect does not wake the loop that waits for it.',
+  },
+  {
+    name: 'conflict-swallowed',
+    file: DRIVER,
+    find: `    await this.#catchUp();
+    this.#isDirty = true;`,
+    replace: `    await this.#catchUp();`,
+    says: 'After a conflict nothing is decided anew.',
+  },
+  {
+    name: 'frame-id-of-position',
+    file: DRIVER,
+    find: `    const frame = {
+      id: this.#ports.world.ids.next(),
+      events: asDrafts(composed.drafts),`,
+    replace: `    const frame = {
+      id: \`\${this.sid.slice(0, 40)}.\${base.head}\`,
+      events: asDrafts(composed.drafts),`,
+    says: 'Frame ids are made of the position, so two drivers use the same.',
+  },
+  {
+    name: 'first-send-repeated',
+    file: DRIVER,
+    find: `    if (this.state.head > 0 && id === this.firstFrame) {`,
+    replace: `    if (this.state.head > 0 && id === this.firstFrame && drafts.length === 0) {`,
+    says: 'The send that created a session is not known when it is repeated.',
+  },
+  {
+    name: 'left-ready',
+    file: DRIVER,
+    find: `    const status = statusOf(composed.state, isGoingOn || (this.#isDraining && this.#isUnfinished(composed.state)));`,
+    replace: `    const status = statusOf(composed.state, isGoingOn || !this.#isDraining);`,
+    says: 'A session that came to rest is left ready.',
+  },
+  {
+    name: 'waiting-called-idle',
+    file: DRIVER,
+    find: `  return state.turn.open === null ? 'idle' : 'waiting';`,
+    replace: `  return state.turn.open === null ? 'waiting' : 'idle';`,
+    says: 'A session that waits for a person is called idle, and an idle one waiting.',
+  },
+  {
+    name: 'drained-not-ready',
+    file: DRIVER,
+    find: `isGoingOn || (this.#isDraining && this.#isUnfinished(composed.state))`,
+    replace: `isGoingOn`,
+    says: 'A turn that a clean close stops in its middle is not left ready for the next process.',
+  },
+  {
+    name: 'drain-loses-outcomes',
+    file: DRIVER,
+    find: `        this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));`,
+    replace: `        if (!this.#isDraining) this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));`,
+    says: 'What effects come to while the runtime is closing is dropped.',
+  },
+  {
+    name: 'late-result-lost',
+    file: DRIVER,
+    find: `      await this.receive([outcome], { by: 'runtime' });`,
+    replace: ``,
+    says: 'What a call that was given up says after all is dropped.',
+  },
+  {
+    name: 'opinion-taken-as-fact',
+    file: DRIVER,
+    find: `composed.drafts.length > facts.length || facts.some(isOpinion);`,
+    replace: `composed.drafts.length > facts.length;`,
+    says: 'What a policy decided at one head is appended at any other (fix reverted).',
+  },
+  {
+    name: 'catch-up-skips-event',
+    file: DRIVER,
+    find: `if (event.seq >= state.head) state = evolve(state, event);`,
+    replace: `if (event.seq >= state.head && (event.seq < 3 || event.seq > this.state.head)) state = evolve(state, event);`,
+    says: 'A driver that catches up skips the first event that is new to it.',
+  },
+  {
+    name: 'adopts-what-was-composed',
+    file: DRIVER,
+    find: `if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);`,
+    replace: `if (result.seq === base.head && result.atMs === composed.atMs && composed.state.head >= this.state.head) this.#adopt(composed.state);`,
+    says: 'A driver takes for granted what it composed, though a fact came in between (fix reverted).',
+  },
+  {
+    name: 'rest-set-blindly',
+    file: DRIVER,
+    find: `{ then: { status: statusOf(state, false), ifHead: this.state.head } } : {};`,
+    replace: `{ then: { status: statusOf(state, false) } } : { then: { status: 'idle' as const } };`,
+    says: 'Input sets the row to rest though something follows from it.',
+  },
+  {
+    name: 'claimed-for-nothing',
+    file: DRIVER,
+    find: `    driver.isOutdated = fence !== null; // claimed`,
+    replace: `    driver.isOutdated = false; // claimed`,
+    says: 'The row of a session that was claimed and had nothing to do stays ready (fix reverted).',
+  },
+  {
+    name: 'outdated-forgotten',
+    file: RUNTIME,
+    find: `      if (driver.isOutdated) this.#letGo(driver);
+      else this.#resting.set(driver.sid, driver);`,
+    replace: `      this.#resting.set(driver.sid, driver);`,
+    says: 'A driver at rest does not set right a row that says ready (fix reverted).',
+  },
+  {
+    name: 'failed-session-kept',
+    file: RUNTIME,
+    find: `      void this.#giveBack(driver.failure, () => driver.surrender());`,
+    replace: ``,
+    says: 'A session whose driver failed is never handed back (fix reverted).',
+  },
+  {
+    name: 'failed-resume-kept',
+    file: RUNTIME,
+    find: `      void this.#giveBack(error, () => surrender(this.store, sid, fence));`,
+    replace: `      void error;`,
+    says: 'A session that was claimed and could not be opened is never handed back (fix reverted).',
+  },
+  {
+    name: 'failed-claim-forgotten',
+    file: RUNTIME,
+    find: `    this.#claiming.catch((error: unknown) => void this.#giveBack(error, () => Promise.resolve(true)));`,
+    replace: `    this.#claiming.catch(() => undefined);`,
+    says: 'A claim that the store refused is not made again (fix reverted).',
+  },
+  {
+    name: 'failed-release-forgotten',
+    file: RUNTIME,
+    find: `    driver.release().catch((error: unknown) => void this.#giveBack(error, () => driver.surrender()));`,
+    replace: `    void driver.surrender;`,
+    says: 'A driver that is let go keeps the session.',
+  },
+  {
+    name: 'opened-and-left',
+    file: RUNTIME,
+    find: `          if (this.#unhint !== null) driver.kick();`,
+    replace: ``,
+    says: 'A session that was opened for a look is taken over and not worked on (fix reverted).',
+  },
+  {
+    name: 'hint-not-followed',
+    file: RUNTIME,
+    find: `    if (driver === undefined) this.#claim();
+    else {`,
+    replace: `    if (driver !== undefined) {`,
+    says: 'A hint that a session is ready is not followed.',
+  },
+  {
+    name: 'hint-to-driver-ignored',
+    file: RUNTIME,
+    find: `      poke().catch((error: unknown) => void this.#giveBack(error, poke));`,
+    replace: `      void poke;`,
+    says: 'A hint that somebody else appended does not reach the driver.',
+  },
+  {
+    name: 'claim-while-claiming-forgotten',
+    file: RUNTIME,
+    find: `    this.#isClaimDue = true;
+    if (this.#claiming !== null || this.#isClosed) return;`,
+    replace: `    if (this.#claiming !== null || this.#isClosed) return;
+    this.#isClaimDue = true;`,
+    says: 'A hint that comes during a claim is forgotten.',
+  },
+  {
+    name: 'next-not-resumed',
+    file: RUNTIME,
+    find: `      this.#resumed--;
+      if (this.#unhint !== null) this.#claim();`,
+    replace: `      this.#resumed--;`,
+    says: 'When a resumed session came to rest, the next one is not taken up.',
+  },
+  {
+    name: 'two-drivers',
+    file: RUNTIME,
+    find: `    this.#drivers.set(sid, opening);
+    opening.then(`,
+    replace: `    this.#drivers.set(sid, opening);
+    this.world.defer(() => void (this.#limits.idleMax > 0 && this.#drivers.delete(sid)));
+    opening.then(`,
+    says: 'A driver is forgotten while it drives: the next caller opens a second one.',
+  },
+  {
+    name: 'owner-by-chance',
+    file: RUNTIME,
+    find: `    this.#owner = options.world.ids.random();`,
+    replace: `    this.#owner = Math.random().toString(36);`,
+    says: 'A runtime draws its id from the real dice.',
+  },
+  {
+    name: 'definition-not-awaited',
+    file: RUNTIME,
+    find: `{ mediaType: made.body.mediaType, sid }).then(() => made);`,
+    replace: `{ mediaType: made.body.mediaType, sid }).then(() => made, () => made);
+      bound = Promise.resolve(made);`,
+    says: 'A turn begins before the definition that it names is stored.',
+  },
+];

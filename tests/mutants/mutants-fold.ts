@@ -1,0 +1,361 @@
+import type { Mutant } from './mutants.ts';
+
+const CALLS = 'agent/calls.ts';
+const TOOL = 'agent/facets/tool.ts';
+const TURN = 'agent/facets/turn.ts';
+const BUDGET = 'agent/facets/budget.ts';
+const PERFORM = 'agent/perform-tool.ts';
+
+/** Bugs of the fold, of what is decided by it, and of effects. */
+export const FOLD_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'irreversible-repeated',
+    file: CALLS,
+    find: `  if (slot.effect === 'irreversible' || slot.effect === null)
+    return { type: 'tool.in_doubt', data: { call: slot.call ?? -1, why: 'crash' } };`,
+    replace: `  if (slot.effect === null) return { type: 'tool.in_doubt', data: { call: slot.call ?? -1, why: 'crash' } };`,
+    says: 'An irreversible call is made again after a crash.',
+  },
+  {
+    name: 'open-after-cancel-forgotten',
+    file: CALLS,
+    find: `    else if (cancel === null || slot.status !== 'doubt') isWaiting = true;`,
+    replace: `    else if (cancel === null) isWaiting = true;`,
+    says: 'A cancelled turn ends while a call is open.',
+  },
+  {
+    name: 'started-after-cancel',
+    file: CALLS,
+    find: `    const draft = cancel === null ? nextOf(`,
+    replace: `    const draft = cancel === null || slot.status === 'proposed' || slot.status === 'again' ? nextOf(`,
+    says: 'What was proposed before a cancel is started after it.',
+  },
+  {
+    name: 'cancel-spares-approvals',
+    file: CALLS,
+    find: `    const draft = cancel === null ? nextOf(`,
+    replace: `    const draft = cancel === null || slot.status === 'asking' || slot.status === 'granted' ? nextOf(`,
+    says: 'A cancel leaves open approvals as they are: a grant after it starts the call.',
+  },
+  {
+    name: 'approval-not-asked',
+    file: CALLS,
+    find: `    return tool.needsApproval(value) || (bound`,
+    replace: `    return (tool.needsApproval(value) && tool.timeoutMs < 0) || (bound`,
+    says: 'A tool that needs an approval is called without asking.',
+  },
+  {
+    name: 'fork-does-not-ask',
+    file: CALLS,
+    find: `  if (state.session.effects === 'ask' && tool.effect !== 'read') return true;`,
+    replace: ``,
+    says: 'A fork that must ask acts.',
+  },
+  {
+    name: 'fork-does-not-pretend',
+    file: CALLS,
+    find: `  if (state.session.effects === 'simulated' && tool.effect !== 'read') {`,
+    replace: `  if (state.session.effects === 'simulated' && tool.effect === 'read') {`,
+    says: 'A fork that must pretend acts.',
+  },
+  {
+    name: 'grant-for-anything',
+    file: CALLS,
+    find: `return tool !== undefined && approvalOf(state.approval, slot.asker, slot.part)?.digest === bound.callDigest(tool, slot.input);`,
+    replace: `return approvalOf(state.approval, slot.asker, slot.part) !== null && (tool !== undefined || bound.digest !== '');`,
+    says: 'What was granted is not compared with what is called, nor that the tool is still there.',
+  },
+  {
+    name: 'dedupe-ignores-input',
+    file: CALLS,
+    find: '  const text = `${tool.name} ${tool.dedupe(value)}`;',
+    replace: '  const text = `${tool.name} ${tool.dedupe(value).slice(0, 0)}`;',
+    says: 'Calls of one tool are taken for equal whatever their input.',
+  },
+  {
+    name: 'dedupe-does-not-wait',
+    file: CALLS,
+    find: `  if (isRunning) return null;`,
+    replace: `  void isRunning;`,
+    says: 'A call that is equal to a running one is made as well.',
+  },
+  {
+    name: 'lost-call-kept-open',
+    file: 'agent/facets/model.ts',
+    find: `    if (open.epoch !== epoch) return`,
+    replace: `    if (open.epoch > epoch) return`,
+    says: 'A model call whose process is gone is waited for.',
+  },
+  {
+    name: 'any-answer-settles',
+    file: 'agent/facets/model.ts',
+    find: `slice.open !== null && (raw.erased === true || event.data.call === slice.open.seq)`,
+    replace: `slice.open !== null && (raw.erased === true || event.data.call <= slice.open.seq)`,
+    says: 'The late outcome of an earlier model call is taken for that of the open one.',
+  },
+  {
+    name: 'second-outcome-wins',
+    file: TOOL,
+    find: `    slot.status !== 'done' &&
+    (slot === firstOpen`,
+    replace: `    slot.status !== 'proposed' &&
+    (slot === firstOpen`,
+    says: 'A later outcome of a call takes the place of the first.',
+  },
+  {
+    name: 'denied-is-granted',
+    file: TOOL,
+    find: `const settled = event.type === 'approval.granted' ? granted : denied(event.data.why);`,
+    replace: `const settled = event.type === 'approval.granted' ? granted : denied(event.data.why) && granted;`,
+    says: 'A denial is folded as a grant.',
+  },
+  {
+    name: 'fork-keeps-open-calls',
+    file: TOOL,
+    find: `: { ...slot, status: 'detached' };`,
+    replace: `: slot;`,
+    says: 'A fork takes over the open calls and approvals of its parent.',
+  },
+  {
+    name: 'grant-crosses-fork',
+    file: TOOL,
+    find: `  if (slot.status === 'done' || slot.status === 'proposed') return slot;`,
+    replace: `  if (slot.status === 'done' || slot.status === 'proposed' || slot.status === 'asking') return slot;`,
+    says: 'An approval that the parent asked for stays open in a fork.',
+  },
+  {
+    name: 'doubt-is-done',
+    file: TOOL,
+    find: `() => ({ status: 'doubt', why: event.data.why, epoch: -1 }),`,
+    replace: `() => ({ status: 'done', isError: true, output: 'in doubt', why: event.data.why, epoch: -1 }),`,
+    says: 'A call in doubt is taken for done.',
+  },
+  {
+    name: 'slots-changed-in-place',
+    file: TOOL,
+    find: `  const slots = [...slice.slots];`,
+    replace: `  const slots = slice.slots as Slot[];`,
+    says: 'The fold changes a state in place.',
+  },
+  {
+    name: 'undone-not-repeated',
+    file: TOOL,
+    find: `        () => ({ status: 'again' }),`,
+    replace: `        () => ({ status: 'doubt' }),`,
+    says: 'A call that a reconciliation found not done is left in doubt.',
+  },
+  {
+    name: 'threw-is-failed',
+    file: PERFORM,
+    find: `    if (slot.effect === 'irreversible' && !isKnown) return [`,
+    replace: `    if (slot.effect === 'irreversible' && !isKnown && outcome.why !== 'threw') return [`,
+    says: 'An irreversible call that threw is recorded as failed, though it may have happened.',
+  },
+  {
+    name: 'late-failure-settles',
+    file: PERFORM,
+    find: `  if (late.why !== 'not done' && slot.effect === 'irreversible') return null;`,
+    replace: `  if (late.why !== 'not done' && slot.effect === 'read') return null;`,
+    says: 'A late throw settles an irreversible call in doubt as failed.',
+  },
+  {
+    name: 'unknown-is-not-done',
+    file: PERFORM,
+    find: `  return { status: status === 'not-done' ? status : 'unknown' };`,
+    replace: `  return { status: 'not-done' };`,
+    says: 'A reconciliation that does not know is taken for one that found nothing.',
+  },
+  {
+    name: 'key-of-attempt',
+    file: PERFORM,
+    find: 'idempotencyKey: `${store.incarnation}:${sid}:${call}`,',
+    replace: 'idempotencyKey: `${store.incarnation}:${slot.attempt}:${sid}:${call}`,',
+    says: 'The key of a call changes with each attempt.',
+  },
+  {
+    name: 'key-of-session',
+    file: PERFORM,
+    find: 'idempotencyKey: `${store.incarnation}:${sid}:${call}`,',
+    replace: 'idempotencyKey: `${store.incarnation}:${sid}:0`,',
+    says: 'All calls of a session share a key.',
+  },
+  {
+    name: 'call-of-newest-intent',
+    file: PERFORM,
+    find: `runTool(tool, slot.input, contextOf(slot, call, scene), limits);`,
+    replace: `runTool(tool, slot.input, contextOf(slot, scene.seq, scene), limits);`,
+    says: 'A further attempt runs under the id and key of its own intent.',
+  },
+  {
+    name: 'blob-not-awaited',
+    file: PERFORM,
+    find: `  const ref = await again(() => store.blobs.put(content, options), { world, signal: leaving });`,
+    replace: `  const put = again(() => store.blobs.put(content, options), { world, signal: leaving });
+  put.catch(() => undefined);
+  const ref = { ref: world.digest(content), bytes: content.length, mediaType: options.mediaType };`,
+    says: 'The frame that names a blob is appended before the blob is stored.',
+  },
+  {
+    name: 'model-deadline-forgotten',
+    file: 'agent/perform.ts',
+    find: `    const cancel = world.clock.timer(ms, () =>`,
+    replace: `    const cancel = world.clock.timer(ms * 1e6, () =>`,
+    says: 'A model that never answers is waited for.',
+  },
+  {
+    name: 'timeout-forgotten',
+    file: 'tool/run.ts',
+    find: `    stopTimer = world.clock.timer(attempt.tool.timeoutMs, () => stop('timeout'));`,
+    replace: ``,
+    says: 'The time limit of a tool is not kept.',
+  },
+  {
+    name: 'grace-forgotten',
+    file: 'tool/run.ts',
+    find: `      stopTimer = world.clock.timer(graceMs, () => {`,
+    replace: `      stopTimer = world.clock.timer(Infinity, () => {`,
+    says: 'A tool that does not stop when it is told to is waited for.',
+  },
+  {
+    name: 'budget-not-reserved',
+    file: 'agent/turns.ts',
+    find: `    ...(reserve === null ? {} : { reserve }),`,
+    replace: `    ...(reserve === null ? {} : {}),`,
+    says: 'The worst case of a model call is not set aside.',
+  },
+  {
+    name: 'budget-counts-spent-only',
+    file: 'agent/budget.ts',
+    find: `tally.tokens + worst.tokens > max.tokens`,
+    replace: `tally.tokens > max.tokens`,
+    says: 'A model call may start whose worst case exceeds the budget.',
+  },
+  {
+    name: 'lost-call-is-free',
+    file: BUDGET,
+    find: `        return event.data.why === 'lost' ? keep(slice) : { ...slice, reserved: null };`,
+    replace: `        return { ...slice, reserved: null };`,
+    says: 'A model call that was lost with its process costs nothing.',
+  },
+  {
+    name: 'interrupted-call-is-free',
+    file: BUDGET,
+    find: `      case 'model.interrupted':
+        return keep(slice);`,
+    replace: `      case 'model.interrupted':
+        return { ...slice, reserved: null };`,
+    says: 'A model call that was cut off costs nothing.',
+  },
+  {
+    name: 'released-twice',
+    file: BUDGET,
+    find: `reserved: isLate ? slice.reserved : null, seen };`,
+    replace: `reserved: slice.reserved, seen };`,
+    says: 'What was set aside for an answered call is not released, and is spent with the next one that is cut off.',
+  },
+  {
+    name: 'steer-at-once',
+    file: TURN,
+    find: `  const next = { ...slice, inbox: [...slice.inbox, waiting] };`,
+    replace: `  const next =
+    deliver === 'steer' && slice.open?.phase === 'tools'
+      ? { ...slice, messages: push(slice.messages, waiting.message), inbox: [...slice.inbox, waiting] }
+      : { ...slice, inbox: [...slice.inbox, waiting] };`,
+    says: 'A steering message is put between a call and its result.',
+  },
+  {
+    name: 'results-reversed',
+    file: TURN,
+    find: `push(slice.messages, results(slots))`,
+    replace: `push(slice.messages, results([...slots].reverse()))`,
+    says: 'Results stand in the prompt in another order than their calls.',
+  },
+  {
+    name: 'cancelled-calls-unanswered',
+    file: TURN,
+    find: `const unanswered = open.phase === 'tools' ? openCalls(slice, state) : null;`,
+    replace: `const unanswered = open.phase === 'next' ? openCalls(slice, state) : null;`,
+    says: 'Calls of a turn that was cancelled in their middle have no result in the prompt.',
+  },
+  {
+    name: 'message-taken-twice',
+    file: 'agent/messages.ts',
+    find: `inbox: slice.inbox.filter(({ seq }) => !takes.includes(seq)) };`,
+    replace: `inbox: slice.inbox };`,
+    says: 'A message that a turn took stays in the inbox.',
+  },
+  {
+    name: 'interrupt-drops-message',
+    file: TURN,
+    find: `  return deliver === 'interrupt' ? inTurn(next, (turn)`,
+    replace: `  return deliver === 'interrupt' ? inTurn(slice.open === null ? next : slice, (turn)`,
+    says: 'A message that interrupts a turn is dropped.',
+  },
+  {
+    name: 'queue-lost-at-end',
+    file: TURN,
+    find: `push(slice.messages, unanswered), open: null, last };`,
+    replace: `push(slice.messages, unanswered), inbox: [], open: null, last };`,
+    says: 'Messages that wait when a turn ends are forgotten.',
+  },
+  {
+    name: 'fork-born-live',
+    file: 'agent/session.ts',
+    find: `effects: options.effects ?? 'ask' } };`,
+    replace: `effects: 'live' } };`,
+    says: 'A fork is born live whatever was asked for.',
+  },
+  {
+    name: 'fork-folded-live',
+    file: 'agent/facets/session.ts',
+    find: `effects: event.data.effects };`,
+    replace: `effects: 'live' };`,
+    says: 'What a fork may do is not folded.',
+  },
+  {
+    name: 'grant-of-old-turn',
+    file: 'agent/facets/approval.ts',
+    find: `        if (asked?.status !== 'open') return slice;`,
+    replace: `        if (asked === undefined) return slice;`,
+    says: 'A second answer of a person overrides the first.',
+  },
+  {
+    name: 'shared-messages',
+    file: 'agent/list.ts',
+    find: `  const shared = list.shared.length === list.count ? list.shared : list.shared.slice(0, list.count);`,
+    replace: `  const shared = list.shared;`,
+    says: 'Sessions, and drafts that were refused, share one array of messages.',
+  },
+  {
+    name: 'digest-cache-by-length',
+    file: 'model/rolling.ts',
+    find: `if (messages[index] !== seen[index]) return false;`,
+    replace: `if (messages[index] === undefined) return false;`,
+    says: 'The digest of a request is taken from another conversation that began alike.',
+  },
+  {
+    name: 'digest-counts-calls',
+    file: 'agent/context.ts',
+    find: `  return digestOf(buildRequest(state, bound, takes), bound.hash).slice(0, DIGEST_DIGITS);`,
+    replace: `  const counted = requestDigest as unknown as { count?: number };
+  counted.count = (counted.count ?? 0) + 1;
+  return bound.hash(digestOf(buildRequest(state, bound, takes), bound.hash) + String(counted.count)).slice(0, DIGEST_DIGITS);`,
+    says: 'A counter of the module goes into the digest of a request.',
+  },
+  {
+    name: 'policy-throws-dice',
+    file: 'agent/compose.ts',
+    find: `    nowMs: state.nowMs,
+  };`,
+    replace: `    nowMs: Date.now(),
+  };`,
+    says: 'A policy is told the time of the real clock.',
+  },
+  {
+    name: 'policy-follows-none',
+    file: 'policy/facts.ts',
+    find: `  $step: (view) => view.step,`,
+    replace: `  $step: (view) => view.step % 1,`,
+    says: 'A table of rules never sees a step after the first.',
+  },
+];

@@ -1,2 +1,0 @@
-import { PACKS, REFERENCE } from './scenarios/index.ts';
-console.log(REFERENCE.map((s) => s.name).join(' '), '|', PACKS.map((s) => s.name).join(' '));
