@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ERRORS } from '../packages/nerva/src/core/errors.ts';
 import { EVENTS } from '../packages/nerva/src/agent/events.ts';
+import { FAULTS } from '../packages/nerva/src/sim/faults.ts';
 
 type Catalogue = Readonly<Record<string, { readonly kind: string; readonly retry: boolean; readonly help: string }>>;
 type Vocabulary = Readonly<
@@ -59,6 +60,51 @@ never changes: a change is a new version \`v\`, and old events are lifted when t
 ${parts.join('\n')}`;
 }
 
+type Faults = Readonly<
+  Record<string, { readonly area: string; readonly at: readonly string[]; readonly help: string; readonly like?: string }>
+>;
+
+/** What the simulator does not bring about: why, and what looks at it instead. */
+const ELSEWHERE: readonly (readonly [fault: string, why: string])[] = [
+  ['an fsync that lies: acknowledged by the disk, then lost', 'unsupported: no store can survive it; run on disks that keep their word'],
+  ['a changed byte in an SQLite file', 'covered by `verify` and the chain: tests/e2e/store-torn.test.ts'],
+  ['I/O errors and a full disk under SQLite, kill at any system call', 'covered with real system calls: tests/e2e/store-syscalls.test.ts'],
+  ['power loss under SQLite', 'covered by rebuilding the files after every write: tests/e2e/power-loss.test.ts'],
+  ['the writer thread dies', 'covered: tests/e2e/store-thread-killed.test.ts'],
+  ['broken TLS, half-open sockets, endless bodies', 'covered with real sockets: tests/e2e/http-shapes.test.ts'],
+  ['an older or newer release on one store', 'covered by the logs of every release: tests/golden/releases.test.ts'],
+  ['out of memory, too many open files, a slow processor', 'unsupported: outside of what a World holds'],
+  ['replication lag, quorum loss, split brain between machines', 'unsupported: there is no distributed store yet'],
+  ['embedding and vector search, memory tiers', 'unsupported: there is no memory yet'],
+  ['MCP servers, calls between agents, sandboxes, WebAssembly', 'unsupported: these subsystems do not exist yet'],
+];
+
+/** docs/faults.md from the kinds of faults. */
+export function faultsPage(faults: Faults): string {
+  const areas = [...new Set(Object.values(faults).map(({ area }) => area))];
+  const rows = Object.entries(faults).map(([kind, { area, at, help, like }]) => {
+    const marks = areas.map((one) => (one === area ? 'covered' : '')).join(' | ');
+    const where = at.map((point) => `\`${point.endsWith('.') ? `${point}*` : point}\``).join(', ');
+    return `| \`${kind}\` | ${cell(help)}${like === undefined ? '' : ` (in pairs: \`${like}\`)`} | ${where} | ${marks} |`;
+  });
+  return `${MADE}
+# Faults
+
+What the simulator can do to a run (\`packages/nerva/src/sim/faults.ts\`). A test holds that each of them fires. A plan is a list of
+\`{point, kind, occurrence}\`: at that visit of that point, this happens.
+
+| kind | what happens | points | ${areas.join(' | ')} |
+|---|---|---|${areas.map(() => '---|').join('')}
+${rows.join('\n')}
+
+## Not brought about here
+
+| fault | |
+|---|---|
+${ELSEWHERE.map(([fault, why]) => `| ${cell(fault)} | ${cell(why)} |`).join('\n')}
+`;
+}
+
 function eventPart(type: string, row: Vocabulary[string] | undefined): string {
   const fields = Object.entries(row?.data ?? {}).map(([field, text]) => `| \`${field}\` | ${cell(text ?? '')} |`);
   const table = fields.length === 0 ? '' : `\n| field | |\n|---|---|\n${fields.join('\n')}\n`;
@@ -72,6 +118,7 @@ export function generatedPages(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/errors.md', errorsPage(ERRORS)],
     ['docs/events.md', eventsPage(EVENTS)],
+    ['docs/faults.md', faultsPage(FAULTS)],
   ]);
 }
 

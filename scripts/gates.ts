@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
  * `npm test`: every gate, the fast ones first. Stops at the first one that fails.
  * Each is an npm script of its own, so what fails here can be run alone.
  */
-const GATES = ['lint', 'fmt:check', 'types', 'tidy', 'dead', 'unit', 'build', 'e2e'] as const;
+const GATES = ['lint', 'fmt:check', 'types', 'tidy', 'dead', 'unit', 'sim', 'build', 'e2e'] as const;
 
 interface Counted {
   readonly code: number;

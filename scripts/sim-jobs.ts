@@ -1,5 +1,5 @@
 import { explore, parsePlan, runTwice, stepsLeft, type Failure, type Plan, type Scenario, type Step } from 'nerva/sim';
-import { PACKS, REFERENCE } from '../tests/scenarios/index.ts';
+import { PACKS, PAIRED, REFERENCE } from '../tests/scenarios/index.ts';
 
 /** A piece of work for one thread. */
 export type Job =
@@ -44,22 +44,24 @@ export interface Wanted {
   readonly only: string | null;
   readonly seeds: number;
   readonly from: number;
-  readonly isExhaustive: boolean;
+  /** Single faults on every scenario and pairs on the small ones; `some`: single faults on the small ones and pairs on a few. */
+  readonly exhaustive: 'all' | 'some' | 'none';
   readonly ms: number | null;
   readonly threads: number;
 }
 
 /** The work in the order in which it is handed out. What ever failed comes first. */
-export function jobsFor({ only, seeds, from, isExhaustive, ms, threads }: Wanted, everFailed: readonly Job[]): readonly Job[] {
+export function jobsFor({ only, seeds, from, exhaustive, ms, threads }: Wanted, everFailed: readonly Job[]): readonly Job[] {
   const chosen = SCENARIOS.filter(({ name }) => only === null || name === only);
   const first = everFailed.filter(({ scenario }) => only === null || scenario === only);
-  const exhaustive = isExhaustive ? chosen.flatMap(exhaustiveJobs) : [];
+  const every = chosen.flatMap((scenario) => exhaustiveJobs(scenario, exhaustive));
   const random = ms === null ? seedJobs(chosen, from, seeds) : guidedJobs(chosen, from, ms * threads);
-  return [...first, ...exhaustive, ...random];
+  return [...first, ...every, ...random];
 }
 
-function exhaustiveJobs(scenario: Scenario): readonly Job[] {
-  const pairs = REFERENCE.includes(scenario);
+function exhaustiveJobs(scenario: Scenario, how: Wanted['exhaustive']): readonly Job[] {
+  if (how === 'none' || (how === 'some' && !REFERENCE.includes(scenario))) return [];
+  const pairs = (how === 'some' ? PAIRED : REFERENCE).includes(scenario);
   const parts = pairs ? PARTS : 1;
   return Array.from({ length: parts }, (_, part) => ({ type: 'exhaustive', scenario: scenario.name, pairs, part, parts }));
 }

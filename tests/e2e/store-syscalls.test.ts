@@ -250,13 +250,10 @@ test('a process killed at any call of an open store loses nothing that was ackno
   t.diagnostic(`killed at ${swept.kill.runs.length} calls, one a run`);
 });
 
-test(
-  'a disk that is full at any write while a store is made is STORE_FULL, and it opens when there is room',
-  (t) => {
-    if (swept === null) return t.skip(NO_STRACE);
-    none(swept.full.brokenOpening);
-  },
-);
+test('a disk that is full at any write while a store is made is STORE_FULL, and it opens when there is room', (t) => {
+  if (swept === null) return t.skip(NO_STRACE);
+  none(swept.full.brokenOpening);
+});
 
 test('a process killed at any call while a store is made leaves what opens', (t) => {
   if (swept === null) return t.skip(NO_STRACE);

@@ -25,12 +25,16 @@ async function load(root: string): Promise<Loaded> {
 }
 
 /** The searches in their order: no fault and single faults on every small scenario, then random plans on all. */
-function* searches({ REFERENCE, PACKS }: Loaded): Generator<{ readonly scenario: Sim.Scenario; readonly search: Sim.Search; readonly isTwice: boolean }> {
+function* searches({
+  REFERENCE,
+  PACKS,
+}: Loaded): Generator<{ readonly scenario: Sim.Scenario; readonly search: Sim.Search; readonly isTwice: boolean }> {
   for (let part = 0; part < PARTS; part++)
     for (const scenario of REFERENCE)
       yield { scenario, search: { type: 'exhaustive', pairs: false, parts: PARTS, part }, isTwice: part === 0 };
   for (let from = 1; ; from += SEEDS_A_PASS)
-    for (const scenario of [...PACKS, ...REFERENCE]) yield { scenario, search: { type: 'seeds', from, count: SEEDS_A_PASS }, isTwice: false };
+    for (const scenario of [...PACKS, ...REFERENCE])
+      yield { scenario, search: { type: 'seeds', from, count: SEEDS_A_PASS }, isTwice: false };
 }
 
 /** Whether the sources as they are break the same law in the same case: then it is not the planted bug that was found. */

@@ -64,9 +64,13 @@ export async function hunt(mutants: readonly Mutant[], { budgetMs, workers, onFo
 function search({ folder }: Sandbox, budgetMs: number): Promise<Found> {
   const startMs = performance.now();
   const child = path.join(ROOT, 'tests/mutants/child.ts');
-  const running = spawn(process.execPath, ['--conditions=nerva-source', '--disable-warning=ExperimentalWarning', child, folder, String(budgetMs)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const running = spawn(
+    process.execPath,
+    ['--conditions=nerva-source', '--disable-warning=ExperimentalWarning', child, folder, String(budgetMs)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let isKilled = false;
   const killer = setTimeout(() => {
     isKilled = true;
@@ -80,7 +84,9 @@ function search({ folder }: Sandbox, budgetMs: number): Promise<Found> {
       clearTimeout(killer);
       const line = out.trim().split('\n').at(-1) ?? '';
       if (code === 0 && line.startsWith('{')) return resolve(JSON.parse(line) as Found);
-      const why = isKilled ? `the process hung for ${budgetMs + GRACE_MS} ms` : `the process died (${code ?? 'killed'}): ${errors.slice(-1_000)}`;
+      const why = isKilled
+        ? `the process hung for ${budgetMs + GRACE_MS} ms`
+        : `the process died (${code ?? 'killed'}): ${errors.slice(-1_000)}`;
       resolve({ isFound: false, why, runs: 0, ms: Math.round(performance.now() - startMs) });
     });
   });

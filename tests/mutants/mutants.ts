@@ -24,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [...DRIVER_MUTANTS, ...FOLD_MUTANTS, .
  */
 export function planted({ name, file, find, replace }: Mutant, source: string): string {
   const count = source.split(find).length - 1;
-  if (count !== 1) throw new Error(`Mutant ${name}: its text occurs ${count} times in ${file}; expected once. Bring the mutant up to date.`);
+  if (count !== 1)
+    throw new Error(`Mutant ${name}: its text occurs ${count} times in ${file}; expected once. Bring the mutant up to date.`);
   return source.replace(find, () => replace);
 }

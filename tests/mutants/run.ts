@@ -26,11 +26,14 @@ const startMs = performance.now();
 const told = ({ mutant: { name }, found }: Hunted): void => {
   if (json) console.log(JSON.stringify({ name, ...found }));
   else if (found.isFound)
-    console.log(`${name}: ${found.invariant} (${found.scenario}, ${found.plan.length} faults, ${found.runs} runs, ${Math.round(found.ms / 1000)} s)`);
+    console.log(
+      `${name}: ${found.invariant} (${found.scenario}, ${found.plan.length} faults, ${found.runs} runs, ${Math.round(found.ms / 1000)} s)`,
+    );
   else console.log(`${name}: NOT FOUND, ${found.why}`);
 };
 const hunted = await hunt(chosen, { budgetMs: Number(values['budget-ms']), workers: 2, onFound: told });
 const missed = hunted.filter(({ found }) => !found.isFound).length;
-if (only === undefined) writeFileSync(path.join(ROOT, 'docs/mutants.md'), reportOf(hunted, { ms: performance.now() - startMs, date: new Date() }));
+if (only === undefined)
+  writeFileSync(path.join(ROOT, 'docs/mutants.md'), reportOf(hunted, { ms: performance.now() - startMs, date: new Date() }));
 if (!json) console.log(`${hunted.length - missed} of ${hunted.length} found in ${Math.round((performance.now() - startMs) / 1000)} s`);
 process.exitCode = missed === 0 ? 0 : 1;

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createAgent, createRuntime, type AgentEvent, type AgentOptions, type Session } from './index.ts';
 import { memoryStore } from '../log/index.ts';
-import { conversationModel, effectsWitness, mortalStore, recordingTool, strictModel, testWorld, type RecordingTool } from '../testing/index.ts';
+import {
+  conversationModel,
+  effectsWitness,
+  mortalStore,
+  recordingTool,
+  strictModel,
+  testWorld,
+  type RecordingTool,
+} from '../testing/index.ts';
 
 /** A conversation of one call of `t`, by a process that dies when the call is made and before its outcome is kept. */
 async function cutOff(first: RecordingTool) {

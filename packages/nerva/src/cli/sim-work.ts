@@ -67,7 +67,7 @@ export async function readWork(context: Context): Promise<Work> {
     if (flags.has(flag) && !needed.includes(mode)) throw new UsageError(`--${flag} needs --${needed[0] ?? ''}.`, 'sim');
   if (flags.has('store')) throw new UsageError('sim opens no store; --out FILE says where the sessions of a failing run go.', 'sim');
   try {
-    const scenario = await shaped(await loadScenario(reference, flags.text('input')), flags.text('profile'));
+    const scenario = shaped(await loadScenario(reference, flags.text('input')), flags.text('profile'));
     const words = ['input', 'profile'].flatMap((flag) => (flags.has(flag) ? [`--${flag}`, flags.text(flag) ?? ''] : []));
     return { words: [reference, ...words], ms: null, ...(await howOf(context, scenario, mode)) };
   } catch (error) {

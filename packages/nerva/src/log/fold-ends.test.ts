@@ -50,7 +50,11 @@ test('a position outside the log is refused, and so are two positions', async ()
   const { store } = await filled(1);
   for (const outside of [{ upto: 2 }, { upto: -2 }, { upto: 0.5 }, { back: 3 }, { back: -1 }])
     await assert.rejects(fold(store, 's', counting, outside), (error: unknown) => NervaError.is(error, 'LOG_RANGE'));
-  for (const two of [{ upto: 0, atMs: 1 }, { atMs: 1, back: 0 }, { upto: 0, back: 1 }])
+  for (const two of [
+    { upto: 0, atMs: 1 },
+    { atMs: 1, back: 0 },
+    { upto: 0, back: 1 },
+  ])
     await assert.rejects(fold(store, 's', counting, two), (error: unknown) => NervaError.is(error, 'OPTION_INVALID'));
 });
 

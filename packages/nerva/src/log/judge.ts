@@ -38,9 +38,13 @@ export function rowAfter(
   const kept = from ?? 'idle';
   const then = frame.then;
   const wakes = frame.expected === 'fact' && kept !== 'closed' && kept !== 'quarantined';
-  const isSeen = then?.ifHead === undefined || then.ifHead === (row?.head ?? 0);
-  const status = (isSeen ? then?.status : undefined) ?? (wakes ? 'ready' : kept);
+  const status = (isSeen(row, then) ? then?.status : undefined) ?? (wakes ? 'ready' : kept);
   checkTransition(from, status);
   const wakeAtMs = then?.wakeAtMs === undefined ? (row?.wakeAtMs ?? null) : then.wakeAtMs;
   return { status, wakeAtMs, attempts: then?.progress === true ? 0 : (row?.attempts ?? 0) };
+}
+
+/** Whether who wishes for a status had seen all that is in the log. */
+function isSeen(row: JudgedRow | null, then: Append['then']): boolean {
+  return then?.ifHead === undefined || then.ifHead === (row?.head ?? 0);
 }

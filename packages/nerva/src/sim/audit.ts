@@ -224,7 +224,8 @@ export class Audit {
     if (!this.#isJudging) {
       if (seen === undefined) this.#states.set(position, new Set([digest]));
       else seen.add(digest);
-    } else if (seen?.has(digest) === false && !this.#erased.has(position.slice(0, position.lastIndexOf(':')))) this.#hub.violated('fold = live state', `The fold at ${position} is none that a driver had.`);
+    } else if (seen?.has(digest) === false && !this.#erased.has(position.slice(0, position.lastIndexOf(':'))))
+      this.#hub.violated('fold = live state', `The fold at ${position} is none that a driver had.`);
   }
 
   /** From now on folds are compared. */

@@ -111,7 +111,11 @@ for (const [name, given, says] of [
   ['an entry that is null', [null], /entry 0 has no known kind/],
   ['an unknown kind', [{ point: 'model.call', kind: 'model.angry', occurrence: 1 }], /entry 0 has no known kind.*model\.angry/],
   ['a name from a prototype', [{ point: 'model.call', kind: 'toString', occurrence: 1 }], /entry 0 has no known kind/],
-  ['a kind at a point where it cannot happen', [{ point: 'store.append', kind: 'tool.hang', occurrence: 1 }], /tool\.hang cannot happen.*tool\./],
+  [
+    'a kind at a point where it cannot happen',
+    [{ point: 'store.append', kind: 'tool.hang', occurrence: 1 }],
+    /tool\.hang cannot happen.*tool\./,
+  ],
   ['a missing point', [{ kind: 'tool.hang', occurrence: 1 }], /cannot happen/],
   ['occurrence 0', [{ point: 'model.call', kind: 'model.empty', occurrence: 0 }], /occurrence counts visits from 1/],
   ['half an occurrence', [{ point: 'model.call', kind: 'model.empty', occurrence: 1.5 }], /occurrence counts visits from 1/],

@@ -33,7 +33,7 @@ const LOG = ['store.append'];
 export const FAULTS = {
   'model.limited': row('model', MODEL, '429 that says nothing of when to come back', 'model.unavailable'),
   'model.limited-until': row('model', MODEL, '429 with Retry-After', 'model.unavailable'),
-  'model.unavailable': row('model', MODEL, '503'),
+  'model.unavailable': row('model', MODEL, 'the server answers 503'),
   'model.refused': row('model', MODEL, 'connection refused', 'model.unavailable'),
   'model.dns': row('model', MODEL, 'no such host', 'model.unavailable'),
   'model.connect': row('model', MODEL, 'nobody takes the connection in time', 'model.unavailable'),

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NervaError } from '../core/index.ts';
 import type { Append } from '../log/index.ts';
-import { apply, Journal, type Live, type Operation } from './journal.ts';
+import { apply, Journal, type Live } from './journal.ts';
+import type { Operation } from './operation.ts';
 
 const make = (): Journal => new Journal(1, { limits: {}, keys: undefined });
 
 const append = (n: number, sid = 's1'): Operation => {
-  const frame: Append = { id: `f${n}`, sid, expected: 'fact', events: [{ type: 'note.taken', data: { n } }] };
+  const frame: Append = { id: `f${n}`, sid, expected: n === 0 || sid !== 's1' ? 0 : 'fact', events: [{ type: 'note.taken', data: { n } }] };
   return { name: 'append', tenant: null, args: [frame], atMs: 1_000 + n };
 };
 
@@ -39,9 +40,14 @@ test('what was written survives a crash, and what was not does not', async () =>
 
 test('a store that was rebuilt equals the live one to the byte, hashes and incarnation included', async () => {
   const { journal, live } = await filled(3);
-  const blob: Operation = { name: 'blob', tenant: null, args: [new Uint8Array([0, 127, 128, 255]), { mediaType: 'x/y' }], atMs: 1_010 };
+  const blob: Operation = {
+    name: 'blob',
+    tenant: null,
+    args: [new Uint8Array([0, 127, 128, 255]), { mediaType: 'x/y', sid: 's1' }],
+    atMs: 1_010,
+  };
   await commit(journal, live, blob);
-  await commit(journal, live, { name: 'takeOver', tenant: null, args: ['s1', { owner: 'p0' }], atMs: 1_011 });
+  await commit(journal, live, { name: 'takeOver', tenant: null, args: ['s1', 'p0'], atMs: 1_011 });
   await commit(journal, live, append(4, 's2'));
   const rebuilt = await journal.open();
   for (const sid of ['s1', 's2']) {

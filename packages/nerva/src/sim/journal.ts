@@ -5,8 +5,6 @@ import { diceOf, hash32 } from './dice.ts';
 import type { Operation } from './operation.ts';
 import { Seals } from './seals.ts';
 
-export type { Operation } from './operation.ts';
-
 /**
  * The file of a simulated store: one checked record an operation. What is in it is what a restart finds.
  * Invariant J1: folding the records into an empty store gives the store as it was when the last of them was synced.

@@ -36,11 +36,12 @@ export class Ledger implements Outside {
     this.#hub = hub;
   }
 
-  happened(call: string): boolean {
+  /** A property: whoever gets an `Outside` may take it apart. */
+  readonly happened = (call: string): boolean => {
     if (this.#byCall.has(call)) return true;
     this.#revokedMs.set(call, this.#hub.scheduler.nowMs);
     return false;
-  }
+  };
 
   /** Whether what was sent then still arrives: where somebody was told that the call did not happen, only later attempts do. */
   arrives(call: string, sentMs: number): boolean {

@@ -67,7 +67,8 @@ function meet(visit: Visit, brainOf: (name: string) => Model | undefined, secret
   const slowMs = first(['model.slow']) === null ? 0 : SLOW_MS;
   const answer = async (): Promise<Reply | null> => {
     if (isSilent) return null;
-    if (request.headers?.['authorization'] !== `Bearer ${secret}`) return complaint({ status: 401, message: 'Incorrect API key', code: 'invalid_api_key' });
+    if (request.headers?.['authorization'] !== `Bearer ${secret}`)
+      return complaint({ status: 401, message: 'Incorrect API key', code: 'invalid_api_key' });
     if (saying !== null) return { ...complaint(SAYINGS[saying]), afterMs };
     const asked =
       request.method === 'POST' && request.url.endsWith('/v1/chat/completions') ? askedOf(String(request.body)) : 'no such page';

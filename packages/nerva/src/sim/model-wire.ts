@@ -82,7 +82,10 @@ function messagesOf(given: readonly unknown[]): [string, Message[] | string] {
 }
 
 /** One message; null when it is malformed. `names`: of the calls so far. */
-function messageOf({ role, content, tool_calls: calls = [], tool_call_id: id }: Wire, names: Map<string, string>): (Message & { readonly parts: Part[] }) | null {
+function messageOf(
+  { role, content, tool_calls: calls = [], tool_call_id: id }: Wire,
+  names: Map<string, string>,
+): (Message & { readonly parts: Part[] }) | null {
   const text = textOf(content);
   const said: Part[] = text === null ? [] : [{ type: 'text', text }];
   switch (role) {

@@ -22,7 +22,11 @@ test('the pairs of two places are every unordered pair of kinds, each once', () 
   const visits = { 'store.append': 2, 'model.call': 1, 'tool.pay': 1 };
   const firsts = singles({ visits }).filter(({ kind }) => isDistinct(kind));
   const pairs = firsts.flatMap((first) => seconds({ plan: [first], order }));
-  const key = (plan: Plan): string => plan.map(({ point, kind, occurrence }) => `${point}#${occurrence} ${kind}`).sort().join(' + ');
+  const key = (plan: Plan): string =>
+    plan
+      .map(({ point, kind, occurrence }) => `${point}#${occurrence} ${kind}`)
+      .sort()
+      .join(' + ');
   assert.equal(new Set(pairs.map(key)).size, pairs.length, 'no pair twice');
   // With the same order of visits in each run these are all sets of two.
   assert.equal(pairs.length, (firsts.length * (firsts.length - 1)) / 2);
@@ -80,5 +84,8 @@ test('a neighbour differs by one fault, and all four ways to differ come up', ()
     assert.ok(kept.length >= 1, JSON.stringify(next));
     for (const { point, kind, occurrence } of next) assert.ok(kindsAt(point).includes(kind) && occurrence >= 1);
   }
-  assert.deepEqual([...lengths].sort(), [1, 2, 3]);
+  assert.deepEqual(
+    [...lengths].sort((a, b) => a - b),
+    [1, 2, 3],
+  );
 });

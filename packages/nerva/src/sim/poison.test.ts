@@ -110,11 +110,24 @@ test('code outside is served while runs go on inside, and runs may overlap', asy
   assert.deepEqual(told, []);
   go();
   await Promise.all(runs);
-  assert.deepEqual(told.sort(), ['first', 'second']);
+  assert.deepEqual(
+    told.toSorted((a: string, b: string) => a.localeCompare(b)),
+    ['first', 'second'],
+  );
 });
 
 test('when the last run is over everything is what it was', async () => {
-  const real = (): unknown[] => [Date, Math.random, setTimeout, performance.now, crypto.randomUUID, process.hrtime, fetch, randomUUID, sleep];
+  const real = (): unknown[] => [
+    Date,
+    Math.random,
+    setTimeout,
+    performance.now,
+    crypto.randomUUID,
+    process.hrtime,
+    fetch,
+    randomUUID,
+    sleep,
+  ];
   const before = real();
   await guarded(async () => {
     assert.notEqual(setTimeout, before[2]);
@@ -125,6 +138,12 @@ test('when the last run is over everything is what it was', async () => {
     assert.notEqual(setTimeout, before[2], 'the guards stay as long as somebody wants them');
   });
   assert.deepEqual(real(), before);
-  await assert.rejects(poisoned(() => undefined, () => Promise.reject(new Error('boom'))), /boom/);
+  await assert.rejects(
+    poisoned(
+      () => undefined,
+      () => Promise.reject(new Error('boom')),
+    ),
+    /boom/,
+  );
   assert.deepEqual(real(), before);
 });

@@ -75,10 +75,7 @@ interface Read {
 function readOptions(options: SimulateOptions): Read {
   checkOptions(options, OPTIONS, 'simulate');
   const { agent, agents, input, steps, faults = 'random', seed = 1, seeds, eventsMax, simulatedMs, ...rest } = options;
-  if ((agent === undefined) === (agents === undefined)) throw wrong('takes either agent or agents');
-  if ((input === undefined) === (steps === undefined)) throw wrong('takes either input or steps');
-  if (agent !== undefined && !isAgent(agent)) throw wrong('takes as agent what createAgent() returns');
-  if (input !== undefined && typeof input !== 'string') throw wrong('takes a text as input');
+  checkWork(options);
   const plan = typeof faults === 'string' ? readWord(faults) : parsePlan(faults as unknown as Json);
   if (plan === 'exhaustive' && seeds !== undefined) throw wrong('has no seeds to count when faults are exhaustive');
   const scenario: Scenario = {
@@ -90,10 +87,20 @@ function readOptions(options: SimulateOptions): Read {
   checkScenario(scenario);
   checkRange('seed', seed, 1, SEED_MAX);
   if (seeds !== undefined) checkRange('seeds', seeds, 1, SEED_MAX);
+  return { scenario, seed, seeds: seeds ?? (plan === 'random' ? SEEDS : 1), faults: plan, limits: limitsOf(eventsMax, simulatedMs) };
+}
+
+function limitsOf(eventsMax: number | undefined, simulatedMs: number | undefined): Partial<RunLimits> {
   if (eventsMax !== undefined) checkRange('eventsMax', eventsMax, 1, Number.MAX_SAFE_INTEGER);
   if (simulatedMs !== undefined) checkRange('simulatedMs', simulatedMs, 1, Number.MAX_SAFE_INTEGER);
-  const limits = { ...(eventsMax === undefined ? {} : { eventsMax }), ...(simulatedMs === undefined ? {} : { simulatedMs }) };
-  return { scenario, seed, seeds: seeds ?? (typeof plan === 'string' && plan === 'random' ? SEEDS : 1), faults: plan, limits };
+  return { ...(eventsMax === undefined ? {} : { eventsMax }), ...(simulatedMs === undefined ? {} : { simulatedMs }) };
+}
+
+function checkWork({ agent, agents, input, steps }: SimulateOptions): void {
+  if ((agent === undefined) === (agents === undefined)) throw wrong('takes either agent or agents');
+  if ((input === undefined) === (steps === undefined)) throw wrong('takes either input or steps');
+  if (agent !== undefined && !isAgent(agent)) throw wrong('takes as agent what createAgent() returns');
+  if (input !== undefined && typeof input !== 'string') throw wrong('takes a text as input');
 }
 
 function readWord(word: string): 'none' | 'random' | 'exhaustive' {

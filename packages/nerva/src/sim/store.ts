@@ -2,7 +2,8 @@ import { NervaError } from '../core/index.ts';
 import type { Append, AppendResult, KeyPort, Sid, Store, StoreLimits } from '../log/index.ts';
 import type { FaultKind } from './faults.ts';
 import type { Hub } from './hub.ts';
-import { apply, Journal, type Live, type Operation } from './journal.ts';
+import { apply, Journal, type Live } from './journal.ts';
+import type { Operation } from './operation.ts';
 import { never, type Request, type SimProcess, type Supervisor } from './process.ts';
 
 /** An append and what became of it. */
