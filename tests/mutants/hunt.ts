@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Plan } from 'nerva/sim';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 import { ROOT, sandbox, type Sandbox } from './sandbox.ts';
 
 /** What a search came to. */

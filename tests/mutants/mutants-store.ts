@@ -1,4 +1,4 @@
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 const APPEND = 'log/memory-append.ts';
 const ROWS = 'log/memory-rows.ts';

@@ -1,19 +1,7 @@
+import type { Mutant } from './mutant.ts';
 import { DRIVER_MUTANTS } from './mutants-driver.ts';
 import { FOLD_MUTANTS } from './mutants-fold.ts';
 import { STORE_MUTANTS } from './mutants-store.ts';
-
-/** A bug that is planted in the kernel to see whether the simulator finds it. */
-export interface Mutant {
-  /** Kebab-case, unique. */
-  readonly name: string;
-  /** Below packages/nerva/src. */
-  readonly file: string;
-  /** Exact source text; occurs once in the file. */
-  readonly find: string;
-  readonly replace: string;
-  /** What is broken then. */
-  readonly says: string;
-}
 
 /** All planted bugs, by the part of the kernel that they break. */
 export const MUTANTS: readonly Mutant[] = [...DRIVER_MUTANTS, ...FOLD_MUTANTS, ...STORE_MUTANTS];

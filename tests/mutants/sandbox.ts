@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { planted, type Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
+import { planted } from './mutants.ts';
 
 /** The repository. */
 export const ROOT: string = path.resolve(import.meta.dirname, '../..');
@@ -39,9 +40,4 @@ export function sandbox(): Sandbox {
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
-}
-
-/** The source of a mutant's file as it is today. */
-export function sourceOf({ file }: Mutant): string {
-  return readFileSync(path.join(ROOT, SOURCES, file), 'utf8');
 }

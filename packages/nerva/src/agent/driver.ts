@@ -180,9 +180,10 @@ export class Driver {
   /** Somebody else may have appended. Ignored while an append of ours is under way: its answer tells. */
   async poke(): Promise<void> {
     if (this.#appending > 0 || this.failure !== null) return;
-    if ((await this.#ports.store.head(this.sid)) <= this.state.head) return;
-    await this.#catchUp();
+    if (!this.isOutdated && (await this.#ports.store.head(this.sid)) <= this.state.head) return;
+    // Before it reads: a read may fail half-way, and then it is told again.
     this.isOutdated = true;
+    await this.#catchUp();
     this.kick();
   }
 

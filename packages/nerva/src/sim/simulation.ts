@@ -211,7 +211,7 @@ export class Simulation implements Supervisor, Judged {
     if (this.#keys === undefined) return;
     for (;;) {
       await this.#desk(this.#tenants[0] ?? null);
-      if (this.store.isSound) break;
+      if (!this.store.isPoisoned) break;
       await this.hub.sleep(RESTART_MS);
     }
     await eraseSubject({ store: this.store.operated(this.#operator), keys: this.#keys, world: this.world, subject });

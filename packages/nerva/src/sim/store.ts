@@ -62,11 +62,6 @@ export class SimStore {
     return this.#live.store;
   }
 
-  /** Whether what is stored and what is on the disk are one, and the store takes something. */
-  get isSound(): boolean {
-    return !this.#isDamaged && !this.isPoisoned;
-  }
-
   /** The store as an operator's command has it: no fault strikes, and what it writes is on the disk. */
   operated(process: SimProcess): Store {
     const write =
