@@ -20,6 +20,7 @@ const COMMANDS = [
   'release',
   'prune',
   'delete',
+  'sim',
 ];
 const GOLDEN = fileURLToPath(new URL('../golden/cli-help.txt', import.meta.url));
 

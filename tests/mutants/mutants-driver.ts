@@ -19,7 +19,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     file: DRIVER,
     find: `    const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
-    if (!result.ok) return this.#refuse(result, facts);
+    if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
     // A fact may have come in between, from here or from elsewhere: then what was composed is not what is.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
@@ -31,7 +31,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     this.state = base;
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
-    if (!result.ok) return this.#refuse(result, facts);
+    if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else await this.#reached(result, asDrafts(composed.drafts));
@@ -41,12 +41,12 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'effect-though-refused',
     file: DRIVER,
-    find: `    if (!result.ok) return this.#refuse(result, facts);`,
+    find: `    if (!result.ok) return this.#refuse(result, facts, fence);`,
     replace: `    if (!result.ok) {
       this.state = composed.state;
       this.#perform(composed.drafts, base.head);
       this.state = base;
-      return this.#refuse(result, facts);
+      return this.#refuse(result, facts, fence);
     }`,
     says: 'An effect starts though the store refused the frame with its intent.',
   },
@@ -54,7 +54,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     name: 'no-fence',
     file: DRIVER,
     find: `      expected: isDecision ? base.head : ('fact' as const),
-      ...(isDecision && this.#fence !== null ? { fence: this.#fence } : {}),`,
+      ...(isDecision && fence !== null ? { fence } : {}),`,
     replace: `      expected: isDecision ? base.head : ('fact' as const),`,
     says: 'Decisions are appended without the fence of their driver.',
   },
@@ -251,16 +251,15 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'hint-not-followed',
     file: RUNTIME,
-    find: `    if (driver === undefined) this.#claim();
-    else {`,
-    replace: `    if (driver !== undefined) {`,
+    find: `    if (!this.#drivers.has(sid)) return this.#claim();`,
+    replace: `    if (!this.#drivers.has(sid)) return;`,
     says: 'A hint that a session is ready is not followed.',
   },
   {
     name: 'hint-to-driver-ignored',
     file: RUNTIME,
-    find: `      poke().catch((error: unknown) => void this.#giveBack(error, poke));`,
-    replace: `      void poke;`,
+    find: `    poke().catch((error: unknown) => void this.#giveBack(error, poke));`,
+    replace: `    void poke;`,
     says: 'A hint that somebody else appended does not reach the driver.',
   },
   {

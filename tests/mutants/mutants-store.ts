@@ -31,15 +31,15 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'fact-wakes-nobody',
     file: JUDGE,
-    find: `(isSeen ? then?.status : undefined) ?? (wakes ? 'ready' : kept);`,
-    replace: `(isSeen ? then?.status : undefined) ?? kept;`,
+    find: `(isSeen(row, then) ? then?.status : undefined) ?? (wakes ? 'ready' : kept);`,
+    replace: `(isSeen(row, then) ? then?.status : undefined) ?? kept;`,
     says: 'A fact does not make a resting session ready.',
   },
   {
     name: 'status-set-unseen',
     file: JUDGE,
-    find: `  const isSeen = then?.ifHead === undefined || then.ifHead === (row?.head ?? 0);`,
-    replace: `  const isSeen = true;`,
+    find: `  return then?.ifHead === undefined || then.ifHead === (row?.head ?? 0);`,
+    replace: `  return true;`,
     says: 'A frame sets the row by a state in which something is missing (fix reverted).',
   },
   {

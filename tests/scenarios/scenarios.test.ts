@@ -84,6 +84,7 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   erased: [event('subject.erased'), visits('blobs.put', 2)],
   secrets: [event('tool.returned')],
   slow: [event('tool.returned')],
+  wired: [event('model.answered'), event('tool.returned'), ends('answer')],
   twenty: [({ simulatedMs }) => simulatedMs > 3 * 86_400_000, event('approval.granted'), event('approval.denied')],
 };
 
