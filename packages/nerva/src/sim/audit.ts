@@ -210,8 +210,10 @@ export class Audit {
       evolve: (before, event, state) => {
         if (event.erased === true) this.#erased.add(state.sid);
         const probed = probe(before, state);
+        // A driver also folds what it would like to append: that is no fold of what another one appended there.
+        const place = { sid: state.sid, head: state.head, event: digestOfValue(event.data, hash32(event.type, 0)) };
         this.#compare(
-          `${state.sid}:${state.head}`,
+          place,
           probed.digests.reduce((all, digest) => finish(Math.imul(all, 31) + digest), 0),
         );
         return probed;
@@ -219,13 +221,14 @@ export class Audit {
     };
   }
 
-  #compare(position: string, digest: number): void {
+  #compare({ sid, head, event }: { readonly sid: Sid; readonly head: Seq; readonly event: number }, digest: number): void {
+    const position = `${sid}:${head} ${event}`;
     const seen = this.#states.get(position);
     if (!this.#isJudging) {
       if (seen === undefined) this.#states.set(position, new Set([digest]));
       else seen.add(digest);
-    } else if (seen?.has(digest) === false && !this.#erased.has(position.slice(0, position.lastIndexOf(':'))))
-      this.#hub.violated('fold = live state', `The fold at ${position} is none that a driver had.`);
+    } else if (seen?.has(digest) === false && !this.#erased.has(sid))
+      this.#hub.violated('fold = live state', `The fold at ${sid}:${head} is none that a driver had.`);
   }
 
   /** From now on folds are compared. */
