@@ -37,6 +37,8 @@ export interface HuntOptions {
   readonly onFound?: (hunted: Hunted) => void;
 }
 
+/** Of one search, when nobody says otherwise: most bugs take a few seconds, a few need pairs of faults. */
+export const BUDGET_MS = 150_000;
 /** How much longer than its budget a process may take before it is killed as hanging. */
 const GRACE_MS = 40_000;
 

@@ -1,9 +1,9 @@
-// npm run test:mutants -- [--only NAME]… [--budget-ms 50000] [--json]
+// npm run test:mutants -- [--only NAME]… [--budget-ms 150000] [--json]
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { hunt, type Hunted } from './hunt.ts';
+import { BUDGET_MS, hunt, type Hunted } from './hunt.ts';
 import { MUTANTS } from './mutants.ts';
 import { reportOf } from './report.ts';
 import { ROOT } from './sandbox.ts';
@@ -11,7 +11,7 @@ import { ROOT } from './sandbox.ts';
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
-    'budget-ms': { type: 'string', default: '50000' },
+    'budget-ms': { type: 'string', default: String(BUDGET_MS) },
     json: { type: 'boolean', default: false },
   },
 });

@@ -21,7 +21,7 @@ const SOURCES = 'packages/nerva/src';
 export function sandbox(): Sandbox {
   const folder = mkdtempSync(path.join(tmpdir(), 'nerva-mutants-'));
   const isRead = (file: string): boolean => !/\.(test|contract)\.ts$/.test(file);
-  for (const part of [SOURCES, 'packages/nerva/package.json', 'tests/scenarios', 'package.json'])
+  for (const part of [SOURCES, 'packages/nerva/package.json', 'tests/scenarios', 'tests/mutants/scenarios.ts', 'package.json'])
     cpSync(path.join(ROOT, part), path.join(folder, part), { recursive: true, filter: isRead });
   const modules = path.join(folder, 'node_modules');
   mkdirSync(modules);

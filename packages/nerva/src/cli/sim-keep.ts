@@ -111,7 +111,6 @@ async function keepOne(store: Store, { info, pieces, blobs }: KeptSession, setMs
   setMs(pieces[0]?.atMs ?? 0);
   for (const { ref, content } of blobs) await store.blobs.put(content, { mediaType: ref.mediaType, sid });
   for (const [index, { id, seq, atMs, by, fact, events, epoch: wanted }] of pieces.entries()) {
-    setMs(atMs);
     const isLast = index === pieces.length - 1 && (index > 0 || status !== 'quarantined');
     const row = isLast ? { status } : {};
     for (; index > 0 && epoch < wanted;) epoch = (await store.takeOver(sid, 'sim')).epoch;

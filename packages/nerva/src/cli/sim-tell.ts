@@ -139,7 +139,8 @@ export function tellFailure(
       ? ''
       : ` (found with seed ${found.seed} and ${found.plan.length} fault${found.plan.length === 1 ? '' : 's'}, made smaller in ${runs} runs)`;
   out.line(`the smallest case${shrunk}: seed ${seed}`);
-  for (const line of plan.length === 0 ? ['no fault is needed'] : plan.map(faultLine)) out.line(`  fault  ${line}`);
+  if (plan.length === 0) out.line('  no fault is needed');
+  for (const fault of plan) out.line(`  fault  ${faultLine(fault)}`);
   for (const step of steps) out.line(`  step   ${brief(stepLine(step), LINE_MAX)}`);
   out.line();
   tellTrace(out, lines, LINES_MAX);

@@ -37,6 +37,8 @@ export class Audit {
   #isJudging = false;
   /** Sessions of whose record something was erased: no driver had their fold as it is now. */
   readonly #erased = new Set<Sid>();
+  /** What tools answered to processes that lived: who, which call, when, and how long the record was then. */
+  readonly #answers: { readonly process: SimProcess; readonly call: string; readonly atMs: number; readonly head: Seq }[] = [];
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -172,6 +174,40 @@ export class Audit {
     if (!idempotencyKey.endsWith(`:${callId}`)) hub.violated('a key belongs to one call', `The key of ${callId} is ${idempotencyKey}.`);
   }
 
+  /** A tool gave a value, and the process that called it has it. */
+  answered(process: SimProcess, callId: string): void {
+    const head = this.kept.get(placeOf(callId).sid)?.book.events.length ?? 0;
+    this.#answers.push({ process, call: callId, atMs: this.#hub.scheduler.nowMs, head });
+  }
+
+  /**
+   * A process that lives on, or that was closed in peace, has recorded what its tools answered until then. Not where a store was lost, nor
+   * where somebody else took the session over meanwhile: he decides what became of its calls.
+   */
+  recordedAll(process: SimProcess, untilMs: number): void {
+    const hub = this.#hub;
+    if (process.isDead || process.pausedUntilMs > 0 || RECKLESS.some((kind) => hub.fired.has(kind))) return;
+    for (const answer of this.#answers) {
+      const { sid, seq } = placeOf(answer.call);
+      const kept = this.kept.get(sid);
+      if (answer.process !== process || answer.atMs > untilMs || kept === undefined || kept.book.isClosed) continue;
+      if (kept.writers.some((writer, at) => at > seq && writer !== process)) continue;
+      // What a reconciliation or a person says of it later is not what was answered.
+      const isRecorded = kept.book.events.some(
+        ({ seq: at, type, data }) =>
+          at >= answer.head &&
+          (type === 'tool.returned' || type === 'tool.failed') &&
+          data['call'] === seq &&
+          (data['by'] === undefined || data['by'] === 'late'),
+      );
+      if (!isRecorded)
+        hub.violated(
+          'what was answered is recorded',
+          `Call ${answer.call} was answered to process ${process.n}, and the record does not say so.`,
+        );
+    }
+  }
+
   #granted({ book }: Kept, { name }: Tool, callId: string): void {
     const { data } = book.events[placeOf(callId).seq] as LogEvent;
     const approval = book.proposal(data['answer'], data['part'])?.approval ?? null;
@@ -256,6 +292,9 @@ export class Audit {
     for (const event of events) this.onEvent(event, kept.tenant);
   }
 }
+
+/** Faults after which a process cannot be blamed for what it did not write. */
+const RECKLESS = ['store.fsync', 'store.torn', 'store.unsynced', 'store.corrupt', 'store.read'] as const;
 
 const MARKERS = /«([^»]+)»/g;
 

@@ -86,6 +86,7 @@ test('a point takes the kinds of its whole name or of its beginning', () => {
   assert.ok(!kindsAt('store.append').includes('tool.hang'));
   assert.ok(!kindsAt('model.called').includes('model.empty'));
   assert.deepEqual(kindsAt('nowhere'), []);
+  assert.deepEqual(kindsAt('my.tool.pay'), []);
 });
 
 test('each kind says where it strikes and what it does, and those like another name one that stands for itself', () => {

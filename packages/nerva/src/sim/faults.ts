@@ -77,7 +77,7 @@ export const FAULTS = {
   'clock.leap': row('clock', LOG, 'repeats a second', 'clock.back'),
   'clock.skew': row('clock', ['process.start'], 'a process starts ten minutes behind'),
   'net.partition': row('network', HTTP, 'the process is cut off from the server for a minute'),
-  'net.one-way': row('network', HTTP, 'what the process sends arrives, and nothing comes back for a minute', 'net.partition'),
+  'net.one-way': row('network', HTTP, 'what the process sends arrives, and nothing comes back for a minute', 'net.slow'),
   'net.drop': row('network', HTTP, 'the request is lost on its way'),
   'net.duplicate': row('network', HTTP, 'the request arrives twice'),
   'net.slow': row('network', HTTP, 'the request takes half a minute'),

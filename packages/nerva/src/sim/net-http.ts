@@ -120,10 +120,7 @@ class Exchange implements HttpAnswer {
       if (request.signal?.aborted === true) return this.#abort();
       this.#stopTotal = process.world.clock.timer(this.#limits.totalMs, () => this.#late('total'));
       this.#enter('connect', this.#limits.connectMs);
-      const cut = hub.due(due, ['net.partition', 'net.one-way']);
-      // What the process sends still arrives when only the way back is cut.
-      if (cut === 'net.one-way') hub.scheduler.in(PARTITION_MS, network.partition([host], [this.#client]));
-      if (cut === 'net.partition') hub.scheduler.in(PARTITION_MS, network.separate([host], [this.#client]));
+      if (hub.due(due, ['net.partition']) !== null) hub.scheduler.in(PARTITION_MS, network.separate([host], [this.#client]));
       if (meeting.fails === 'dns') return this.#stop(shaped('dns', request.url));
       this.#toServer(0, () => {
         if (meeting.fails === 'refused') this.#toClient(() => this.#stop(shaped('refused', request.url)));
@@ -159,8 +156,10 @@ class Exchange implements HttpAnswer {
   }
 
   #connected(meeting: Meeting): void {
-    const { hub, due, request } = this.#wiring;
+    const { hub, due, request, network, host } = this.#wiring;
     if (this.#isOver) return;
+    // The request arrives and has its effect; its answer waits.
+    if (hub.due(due, ['net.one-way']) !== null) hub.scheduler.in(PARTITION_MS, network.partition([host], [this.#client]));
     this.#enter('first-byte', this.#limits.firstByteMs);
     const delayMs = hub.due(due, ['net.slow']) === null ? 0 : SLOW_MS;
     const isReset = hub.due(due, ['net.reset']) !== null;

@@ -40,7 +40,6 @@ export class Scheduler {
   /** Lets events happen until `isDone`, or until there are none, or `eventsMax` happened, or time is past `untilMs`. */
   run(isDone: () => boolean, limits: { readonly eventsMax: number; readonly untilMs: number }): Promise<Stopped> {
     return new Promise((resolve, reject) => {
-      const drain = drainer();
       const step = (): void => {
         try {
           if (isDone()) return resolve('done');
@@ -70,6 +69,8 @@ export class Scheduler {
 
 /** Real ticks between two visits of the event loop: often enough for a Ctrl-C. */
 const LOOP_EVERY = 512;
+/** Over all runs: a thousand short ones must let go of the event loop as one long one does. */
+let ticks = 0;
 const realTick = process.nextTick.bind(process);
 const realImmediate = setImmediate;
 
@@ -77,12 +78,9 @@ const realImmediate = setImmediate;
  * Calls a function once every pending microtask ran. A tick that is asked for by a microtask comes when the queue of microtasks is
  * empty; `setImmediate` gives the same order, at a third of the speed.
  */
-function drainer(): (next: () => void) => void {
-  let ticks = 0;
-  return (next) => {
-    if (++ticks % LOOP_EVERY === 0) realImmediate(next);
-    else void Promise.resolve().then(() => realTick(next));
-  };
+function drain(next: () => void): void {
+  if (++ticks % LOOP_EVERY === 0) realImmediate(next);
+  else void Promise.resolve().then(() => realTick(next));
 }
 
 /** A binary heap: earliest first. */

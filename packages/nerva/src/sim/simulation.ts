@@ -103,6 +103,7 @@ export class Simulation implements Supervisor, Judged {
     }
     await whole;
     if (failure !== null) throw failure as Error;
+    for (const { process } of this.#desks) this.audit.recordedAll(process, Infinity);
     if (limits.isJudged) await judge(this);
   }
 
@@ -175,7 +176,10 @@ export class Simulation implements Supervisor, Judged {
   async #restart(process: SimProcess): Promise<void> {
     const desk = this.#desks.find((one) => one.process === process);
     if (desk === undefined) return;
+    // What comes after the grace is given up.
+    const untilMs = this.hub.scheduler.nowMs + GRACE_MS - 1;
     await Promise.race([Promise.allSettled([...desk.runtimes.values()].map((runtime) => runtime.close())), process.died]);
+    this.audit.recordedAll(process, untilMs);
     this.crash(process, 'process.restart');
   }
 

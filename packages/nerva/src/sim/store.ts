@@ -254,7 +254,10 @@ export class SimStore {
       case 'release':
         return void (result === true && this.#owners.delete(args[0] as Sid));
       case 'claim':
-        for (const { info } of result as Awaited<ReturnType<Store['claim']>>) this.#owners.set(info.sid, process);
+        for (const { info } of result as Awaited<ReturnType<Store['claim']>>) {
+          this.#owners.set(info.sid, process);
+          if (info.attempts < 1) this.#hub.violated('a claim is counted', `Session ${info.sid} was claimed, and the store counts none.`);
+        }
         return;
       default:
     }

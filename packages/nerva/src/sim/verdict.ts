@@ -2,8 +2,9 @@ import { foldAt, replaySession, type Agent, type AgentState, type Facet, type Ru
 import type { World } from '../core/index.ts';
 import { eventsOf, type Frame, type LogEvent, type Sid, type Store } from '../log/index.ts';
 import type { Message } from '../model/index.ts';
-import type { Book, BookedCall } from './book.ts';
+import type { Book, BookedCall, Proposal } from './book.ts';
 import type { Audit } from './audit.ts';
+import { stepsOf } from './case-text.ts';
 import type { Hub } from './hub.ts';
 import type { People } from './people.ts';
 import type { Scenario } from './scenario.ts';
@@ -34,6 +35,7 @@ export async function judge(judged: Judged): Promise<void> {
     const reading = await read(store.inspected, sid);
     logs.set(sid, reading.log);
     judgeLog(judged, book, reading.log);
+    await judgeBlobs(judged, book);
     await judgeSession(judged, reading.store, { book, agent });
   }
   for (const { sid, seq } of audit.accepted.values()) {
@@ -42,17 +44,9 @@ export async function judge(judged: Judged): Promise<void> {
       hub.violated('nothing acknowledged is lost', `Message ${sid}:${seq} was accepted and is not in the log.`);
   }
   for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
-  for (const [sid, seen] of people.seen) {
-    const log = logs.get(sid) ?? [];
-    const wrong = seen.findIndex((event, index) => event.seq !== index || event.type !== log[index]?.type);
-    if (wrong >= 0)
-      hub.violated(
-        'a reader sees each event once, in order',
-        `The reader of ${sid} saw ${seen[wrong]?.type ?? ''} ${seen[wrong]?.seq ?? ''} at ${wrong}.`,
-      );
-    if (wrong < 0 && seen.length < log.length)
-      hub.violated('a reader sees each event once, in order', `The reader of ${sid} saw ${seen.length} of ${log.length} events.`);
-  }
+  for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
+  await judgeTenants(judged);
+  judgeForks(judged);
   for (const { name, check } of scenario.invariants ?? []) {
     const wrong = await check({ store: store.inspected, outside: audit.ledger, logs, disk: store.text() });
     if (wrong !== null) hub.violated(name, wrong);
@@ -76,6 +70,60 @@ function judgeLog({ hub }: Judged, book: Book, log: readonly LogEvent[]): void {
   }
 }
 
+/** A reader saw what is stored: each event once, in order, to the last. */
+function judgeReader(
+  hub: Hub,
+  { sid, seen, log }: { readonly sid: Sid; readonly seen: readonly LogEvent[]; readonly log: readonly LogEvent[] },
+): void {
+  const law = 'a reader sees each event once, in order';
+  const wrong = seen.findIndex((event, index) => event.seq !== index || event.type !== log[index]?.type);
+  if (wrong >= 0) hub.violated(law, `The reader of ${sid} saw ${seen[wrong]?.type ?? ''} ${seen[wrong]?.seq ?? ''} at ${wrong}.`);
+  else if (seen.length < log.length) hub.violated(law, `The reader of ${sid} saw ${seen.length} of ${log.length} events.`);
+}
+
+function judgeForks({ hub, audit, scenario }: Judged): void {
+  for (const step of stepsOf(scenario, hub.seed)) {
+    const book = step.type === 'fork' ? audit.kept.get(step.as)?.book : undefined;
+    if (step.type === 'fork' && book !== undefined && book.effects !== step.effects)
+      hub.violated('a fork does what it was made for', `Fork ${step.as} was asked to be ${step.effects} and is ${book.effects}.`);
+  }
+}
+
+/** A tenant's handle sees nothing of the others'. */
+async function judgeTenants({ hub, audit, store }: Judged): Promise<void> {
+  const tenants = new Set([...audit.kept.values()].map(({ tenant }) => tenant));
+  for (const other of tenants) {
+    if (other === null) continue;
+    for (const [sid, { tenant }] of audit.kept) {
+      const head = tenant === other ? 0 : await store.inspected.scope(other).head(sid);
+      if (head > 0) hub.violated('tenants are apart', `A handle of tenant ${other} sees session ${sid} of ${tenant ?? 'none'}.`);
+    }
+  }
+}
+
+/** What the record names is stored, unless it was erased. */
+async function judgeBlobs({ hub, store }: Judged, book: Book): Promise<void> {
+  const erased = erasedIn(book);
+  for (const { seq, type, data, subject } of book.events) {
+    if (seq < book.base || erased.has(subject)) continue;
+    for (const [, ref = ''] of JSON.stringify(data).matchAll(BLOB_REF)) {
+      const isThere = await store.inspected.blobs.get(ref, { start: 0, end: 1 }).then(
+        () => true,
+        () => false,
+      );
+      if (!isThere)
+        hub.violated('a blob is stored before it is named', `Session ${book.sid}: ${type} ${seq} names a blob that is not there.`);
+    }
+  }
+}
+
+const BLOB_REF = /"ref":"([0-9a-f]{64})"/g;
+
+/** Subjects whose data of a session was erased. */
+function erasedIn({ events }: Book): ReadonlySet<unknown> {
+  return new Set(events.filter(({ type }) => type === 'subject.erased').map(({ data }) => data['subject']));
+}
+
 async function judgeSession(judged: Judged, store: Store, { book, agent }: { readonly book: Book; readonly agent: string }): Promise<void> {
   const { hub, facets } = judged;
   const { sid } = book;
@@ -88,6 +136,7 @@ async function judgeSession(judged: Judged, store: Store, { book, agent }: { rea
   const wanted = book.isClosed ? 'closed' : 'idle';
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
+  judgeEqual(judged, book, definition);
   if (
     definition === undefined ||
     judged.isDeployed ||
@@ -124,16 +173,36 @@ function judgeCall({ hub, audit }: Pick<Judged, 'hub' | 'audit'>, { sid, isClose
   const isDone = call.outcome?.type === 'tool.returned' && call.outcome.data['by'] === undefined;
   const ran = audit.ledger.of(`${sid}:${call.seq}`).length;
   if (isDone && ran === 0) hub.violated('a result comes from its call', `Session ${sid}: call ${call.seq} returned and never ran.`);
-  const why = call.outcome?.data['why'];
-  if (call.effect === 'irreversible' && ran > 0 && call.outcome?.type === 'tool.failed' && (why === 'not done' || why === 'unknown tool'))
+  if (call.effect !== 'irreversible' || ran === 0 || call.outcome?.type !== 'tool.failed') return;
+  const { why, by } = call.outcome.data;
+  // A value that is none tells that it happened; whatever else a call itself ends in leaves it in doubt.
+  if (why === 'not done' || why === 'unknown tool' || (by === undefined && why !== 'bad output'))
     hub.violated('no call is lost', `Session ${sid}: irreversible call ${call.seq} took effect, and the record says ${String(why)}.`);
+}
+
+/** Calls that are equal by their tool's word are made once, unless one failed, and no others are taken for equal. */
+function judgeEqual({ hub }: Judged, book: Book, agent: Agent | undefined): void {
+  const text = ({ name, input }: Proposal): string | undefined => agent?.tools.find((tool) => tool.name === name)?.dedupe?.(input as never);
+  const made = [...book.proposals.values()].filter((proposal) => text(proposal) !== undefined && proposal.call !== null);
+  const happened = ({ call }: Proposal): boolean => {
+    const outcome = book.calls.get(call ?? -1)?.outcome;
+    return outcome?.type === 'tool.returned' || (outcome ?? null) === null;
+  };
+  for (const [index, one] of made.entries())
+    if (happened(one) && made.slice(0, index).some((other) => other.name === one.name && text(other) === text(one) && happened(other)))
+      hub.violated('equal calls are one', `Session ${book.sid}: call ${one.call ?? -1} is equal to an earlier one.`);
+  for (const { seq, type, data } of book.events) {
+    const proposal = type === 'tool.returned' && data['by'] === 'dedupe' ? book.proposal(data['answer'], data['part']) : undefined;
+    if (proposal !== undefined && !made.some((other) => other.name === proposal.name && text(other) === text(proposal) && happened(other)))
+      hub.violated('equal calls are one', `Session ${book.sid}: event ${seq} says that a call is equal to one that was never made.`);
+  }
 }
 
 /** Each result in the conversation is the first outcome of its call. */
 function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
   const results = messages.filter(({ role }) => role === 'tool').flatMap(({ parts }) => parts);
   const outputs = new Set(results.map((part) => (part.type === 'tool_result' ? JSON.stringify(part.output) : '')));
-  const erased = new Set(book.events.filter(({ type }) => type === 'subject.erased').map(({ data }) => data['subject']));
+  const erased = erasedIn(book);
   for (const call of book.calls.values()) {
     if (call.seq < book.base || call.outcome?.type !== 'tool.returned' || erased.has(call.outcome.subject)) continue;
     const isLater = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq && seq < (call.outcome?.seq ?? 0));

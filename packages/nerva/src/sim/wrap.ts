@@ -118,7 +118,7 @@ function execute(tool: Tool, input: unknown, context: ToolContext, wrapping: Wra
     return tool.execute(input, context);
   };
   if (hub.knobs.isToolSync && !process.isDead && hub.isQuietAt(point)) return (hub.visit(point), act());
-  return process.ask<unknown>(point, (due): Request<unknown> => {
+  const answer = process.ask<unknown>(point, (due): Request<unknown> => {
     const kind = hub.due(due, TOOL_FAULTS);
     const latencyMs =
       (0.2 + hub.roll(point, hub.trace.visits.get(point))) * TOOL_MS * hub.knobs.pace + (kind === 'tool.slow' ? tool.timeoutMs * 0.8 : 0);
@@ -137,6 +137,11 @@ function execute(tool: Tool, input: unknown, context: ToolContext, wrapping: Wra
     };
     return { latencyMs: kind === 'tool.hang' ? null : latencyMs, answerMs, isExternal: true, serve };
   });
+  void answer.then(
+    (value) => typeof value === 'function' || audit.answered(process, context.callId), // a function is no answer that can be kept
+    () => undefined,
+  );
+  return answer;
 }
 
 const TOOL_FAULTS = [
