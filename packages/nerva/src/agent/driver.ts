@@ -65,10 +65,12 @@ export class Driver {
   #loop: Promise<void> | null = null;
   #wake: (() => void) | null = null;
   #appending = 0;
-  /** Between the first look at an input and what follows from it the driver is nobody else's to let go. */
-  #receiving = 0;
-  /** Aborted when the runtime closes: what the store refuses then is not tried again. */
+  /** Who works with the driver: between the first look at an input and what follows from it it is nobody else's to let go. */
+  #holds = 0;
+  /** Aborted when the grace of a close is over: what the store refuses then is not tried again. */
   readonly #leaving = new AbortController();
+  /** Outcomes of calls that were given up, on their way into the log. */
+  readonly #lates = new Set<Promise<void>>();
   readonly #running = new Map<Seq, AbortController>();
 
   private constructor(sid: Sid, ports: DriverPorts) {
@@ -82,27 +84,26 @@ export class Driver {
   static async open(sid: Sid, ports: DriverPorts, fence: Fence | null = null): Promise<Driver> {
     const driver = new Driver(sid, ports);
     if ((await ports.store.head(sid)) === 0 && fence === null) return driver;
-    driver.isOutdated = fence !== null; // claimed means ready: if there is nothing to do, the row says so falsely
+    driver.isOutdated = true; // claimed means ready, and one that is taken over may be: if there is nothing to do, the row says so falsely
     driver.#fence = fence ?? (await ports.store.takeOver(sid, ports.owner));
     // Whoever opens it holds it: where few may rest it would be let go before it is given out.
-    driver.#receiving++;
+    driver.#holds++;
     await driver.#catchUp();
-    driver.#receiving--;
+    driver.#holds--;
     return driver;
   }
 
   /** True while something runs or is to be decided. */
   get isBusy(): boolean {
-    return this.#loop !== null || this.#appending > 0 || this.#receiving > 0;
+    return this.#loop !== null || this.#appending > 0 || this.#holds > 0;
   }
 
   /**
    * Appends a verdict on what stands now, at the present head. @returns null when something came in between: then nothing was
    * written, and it is read.
    */
-  async judge(draft: Draft, by: string): Promise<{ readonly seq: Seq } | null> {
-    this.#receiving++;
-    try {
+  judge(draft: Draft, by: string): Promise<{ readonly seq: Seq } | null> {
+    return this.hold(async () => {
       const frame = { id: this.#ports.world.ids.next(), events: asDrafts([draft]), expected: this.state.head, ...this.#rest([draft]), by };
       const result = await this.#append({ ...frame, then: frame.then ?? { status: 'ready' } });
       if (result.ok) await this.#reached(result, frame.events);
@@ -110,22 +111,24 @@ export class Driver {
       else throw refused(this.sid, result);
       this.kick();
       return result.ok ? { seq: result.seq } : null;
-    } finally {
-      this.#receiving--;
-      if (!this.isBusy) this.#ports.onChange(this);
-    }
+    });
   }
 
   /** Appends facts from outside and goes on. `id` makes it safe to repeat. @returns seq of the first of them, as it was first appended. */
-  async receive(
+  receive(
     drafts: readonly Draft[],
     options: { readonly id?: string; readonly by?: string } = {},
   ): Promise<{ readonly seq: Seq; readonly repeated: boolean }> {
-    this.#receiving++;
+    return this.hold(() => this.#receive(drafts, options.id ?? this.#ports.world.ids.next(), options.by));
+  }
+
+  /** While `use` runs the driver is not let go. */
+  async hold<T>(use: () => Promise<T>): Promise<T> {
+    this.#holds++;
     try {
-      return await this.#receive(drafts, options.id ?? this.#ports.world.ids.next(), options.by);
+      return await use();
     } finally {
-      this.#receiving--;
+      this.#holds--;
       if (!this.isBusy) this.#ports.onChange(this);
     }
   }
@@ -183,22 +186,23 @@ export class Driver {
     if (!this.isOutdated && (await this.#ports.store.head(this.sid)) <= this.state.head) return;
     // Before it reads: a read may fail half-way, and then it is told again.
     this.isOutdated = true;
-    await this.#catchUp();
-    this.kick();
+    await this.hold(async () => {
+      await this.#catchUp();
+      this.kick();
+    });
   }
 
   /** Starts nothing more; lets what runs finish for `graceMs`, then aborts it. Resolves when the driver rests. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
-    this.#leaving.abort();
     this.#signal();
-    if (this.#loop === null) return;
+    if (this.#loop === null && this.#lates.size === 0) return;
     const timer = new AbortController();
     const late = this.#ports.world.clock.sleep(graceMs, { signal: timer.signal, background: true }).then(
       () => this.#giveUp(),
       () => undefined,
     );
-    await this.#loop;
+    while (this.#loop !== null || this.#lates.size > 0) await Promise.all([this.#loop, ...this.#lates]);
     timer.abort();
     await late;
   }
@@ -369,8 +373,9 @@ export class Driver {
     const append = (): Promise<AppendResult> => this.#ports.store.append(frame);
     try {
       const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
-      // Where a frame says nothing of the row, the store sets it ready.
-      if (result.ok) this.isOutdated = frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq;
+      // Where a frame says nothing of the row, the store sets it ready; and since it was first appended somebody else may have.
+      if (result.ok)
+        this.isOutdated = result.repeated || frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq;
       return result;
     } finally {
       this.#appending--;
@@ -443,7 +448,10 @@ export class Driver {
         abort: (reason) => controller.abort(reason),
         graceMs: this.#ports.graceMs,
         onDelta: this.#ports.deltas(this.sid) ?? undefined,
-        later: (outcome) => void this.#late(outcome),
+        later: (outcome) => {
+          const late = this.#late(outcome).finally(() => this.#lates.delete(late));
+          this.#lates.add(late);
+        },
       };
       const outcome = performer(draft, scene);
       if (outcome instanceof Promise) void outcome.then(done, (error: unknown) => this.#fail(error));
@@ -454,11 +462,15 @@ export class Driver {
   /** An outcome that came after its call was given up: a fact like any other. */
   async #late(outcome: Draft): Promise<void> {
     if (this.failure !== null) return;
-    try {
-      await this.receive([outcome], { by: 'runtime' });
-    } catch (error) {
-      this.#fail(error);
-    }
+    const events = asDrafts([outcome]);
+    const told = this.hold(async () => {
+      const frame = { id: this.#ports.world.ids.next(), events, expected: 'fact' as const, ...this.#rest([outcome]), by: 'runtime' };
+      const result = await this.#append(frame, true);
+      if (!result.ok) throw refused(this.sid, result);
+      await this.#reached(result, events);
+      this.kick();
+    });
+    await told.catch((error: unknown) => this.#fail(error));
   }
 
   /** Waits for an opinion, unless the turn moved on meanwhile (a cancel, a steer). */
@@ -492,6 +504,7 @@ export class Driver {
   /** Aborts what runs; an opinion cannot be aborted and is asked for again by the next driver. */
   #giveUp(): void {
     this.#isGivenUp = true;
+    this.#leaving.abort();
     this.#abort();
     this.#ask = null;
     this.#signal();

@@ -1,6 +1,6 @@
 import { checkJson, excerpt, NervaError, type Json, type JsonObject, type World } from '../core/index.ts';
 import { isBlobRef, type Seq, type Sid, type Store } from '../log/index.ts';
-import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest, type Usage } from '../model/index.ts';
+import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest, type Part, type Usage } from '../model/index.ts';
 import type { Bound } from './definition.ts';
 import { buildRequest } from './context.ts';
 import type { Draft, EventData, EventType } from './events.ts';
@@ -18,7 +18,7 @@ export interface Scene {
   readonly store: Store;
   readonly world: World;
   readonly signal: AbortSignal;
-  /** Aborts when the runtime closes. */
+  /** Aborts when a runtime that closes gives up what still runs. */
   readonly leaving: AbortSignal;
   /** Aborts this effect alone. */
   readonly abort: (reason: NervaError) => void;
@@ -95,7 +95,19 @@ function checked(given: ModelAnswer | null | undefined): ModelAnswer {
   checkJson(given.parts);
   checkJson(given.usage);
   checkJson(given.meta ?? null);
-  return given;
+  return { ...given, parts: distinct(given.parts) };
+}
+
+/** Two calls of one answer under one id would be one to the provider when their results come: the later ones get a suffix. */
+function distinct(parts: readonly Part[]): readonly Part[] {
+  const seen = new Set<string>();
+  return parts.map((part) => {
+    if (part.type !== 'tool_call') return part;
+    let { id } = part;
+    for (let count = 2; seen.has(id); count++) id = `${part.id}-${count}`;
+    seen.add(id);
+    return id === part.id ? part : { ...part, id };
+  });
 }
 
 function isPart(part: unknown): boolean {

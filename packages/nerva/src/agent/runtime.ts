@@ -290,7 +290,7 @@ class Engine implements Runtime {
     try {
       const driver = await this.#driver(sid, undefined, fence);
       driver.kick();
-      while (driver.isBusy)
+      while (driver.isBusy && !driver.isReleased)
         await new Promise<void>((resolve) => {
           const seen = subscribe(this.#watchers, sid, () => {
             seen();

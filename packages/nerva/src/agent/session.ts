@@ -87,9 +87,10 @@ export class Session {
 
   /** Cancels the open turn: nothing starts after this is durable, what runs is aborted, the turn ends. Queued messages stay. Does nothing without an open turn. */
   async cancel(why = 'cancelled', options: { readonly by?: string } = {}): Promise<void> {
-    const driver = await this.#driver();
-    if (driver.state.turn.open !== null)
-      await driver.receive([{ type: 'cancel.requested', origin: 'person', data: { why } }], { by: options.by ?? 'user' });
+    await this.#using(async (driver) => {
+      if (driver.state.turn.open !== null)
+        await driver.receive([{ type: 'cancel.requested', origin: 'person', data: { why } }], { by: options.by ?? 'user' });
+    });
   }
 
   /** Takes up what an earlier process left open, or a fork's open turn. */
@@ -103,14 +104,16 @@ export class Session {
 
   /** Takes no more input. Open turns are cancelled first, also those that queued messages open meanwhile. */
   async close(why = 'closed'): Promise<void> {
-    for (;;) {
-      const driver = await this.#driver();
-      const { session, turn } = driver.state;
-      if (session.isClosed) return;
-      if (turn.open === null) await driver.close(why);
-      else if (turn.open.cancel === null) await this.cancel(why);
-      else await this.#rest(driver);
-    }
+    let isClosed = false;
+    while (!isClosed)
+      isClosed = await this.#using(async (driver) => {
+        const { session, turn } = driver.state;
+        if (session.isClosed) return true;
+        if (turn.open === null) await driver.close(why);
+        else if (turn.open.cancel === null) await this.cancel(why);
+        else await this.#rest(driver);
+        return false;
+      });
   }
 
   /** Events after `after` (default: all) and then new ones as they come, with the deltas in between, until `signal` aborts or the loop is left. */
@@ -175,16 +178,16 @@ export class Session {
     return this.#ports.store.info(this.sid);
   }
 
-  /** A driver that was let go between finding and using it is asked for anew. */
-  async #driver(): Promise<Driver> {
+  /** A driver that was let go between finding and using it is asked for anew. Contract: `use` takes hold of it before its first await. */
+  async #using<T>(use: (driver: Driver) => Promise<T>): Promise<T> {
     for (;;) {
       const driver = await this.#ports.driver(this.sid);
-      if (!driver.isReleased) return driver;
+      if (!driver.isReleased) return use(driver);
     }
   }
 
   #run(begin: (driver: Driver) => Promise<{ readonly seq: Seq; readonly message: Seq }>): Run {
-    const begun = this.#driver().then(begin);
+    const begun = this.#using((driver) => driver.hold(() => begin(driver)));
     const accepted = begun.then(({ seq }) => ({ sid: this.sid, seq }));
     const result: Promise<RunResult> = begun.then(({ message }) => resultOf(this.sid, message, this.#ports));
     // Whoever does not look at them must not be struck by them.

@@ -34,6 +34,8 @@ export class Assembly {
   #usage: Usage = { inputTokens: null, outputTokens: null };
   #model: string | null = null;
   #isRefused = false;
+  /** A whole answer lists each call once. */
+  #isWhole = false;
   readonly #meta: Record<string, Json> = {};
   readonly #logprobs: Json[] = [];
 
@@ -51,6 +53,7 @@ export class Assembly {
     const wire = object(value, 'answer');
     const choices = this.#envelope(wire);
     if (choices.length === 0) throw garbage('choices is empty', value);
+    this.#isWhole = true;
     this.#choice(choices, 'message', value);
   }
 
@@ -149,13 +152,13 @@ export class Assembly {
   /** The call a piece belongs to: by its index; by its id where an endpoint counts wrongly or not at all; else the last one. */
   #slotOf(index: number | undefined, id: string, position: number): CallSlot {
     const key = index ?? (id === '' ? undefined : this.#calls.size);
-    const known = index === undefined ? this.#withId(id) : this.#calls.get(index);
+    const known = index !== undefined ? this.#calls.get(index) : this.#isWhole ? undefined : this.#withId(id);
     if (known !== undefined && (id === '' || known.id === id || known.id === '')) {
       if (known.id === '') known.id = id;
       return known;
     }
     const other = this.#withId(id);
-    if (other !== undefined) return other;
+    if (other !== undefined && !this.#isWhole && !(index !== undefined && isComplete(other))) return other;
     if (key === undefined && this.#lastCall !== undefined && position === 0) return this.#lastCall;
     const slot: CallSlot = { type: 'tool_call', id, name: '', text: '', isAnnounced: false };
     this.#slots.push(slot);
@@ -186,6 +189,15 @@ function callPart({ id, name, text }: CallSlot): Part {
     return { type: 'tool_call', id, name, input: checkJson(toWellFormed(JSON.parse(text) as Json)) };
   } catch {
     return { type: 'tool_call', id, name, input: toWellFormed(text), malformed: true };
+  }
+}
+
+/** Whether nothing more is to come: a piece under the same id and another index is a second call then. */
+function isComplete({ text }: CallSlot): boolean {
+  try {
+    return typeof JSON.parse(text) === 'object';
+  } catch {
+    return false;
   }
 }
 

@@ -197,6 +197,26 @@ test('what compatible servers do otherwise is understood', async () => {
     parts.map((part) => part.type === 'tool_call' && part.input),
     [{ n: 1 }, { n: 2 }],
   );
+  const twin = { id: 'a', function: { name: 'add', arguments: '{"n":1}' } };
+  const twins = [
+    await call(
+      { body: `${numbered(0, 'a', '{"n":1}')}${numbered(1, 'a', '{"n":')}${numbered(1, 'a', '1}')}${chunk({}, 'stop')}`, headers: SSE },
+      { onDelta: () => undefined },
+    ),
+    await call({
+      body: JSON.stringify({ choices: [{ index: 0, message: { content: null, tool_calls: [twin, twin] }, finish_reason: 'tool_calls' }] }),
+      headers: { 'content-type': 'application/json' },
+    }),
+  ];
+  for (const { parts: both } of twins)
+    assert.deepEqual(
+      both.map((part) => part.type === 'tool_call' && [part.id, part.input]),
+      [
+        ['a', { n: 1 }],
+        ['a', { n: 1 }],
+      ],
+      'two calls under one id are two',
+    );
   const deltas: Delta[] = [];
   const unstreamed = await call(
     { body: fixture('text.json'), headers: { 'content-type': 'application/json' } },

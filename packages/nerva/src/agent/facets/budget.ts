@@ -7,7 +7,7 @@ const NOTHING: Tally = { tokens: 0, usd: 0, inputTokens: 0, outputTokens: 0, unk
 export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
   name: 'budget',
   version: 1,
-  types: ['session.created', 'turn.started', 'model.called', 'model.answered', 'model.failed', 'model.interrupted'],
+  types: ['session.created', 'turn.started', 'model.called', 'model.answered', 'model.failed', 'model.interrupted', 'session.forked'],
   initial: { session: NOTHING, turn: NOTHING, reserved: null, seen: { tokens: 0, messages: 0 }, startedMs: 0 },
   evolve(slice, raw, state) {
     const event = known(raw);
@@ -26,7 +26,10 @@ export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
         if (slice.reserved?.seq !== event.data.call) return slice;
         return event.data.why === 'lost' ? keep(slice) : { ...slice, reserved: null };
       case 'model.interrupted':
-        return keep(slice);
+        // A late one is of a call that was given up, and paid for, before.
+        return state.model.settledBy === raw.seq ? keep(slice) : slice;
+      case 'session.forked':
+        return slice.reserved === null ? slice : { ...slice, reserved: null }; // the parent's call is the parent's to pay
       default:
         return slice;
     }
@@ -34,10 +37,10 @@ export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
 };
 
 function answered(slice: Budgets, event: AgentEvent & { readonly type: 'model.answered' }, state: AgentState): Budgets {
-  if (event.erased === true) return keep(slice);
-  const { inputTokens, outputTokens } = event.data.usage;
   // A late answer of an earlier call is paid for too; it settles no other call's reservation and is no part of the conversation.
   const isLate = state.model.settledBy !== event.seq;
+  if (event.erased === true) return isLate ? slice : keep(slice);
+  const { inputTokens, outputTokens } = event.data.usage;
   const reserved = slice.reserved?.seq === event.data.call ? slice.reserved : { tokens: 0, usd: 0 };
   const isKnown = inputTokens !== null && outputTokens !== null;
   const took: Tally = {

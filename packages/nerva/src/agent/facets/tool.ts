@@ -120,10 +120,11 @@ function settled(slice: Calls, event: AgentEvent & { readonly type: 'tool.return
     event.type === 'tool.returned'
       ? ({ status: 'done', output: raw.erased === true ? '[erased]' : event.data.output, isError: false } as const)
       : ({ status: 'done', output: event.data.message, isError: true, why: event.data.why } as const);
-  const slot = slice.slots.find(isIt);
+  const slot = slice.slots.find(isIt) ?? slice.doubts.find(isIt);
   const next = changed(slice, isIt, () => outcome);
   const isDoubt = slice.doubts.some(isIt);
   const doubts = isDoubt ? slice.doubts.filter((doubt) => !isIt(doubt)) : slice.doubts;
+  // Also what a doubt of an older turn turned out to be: an equal call must not be made again.
   const isKept = slot !== undefined && slot.dedupe !== null && !outcome.isError;
   return {
     ...next,
