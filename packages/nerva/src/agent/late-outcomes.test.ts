@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NervaError } from '../core/index.ts';
+import { placed, type Store } from '../log/index.ts';
+import { tool } from '../tool/index.ts';
+import { createRuntime, createAgent, evolve, initial, type AgentState } from './index.ts';
+import { asDrafts, type Draft } from './events.ts';
+import { ANY, gate, scene, until } from './session-scene.test.ts';
+import { scriptedModel } from '../model/index.ts';
+
+const folded = (drafts: readonly Draft[]): AgentState =>
+  asDrafts(drafts).reduce((state, draft, seq) => evolve(state, placed(draft, 's', seq, seq, 1)), initial('s'));
+const reserve = { tokens: 100, usd: null };
+const called: Draft = { type: 'model.called', data: { digest: 'd', reserve } };
+const begun: readonly Draft[] = [
+  { type: 'session.created', data: { agent: 'a' } },
+  { type: 'message.received', origin: 'person', data: { text: 'go' } },
+  { type: 'turn.started', data: { takes: [1], definition: { ref: 'r', bytes: 1, mediaType: 'm' } } },
+  called,
+];
+
+test('an interruption that comes late pays for its own call only: the open call keeps its reservation', () => {
+  const state = folded([
+    ...begun,
+    { type: 'model.failed', data: { call: 3, why: 'lost' } },
+    called,
+    { type: 'model.interrupted', origin: 'model', data: { call: 3, parts: [] } },
+  ]);
+  assert.equal(state.budget.reserved?.seq, 5);
+  assert.equal(state.budget.session.tokens, 100, 'the lost call is counted once');
+  const ended = folded([...begun, { type: 'model.interrupted', origin: 'model', data: { call: 3, parts: [] } }]);
+  assert.deepEqual([ended.budget.reserved, ended.budget.session.tokens], [null, 100]);
+});
+
+test('what is set aside for a call of the parent is not the fork’s to keep', () => {
+  const forked = folded([...begun, { type: 'session.forked', data: { parent: 'p', at: 3, effects: 'ask' } }]);
+  assert.equal(forked.budget.reserved, null);
+  assert.equal(forked.budget.session.tokens, 0);
+});
+
+test('a call whose doubt a person settles as done after its turn is not made again by an equal one', async () => {
+  let paid = 0;
+  const pay = tool({
+    name: 'pay',
+    inputSchema: ANY,
+    effect: 'irreversible',
+    dedupe: () => 'the one',
+    execute: () => {
+      paid++;
+      throw new Error('the line broke');
+    },
+  });
+  const { session, of } = scene({
+    tools: [pay],
+    script: [{ calls: [{ name: 'pay', input: {} }] }, { calls: [{ name: 'pay', input: {} }] }, 'done'],
+  });
+  const first = await session.send('pay').result;
+  const doubt = first.pending[0]?.id ?? 's:-1';
+  await session.cancel();
+  await until(async () => (await of('turn.ended')).length === 1);
+  await session.respond(doubt, { decision: 'returned', output: { paid: true } }).accepted;
+  const second = await session.send('pay again').result;
+  assert.equal(second.text, 'done');
+  assert.equal(paid, 1);
+  assert.deepEqual(
+    (await of('tool.returned')).map(({ data }) => data.by),
+    ['person', 'dedupe'],
+  );
+  const { divergence } = await session.replay();
+  assert.equal(divergence, null);
+});
+
+test('a doubt that a person settles as not done leaves the way free for an equal call', async () => {
+  let tries = 0;
+  const pay = tool({
+    name: 'pay',
+    inputSchema: ANY,
+    effect: 'irreversible',
+    dedupe: () => 'the one',
+    execute: () => {
+      if (++tries === 1) throw new Error('the line broke');
+      return { paid: true };
+    },
+  });
+  const { session, of } = scene({
+    tools: [pay],
+    script: [{ calls: [{ name: 'pay', input: {} }] }, { calls: [{ name: 'pay', input: {} }] }, 'done'],
+  });
+  const doubt = (await session.send('pay').result).pending[0]?.id ?? 's:-1';
+  await session.cancel();
+  await until(async () => (await of('turn.ended')).length === 1);
+  await session.respond(doubt, { decision: 'failed' }).accepted;
+  assert.equal((await session.send('pay again').result).text, 'done');
+  assert.equal(tries, 2);
+});
+
+/** A store that refuses the next `count` appends that record an outcome. */
+function refusing(store: Store, count: { left: number }): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name !== 'append') {
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      }
+      return (frame: Parameters<Store['append']>[0]) => {
+        const isOutcome = frame.events.some(({ type }) => type === 'tool.returned' || type === 'tool.failed');
+        if (isOutcome && count.left > 0) {
+          count.left--;
+          return Promise.reject(new NervaError('STORE_FULL', 'The disk is full. Nothing was written.'));
+        }
+        return target.append(frame);
+      };
+    },
+  });
+}
+
+test('a close gives the store its grace: a result that it refuses once is recorded all the same', async () => {
+  const { store, world } = scene({ script: ['x'] });
+  const running = gate<string>();
+  const slow = tool({ name: 'slow', inputSchema: ANY, effect: 'irreversible', execute: () => running.opened });
+  const model = scriptedModel([{ calls: [{ name: 'slow', input: {} }] }, 'done']);
+  const count = { left: 1 };
+  const runtime = createRuntime({ store: refusing(store, count), world, agents: [createAgent({ name: 'b', model, tools: [slow] })] });
+  const session = runtime.session('closing', { agent: 'b' });
+  session.send('go');
+  await until(async () => (await store.head('closing')) >= 6);
+  const closed = runtime.close();
+  running.open('kept');
+  await until(() => count.left === 0);
+  await world.advance(200); // the driver waits 100 ms before it asks again; the grace is 5 s
+  await closed;
+  const view = await session.at();
+  assert.equal(view.state.tool.slots[0]?.status, 'done');
+  assert.equal(view.state.tool.slots[0]?.output, 'kept');
+});
