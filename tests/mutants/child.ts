@@ -1,104 +1,131 @@
-// A process of its own for one planted bug: searches the scenarios of a sandbox and prints what it found as one line of JSON.
-//   node --conditions=nerva-source tests/mutants/child.ts FOLDER BUDGET_MS
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+// A process of its own for one planted bug: searches the scenarios of a copy of the sources and prints what it found as one line of JSON.
+//   node --conditions=nerva-source tests/mutants/child.ts BUDGET_MS MUTATED [SOUND]
 import type * as Sim from 'nerva/sim';
-import type * as Scenarios from '../scenarios/index.ts';
-import type * as Extra from './scenarios.ts';
-import { ROOT } from './sandbox.ts';
 import type { Found } from './hunt.ts';
-
-type Loaded = Pick<typeof Sim, 'explore' | 'runOnce'> & Pick<typeof Scenarios, 'REFERENCE' | 'PACKS'>;
+import { LIMITS, load, searchAll, type Case, type Loaded, type Way } from './search.ts';
 
 /** What a failing case may have at most to count as small. */
 const FAULTS_MAX = 3;
-/** Each pass tries one part of the single faults of every scenario. */
-const PARTS = 6;
-const SEEDS_A_PASS = 8;
-/** Each pass tries the pairs of one or two first faults of every small scenario; a prime, so that the steps come to all. */
-const PAIR_PARTS = 101;
-const PAIR_STEP = 37;
-/** A run of a scenario takes a few hundred; one that goes on for ever is stopped early. */
-const LIMITS = { eventsMax: 30_000, failuresMax: 1 };
+/** The law that two runs of one case are the same. */
+const SAME = 'same seed, same bytes';
 
-async function load(root: string): Promise<Loaded> {
-  const url = (file: string): string => pathToFileURL(path.join(root, file)).href;
-  const sim = (await import(url('packages/nerva/src/sim/index.ts'))) as typeof Sim;
-  const { REFERENCE, PACKS } = (await import(url('tests/scenarios/index.ts'))) as typeof Scenarios;
-  const { EXTRA } = (await import(url('tests/mutants/scenarios.ts'))) as typeof Extra;
-  return { explore: sim.explore, runOnce: sim.runOnce, REFERENCE: [...REFERENCE, ...EXTRA], PACKS };
-}
+type Hit = Extract<Found, { readonly isFound: true }>;
 
-/** The searches in their order: no fault and single faults on every small scenario, then in turn random plans on all and some pairs of faults. */
-function* searches({
-  REFERENCE,
-  PACKS,
-}: Loaded): Generator<{ readonly scenario: Sim.Scenario; readonly search: Sim.Search; readonly isTwice: boolean }> {
-  for (let part = 0; part < PARTS; part++)
-    for (const scenario of REFERENCE)
-      yield { scenario, search: { type: 'exhaustive', pairs: false, parts: PARTS, part }, isTwice: part === 0 };
-  for (let pass = 0; ; pass++) {
-    for (const scenario of [...PACKS, ...REFERENCE])
-      yield { scenario, search: { type: 'seeds', from: 1 + pass * SEEDS_A_PASS, count: SEEDS_A_PASS }, isTwice: false };
-    for (const scenario of REFERENCE)
-      yield {
-        scenario,
-        search: { type: 'exhaustive', pairs: true, parts: PAIR_PARTS, part: (pass * PAIR_STEP) % PAIR_PARTS },
-        isTwice: false,
-      };
+class Hunter {
+  readonly #mutated: Loaded;
+  /** The sources as they are; null when it is they that are searched. */
+  readonly #sound: Loaded | null;
+  readonly #untilMs: number;
+  readonly #startMs = performance.now();
+  readonly #excused = new Map<string, number>();
+  #runs = 0;
+  #found: Hit | null = null;
+  /** Of those that are not small enough, the smallest. */
+  #large: Hit | null = null;
+
+  constructor(mutated: Loaded, sound: Loaded | null, budgetMs: number) {
+    this.#mutated = mutated;
+    this.#sound = sound;
+    this.#untilMs = this.#startMs + budgetMs;
   }
-}
 
-/** Whether the sources as they are break the same law in the same case: then it is not the planted bug that was found. */
-async function isOld({ REFERENCE, PACKS, runOnce }: Loaded, failure: Sim.Failure, name: string): Promise<boolean> {
-  const scenario = [...REFERENCE, ...PACKS].find((one) => one.name === name);
-  if (scenario === undefined) return false;
-  const { seed, plan } = failure.report;
-  const { violations } = await runOnce({ ...scenario, steps: failure.scenario.steps }, { seed, faults: plan, eventsMax: LIMITS.eventsMax });
-  return violations.length > 0;
-}
-
-async function hunt(folder: string, budgetMs: number): Promise<Found> {
-  const startMs = performance.now();
-  const elapsedMs = (): number => Math.round(performance.now() - startMs);
-  const [mutated, sound] = [await load(folder), await load(ROOT)];
-  let runs = 0;
-  let largest: Found | null = null;
-  const excused = new Set<string>();
-  for (const { scenario, search, isTwice } of searches(mutated)) {
-    if (elapsedMs() > budgetMs) break;
-    const summary = await mutated.explore(scenario, search, { ...LIMITS, isTwice });
-    runs += summary.runs;
-    for (const failure of summary.failures) {
-      if (failure.invariant !== 'same seed, same bytes' && (await isOld(sound, failure, scenario.name))) {
-        excused.add(`${scenario.name}: ${failure.invariant}`);
-        continue;
-      }
-      const { seed, plan } = failure.report;
-      const { steps } = failure.scenario;
-      const found: Found = {
-        isFound: true,
-        scenario: scenario.name,
-        invariant: failure.invariant,
-        message: failure.message.slice(0, 300),
-        plan,
-        seed,
-        steps: typeof steps === 'function' ? null : steps.length,
-        runs,
-        ms: elapsedMs(),
-      };
-      if (plan.length <= FAULTS_MAX) return found;
-      largest ??= found;
+  async hunt(): Promise<Found> {
+    await searchAll(
+      this.#mutated,
+      (one, way, isTwice) => this.#attempt(one, way, isTwice),
+      () => this.#found !== null || performance.now() > this.#untilMs,
+    );
+    if (this.#found !== null) return this.#found;
+    const reasons = [`${this.#runs} runs broke nothing`];
+    if (this.#large !== null) {
+      const { invariant, scenario, seed, plan } = this.#large;
+      reasons[0] = `only with ${plan.length} faults: ${invariant} (${scenario}, seed ${seed})`;
     }
+    for (const [what, count] of this.#excused) reasons.push(`broken without it too, ${count} times: ${what}`);
+    return { isFound: false, why: reasons.join('; '), runs: this.#runs, ms: this.#elapsedMs() };
   }
-  if (largest?.isFound === true) {
-    const { invariant, scenario, seed, plan } = largest;
-    return { isFound: false, why: `only with ${plan.length} faults: ${invariant} (${scenario}, seed ${seed})`, runs, ms: elapsedMs() };
+
+  async #attempt(one: Case, way: Way, isTwice: boolean): Promise<Sim.SimReport | null> {
+    this.#runs++;
+    const report = await run(this.#mutated, one);
+    const [violation] = report.violations;
+    if (violation !== undefined) await this.#broken(one, report, way);
+    else if (!isTwice || (await again(this.#mutated, one)) === report.hash) return report;
+    else await this.#differs(one, way);
+    return null;
   }
-  const why = `${runs} runs broke nothing${excused.size === 0 ? '' : `, but for what is broken without it: ${[...excused].join('; ')}`}`;
-  return { isFound: false, why, runs, ms: elapsedMs() };
+
+  /** A law broke. What breaks any law in the sources as they are is not the planted bug, and the search goes on. */
+  async #broken(one: Case, report: Sim.SimReport, way: Way): Promise<void> {
+    const ms = this.#elapsedMs();
+    const { invariant = '', message = '' } = report.violations[0] ?? {};
+    if (await this.#isOld(one)) return this.#excuse(one, invariant);
+    const small = await this.#mutated.sim.shrink(one.scenario, report, LIMITS);
+    const smallest = { scenario: small.scenario, seed: small.report.seed, plan: small.report.plan };
+    // Making it small may have led to another cause.
+    const kept = (await this.#isOld(smallest)) ? one : smallest;
+    this.#hit(kept, { way, invariant, message, ms });
+  }
+
+  /** Two runs of one case differ: faults are left out one by one as long as they do. */
+  async #differs(one: Case, way: Way): Promise<void> {
+    const ms = this.#elapsedMs();
+    const isDifferent = async (loaded: Loaded, given: Case): Promise<boolean> =>
+      (await again(loaded, given)) !== (await again(loaded, given));
+    if (this.#sound !== null && (await isDifferent(this.#sound, one))) return this.#excuse(one, SAME);
+    let { plan } = one;
+    for (const fault of plan) {
+      const fewer = plan.filter((other) => other !== fault);
+      if (await isDifferent(this.#mutated, { ...one, plan: fewer })) plan = fewer;
+    }
+    this.#hit({ ...one, plan }, { way, invariant: SAME, message: 'Two runs of one case have different hashes.', ms });
+  }
+
+  #hit({ scenario, seed, plan }: Case, told: Pick<Hit, 'way' | 'invariant' | 'message' | 'ms'>): void {
+    const { steps, name } = scenario;
+    const hit: Hit = {
+      isFound: true,
+      scenario: name,
+      ...told,
+      message: told.message.slice(0, 300),
+      plan,
+      seed,
+      steps: typeof steps === 'function' ? null : steps.length,
+      runs: this.#runs,
+    };
+    if (plan.length <= FAULTS_MAX) this.#found = hit;
+    else if (this.#large === null || plan.length < this.#large.plan.length) this.#large = hit;
+  }
+
+  #excuse({ scenario }: Case, invariant: string): void {
+    const what = `${invariant} (${scenario.name})`;
+    this.#excused.set(what, (this.#excused.get(what) ?? 0) + 1);
+  }
+
+  async #isOld(one: Case): Promise<boolean> {
+    if (this.#sound === null) return false;
+    const { small, large } = this.#sound;
+    const scenario = [...small, ...large].find(({ name }) => name === one.scenario.name);
+    if (scenario === undefined) return false;
+    return (await run(this.#sound, { ...one, scenario: { ...scenario, steps: one.scenario.steps } })).violations.length > 0;
+  }
+
+  #elapsedMs(): number {
+    return Math.round(performance.now() - this.#startMs);
+  }
 }
 
-const [folder = '', budgetMs = '50000'] = process.argv.slice(2);
-console.log(JSON.stringify(await hunt(folder, Number(budgetMs))));
+function run({ sim }: Loaded, { scenario, seed, plan }: Case): Promise<Sim.SimReport> {
+  return sim.runOnce(scenario, { ...LIMITS, seed, faults: plan });
+}
+
+/** The hash of a run whose laws are not looked at. */
+async function again({ sim }: Loaded, { scenario, seed, plan }: Case): Promise<string> {
+  return (await sim.runOnce(scenario, { ...LIMITS, seed, faults: plan, isJudged: false })).hash;
+}
+
+const [budgetMs = '', folder = '', soundFolder] = process.argv.slice(2);
+const mutated = await load(folder);
+const sound = soundFolder === undefined ? null : await load(soundFolder);
+console.log(JSON.stringify(await mutated.sim.guarded(() => new Hunter(mutated, sound, Number(budgetMs)).hunt())));
 process.exit(0);

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Plan } from 'nerva/sim';
 import type { Mutant } from './mutant.ts';
 import { ROOT, sandbox, type Sandbox } from './sandbox.ts';
+import type { Way } from './search.ts';
 
 /** What a search came to. */
 export type Found =
@@ -12,11 +13,12 @@ export type Found =
       /** The law that broke first. */
       readonly invariant: string;
       readonly message: string;
-      /** The smallest case: its faults, seed and number of steps (null: as the scenario has them). */
+      readonly way: Way;
+      /** The smallest case: its faults, seed and number of steps (null: the seed chooses them). */
       readonly plan: Plan;
       readonly seed: number;
       readonly steps: number | null;
-      /** Until it was found, not counting those that made it small. */
+      /** Until it was found; second runs of one case, and those that made it small, are not counted. */
       readonly runs: number;
       readonly ms: number;
     }
@@ -49,7 +51,7 @@ export async function hunt(mutants: readonly Mutant[], { budgetMs, workers, onFo
   const work = async (box: Sandbox): Promise<void> => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       box.plant(mutant);
-      const result = { mutant, found: await search(box, budgetMs) };
+      const result = { mutant, found: await search(budgetMs, [box.mutated, box.sound]) };
       hunted.set(mutant, result);
       onFound?.(result);
     }
@@ -63,16 +65,21 @@ export async function hunt(mutants: readonly Mutant[], { budgetMs, workers, onFo
   return mutants.flatMap((mutant) => hunted.get(mutant) ?? []);
 }
 
-function search({ folder }: Sandbox, budgetMs: number): Promise<Found> {
+/** The same search in the sources as they are, in which nothing is excused: what it finds is a bug of the kernel, or of a law. */
+export async function huntSound(budgetMs: number): Promise<Found> {
+  const box = sandbox();
+  try {
+    return await search(budgetMs, [box.sound]);
+  } finally {
+    box.remove();
+  }
+}
+
+function search(budgetMs: number, folders: readonly string[]): Promise<Found> {
   const startMs = performance.now();
   const child = path.join(ROOT, 'tests/mutants/child.ts');
-  const running = spawn(
-    process.execPath,
-    ['--conditions=nerva-source', '--disable-warning=ExperimentalWarning', child, folder, String(budgetMs)],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const flags = ['--conditions=nerva-source', '--disable-warning=ExperimentalWarning'];
+  const running = spawn(process.execPath, [...flags, child, String(budgetMs), ...folders], { stdio: ['ignore', 'pipe', 'pipe'] });
   let isKilled = false;
   const killer = setTimeout(() => {
     isKilled = true;

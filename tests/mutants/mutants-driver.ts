@@ -166,8 +166,9 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'late-result-lost',
     file: DRIVER,
-    find: `      await this.receive([outcome], { by: 'runtime' });`,
-    replace: ``,
+    find: `          const late = this.#late(outcome).finally(() => this.#lates.delete(late));
+          this.#lates.add(late);`,
+    replace: `          void outcome;`,
     says: 'What a call that was given up says after all is dropped.',
   },
   {
@@ -201,7 +202,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'claimed-for-nothing',
     file: DRIVER,
-    find: `    driver.isOutdated = fence !== null; // claimed`,
+    find: `    driver.isOutdated = true; // claimed`,
     replace: `    driver.isOutdated = false; // claimed`,
     says: 'The row of a session that was claimed and had nothing to do stays ready (fix reverted).',
   },

@@ -240,10 +240,8 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
   {
     name: 'interrupted-call-is-free',
     file: BUDGET,
-    find: `      case 'model.interrupted':
-        return keep(slice);`,
-    replace: `      case 'model.interrupted':
-        return { ...slice, reserved: null };`,
+    find: `        return state.model.settledBy === raw.seq ? keep(slice) : slice;`,
+    replace: `        return state.model.settledBy === raw.seq ? { ...slice, reserved: null } : slice;`,
     says: 'A model call that was cut off costs nothing.',
   },
   {

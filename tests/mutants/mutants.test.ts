@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { hunt } from './hunt.ts';
+import { hunt, huntSound } from './hunt.ts';
 import { MUTANTS, planted } from './mutants.ts';
 import { ROOT } from './sandbox.ts';
 
 /** Found within the first faults: the whole table is `npm run -s test:mutants`. */
 const SAMPLE = ['message-taken-twice', 'frame-not-deduplicated', 'key-of-session', 'denied-is-granted'];
+/** Enough for every scenario without faults, every case that ever failed and some of the single faults. */
+const SOUND_MS = 8_000;
 
 test('each planted bug still fits the sources, and no two are the same', () => {
   for (const mutant of MUTANTS) planted(mutant, readFileSync(path.join(ROOT, 'packages/nerva/src', mutant.file), 'utf8'));
@@ -18,8 +20,14 @@ test('each planted bug still fits the sources, and no two are the same', () => {
 test('planted bugs are found, each with at most three faults', async () => {
   const chosen = MUTANTS.filter(({ name }) => SAMPLE.includes(name));
   assert.equal(chosen.length, SAMPLE.length);
-  for (const { mutant, found } of await hunt(chosen, { budgetMs: 50_000, workers: 2, onFound: () => undefined })) {
+  for (const { mutant, found } of await hunt(chosen, { budgetMs: 50_000, workers: 2 })) {
     assert.ok(found.isFound, `${mutant.name} was not found`);
     assert.ok(found.plan.length <= 3, `${mutant.name} needs ${found.plan.length} faults`);
   }
+});
+
+test('the same search finds nothing in the sources as they are', async () => {
+  const found = await huntSound(SOUND_MS);
+  assert.ok(!found.isFound, JSON.stringify(found));
+  assert.ok(found.runs > 200, found.why);
 });
