@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { memoryStore } from '../log/index.ts';
 import { openaiChat, scriptedModel, type Delta, type Model } from '../model/index.ts';
 import { nodeWorld } from '../node/index.ts';
-import { openaiMock, type MockAnswer, type OpenAiMock } from '../testing/index.ts';
+import { openaiMock, type MockAnswer, type WireMock } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { createAgent, createRuntime, type Runtime, type Session, type StreamItem } from './index.ts';
 import { ANY, all, gate, scene, until } from './session-scene.test.ts';
@@ -18,7 +18,7 @@ const piece = (text: string): Delta => ({ type: 'text', index: 0, text });
 async function overHttp(
   t: { after(task: () => Promise<void>): void },
   answer: (n: number) => MockAnswer | string,
-): Promise<{ readonly session: Session; readonly runtime: Runtime; readonly mock: OpenAiMock }> {
+): Promise<{ readonly session: Session; readonly runtime: Runtime; readonly mock: WireMock }> {
   const mock = await openaiMock({ answer: (_request, n) => answer(n) });
   const world = nodeWorld();
   const runtime = createRuntime({

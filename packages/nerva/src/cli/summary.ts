@@ -52,6 +52,7 @@ type Action = (AgentEvent & { readonly type: 'policy.decided' })['data']['action
 function partText(part: Parts[number]): string {
   if (part.type === 'text') return part.text;
   if (part.type === 'reasoning') return `(reasoning) ${part.text}`;
+  if (part.type === 'file') return `(${part.mediaType}${part.name === undefined ? '' : ` ${part.name}`})`;
   return part.type === 'tool_call' ? `${part.name}(${JSON.stringify(part.input)})` : JSON.stringify(part.output);
 }
 

@@ -2,19 +2,48 @@ import type { Json, JsonObject } from '../core/index.ts';
 import type { BlobRef, Origin } from '../log/index.ts';
 
 /** A part of a message. */
-export type Part = TextPart | ReasoningPart | ToolCallPart | ToolResultPart;
+export type Part = TextPart | ReasoningPart | FilePart | ToolCallPart | ToolResultPart;
+
+/** What only the maker of a part can read (signatures, encrypted reasoning, ids of items): it goes back byte for byte, to `by` and to nobody else. */
+export interface Echo {
+  /** Name of the model that made it, as in `Model.name`. */
+  readonly by: string;
+  readonly data: JsonObject;
+}
 
 /** What was said. */
 export interface TextPart {
   readonly type: 'text';
   readonly text: string;
+  readonly citations?: readonly Citation[];
+  readonly echo?: Echo;
 }
 
-/** A model's reasoning. `signature` goes back byte for byte, only to the model that made it. */
+/** Where a statement of a model comes from, as the provider says. */
+export interface Citation {
+  readonly url?: string;
+  readonly title?: string;
+  /** The words of the source. */
+  readonly quote?: string;
+  /** Of the text that it stands behind: from `start` up to `end`, in UTF-16 units. */
+  readonly start?: number;
+  readonly end?: number;
+}
+
+/** A model's reasoning, as far as it is shown. The text may be empty where the provider keeps it sealed in `echo`. */
 export interface ReasoningPart {
   readonly type: 'reasoning';
   readonly text: string;
-  readonly signature?: string;
+  readonly echo?: Echo;
+}
+
+/** An image, a document or a sound: bytes in base64, a blob that becomes them before a request is made, or an address that the provider fetches. */
+export interface FilePart {
+  readonly type: 'file';
+  /** `image/png`, `application/pdf`, `audio/wav` … */
+  readonly mediaType: string;
+  readonly name?: string;
+  readonly data: string | BlobRef | { readonly url: string };
 }
 
 /** A model (or a policy) asks for a tool. `id` is the provider's and unique within its message. */
@@ -25,6 +54,7 @@ export interface ToolCallPart {
   /** Parsed arguments; the raw text (a string) when the model's arguments were not JSON, then `malformed` is true. */
   readonly input: Json;
   readonly malformed?: true;
+  readonly echo?: Echo;
 }
 
 /** What a tool gave back. */
@@ -38,7 +68,7 @@ export interface ToolResultPart {
   readonly isError?: true;
 }
 
-/** One entry of a conversation. `tool` messages hold only results; `assistant` ones text, reasoning and calls. */
+/** One entry of a conversation. `tool` messages hold only results; `assistant` ones text, reasoning and calls; `user` ones text and files. */
 export interface Message {
   readonly role: 'user' | 'assistant' | 'tool';
   readonly parts: readonly Part[];
@@ -51,6 +81,8 @@ export interface Usage {
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
   readonly cachedInputTokens?: number;
+  /** Written to the provider's cache; a part of `inputTokens`. */
+  readonly cacheWriteTokens?: number;
   readonly reasoningTokens?: number;
 }
 

@@ -1,4 +1,5 @@
 import type { Json, JsonObject, World } from '../core/index.ts';
+import type { Capabilities } from './capability.ts';
 import type { FinishReason, Message, Part, ToolSpec, Usage } from './message.ts';
 
 /**
@@ -10,9 +11,19 @@ export interface Model {
   readonly name: string;
   /** Tokens that request and answer may have together; unknown when absent. */
   readonly contextTokensMax?: number;
-  /** USD per million tokens; unknown when absent, never zero by default. */
-  readonly price?: { readonly inputUsd: number; readonly outputUsd: number };
+  /** Unknown when absent, never zero by default. */
+  readonly price?: Price;
+  /** What it is good for and what its wire carries; unknown when absent, and then nothing is refused before a call. */
+  readonly capabilities?: Capabilities;
   call(request: ModelRequest, options: CallOptions): Promise<ModelAnswer>;
+}
+
+/** USD per million tokens. What is absent is charged as plain input. */
+export interface Price {
+  readonly inputUsd: number;
+  readonly outputUsd: number;
+  readonly cachedInputUsd?: number;
+  readonly cacheWriteUsd?: number;
 }
 
 /** What a call is given beside the request. */
@@ -39,10 +50,17 @@ export interface ModelParams {
   readonly topP?: number;
   readonly seed?: number;
   readonly stop?: readonly string[];
-  readonly toolChoice?: 'auto' | 'none' | 'required';
+  readonly toolChoice?: 'auto' | 'none' | 'required' | { readonly tool: string };
+  /** False: at most one tool call an answer. */
+  readonly parallelToolCalls?: boolean;
+  /** How long it may think, where the model can be told. */
+  readonly reasoning?: 'none' | 'low' | 'medium' | 'high';
   /** The answer must be JSON of this schema. */
   readonly outputSchema?: JsonObject;
-  /** Sent to the provider as they are. */
+  /** Log-probabilities of so many candidates a token (0: of the sampled one alone), and token ids, kept in `meta` where the wire gives them. */
+  readonly logprobs?: number;
+  readonly tokenIds?: boolean;
+  /** Members of the request body that have no option here, sent to the provider as they are. */
   readonly extra?: JsonObject;
 }
 
@@ -53,8 +71,10 @@ export interface ModelAnswer {
   readonly usage: Usage;
   /** The version that the provider says it used; null when it does not say. */
   readonly model: string | null;
-  /** The provider's id of the answer and whatever else is worth keeping. */
+  /** The provider's id of the answer and whatever else is worth keeping. `notSent` lists what the wire had no place for. */
   readonly meta?: Readonly<Record<string, Json>>;
+  /** What stood between caller and provider: which member of a group answered, a cache that did, attempts before this one. Outermost first. */
+  readonly via?: readonly JsonObject[];
 }
 
 /** A piece of a streamed answer; `index` is the part it belongs to. */

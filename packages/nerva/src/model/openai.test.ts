@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { NervaError, type HttpRequest, type World } from '../core/index.ts';
 import type { Message, Part } from './message.ts';
 import type { Delta, ModelAnswer, ModelRequest } from './model.ts';
-import { retryAfterMs } from './openai-errors.ts';
+import { retryAfterMs } from './failure.ts';
 import { openaiChat, type OpenAiOptions } from './openai.ts';
 
 interface Canned {
@@ -349,7 +349,7 @@ test('a request has the form of the protocol', async () => {
       role: 'assistant',
       origin: 'model',
       parts: [
-        { type: 'reasoning', text: 'hm', signature: 's' },
+        { type: 'reasoning', text: 'hm', echo: { by: 'openai/other', data: {} } },
         { type: 'tool_call', id: 'a', name: 'add', input: { x: 1 } },
         { type: 'tool_call', id: 'b', name: 'add', input: '{"x":', malformed: true },
       ],

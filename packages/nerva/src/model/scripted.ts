@@ -87,7 +87,7 @@ export function streamParts(parts: readonly Part[], onDelta: NonNullable<CallOpt
 }
 
 function deltasOf(part: Part, index: number): Delta[] {
-  if (part.type === 'tool_result') return [];
+  if (part.type === 'tool_result' || part.type === 'file') return [];
   if (part.type !== 'tool_call') return words(part.text).map((text) => ({ type: part.type, index, text }));
   const input = part.malformed === true ? String(part.input) : JSON.stringify(part.input);
   return [

@@ -1,4 +1,13 @@
-export { openaiMock, type MockAnswer, type MockFault, type MockRequest, type OpenAiMock } from './openai-mock.ts';
+export { openaiChatMock, openaiMock } from './openai-mock.ts';
+export {
+  wireMock,
+  type MockAnswer,
+  type MockDialect,
+  type MockFault,
+  type MockRequest,
+  type WireMock,
+  type WireMockOptions,
+} from './wire-mock.ts';
 export { testWorld, type TestWorld } from './world.ts';
 export { memoryKeys } from './keys.ts';
 export { storeContract } from './store.contract.ts';

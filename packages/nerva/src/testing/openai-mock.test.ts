@@ -8,7 +8,8 @@ import fc from 'fast-check';
 import type { World } from '../core/index.ts';
 import { openaiChat, type Delta, type Message, type Model, type ModelAnswer, type ModelRequest, type Part } from '../model/index.ts';
 import { nodeWorld } from '../node/index.ts';
-import { openaiMock, type MockAnswer, type OpenAiMock } from './openai-mock.ts';
+import { openaiMock } from './openai-mock.ts';
+import type { MockAnswer, WireMock } from './wire-mock.ts';
 
 type Call = (
   request?: Partial<ModelRequest>,
@@ -18,7 +19,7 @@ type Call = (
 /** Runs `body` with the adapter, the HTTP client and the mock on loopback. */
 async function withMock(
   options: Parameters<typeof openaiMock>[0],
-  body: (call: Call, mock: OpenAiMock, world: World) => Promise<void>,
+  body: (call: Call, mock: WireMock, world: World) => Promise<void>,
   adapter: { readonly apiKey?: string } = {},
 ): Promise<void> {
   const mock = await openaiMock(options);

@@ -1,8 +1,17 @@
 import { excerpt, NervaError, type ErrorCode, type HttpAnswer, type World } from '../core/index.ts';
-import { isObject } from './openai-answer.ts';
+import { isObject } from './object.ts';
 
 const EXCERPT_LENGTH = 300;
 const WAIT_MS_MAX = 86_400_000;
+
+/** Who failed: for the error's text, and for what must not be in it. */
+export interface Who {
+  readonly name: string;
+  readonly secrets: readonly string[];
+  readonly world: World;
+  /** What an answer is called: `a chat completion`. */
+  readonly what: string;
+}
 
 /** What a provider said was wrong. */
 interface Complaint {
@@ -14,21 +23,18 @@ interface Complaint {
  * The failure that an answer of status 400 or more stands for. Never holds a key: `secrets` and whatever looks like one are cut out,
  * because providers quote keys back.
  */
-export function failureOf(
-  answer: Pick<HttpAnswer, 'status' | 'headers'>,
-  body: string,
-  context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] },
-): NervaError {
+export function failureOf(answer: Pick<HttpAnswer, 'status' | 'headers'>, body: string, who: Who): NervaError {
   const { status, headers } = answer;
   const complaint = complaintOf(body);
-  const said = excerpt(redact(complaint.message, context.secrets), EXCERPT_LENGTH);
+  const said = excerpt(redact(complaint.message, who.secrets), EXCERPT_LENGTH);
   const code = codeOf(status, complaint);
   const details: Record<string, unknown> = { status };
-  if (complaint.code !== '') details['providerCode'] = excerpt(redact(complaint.code, context.secrets), EXCERPT_LENGTH);
-  const waitMs = retryAfterMs(headers, context.world.clock.nowMs());
+  if (complaint.code !== '') details['providerCode'] = excerpt(redact(complaint.code, who.secrets), EXCERPT_LENGTH);
+  const waitMs = retryAfterMs(headers, who.world.clock.nowMs());
   if (waitMs !== undefined) details['retryAfterMs'] = waitMs;
   if (headers['x-request-id'] !== undefined) details['requestId'] = headers['x-request-id'];
-  return new NervaError(code, `${context.name} ${VERBS[code] ?? 'failed'} (HTTP ${status}): ${said === '' ? 'it gave no reason' : said}`, {
+  const verb = code === 'MODEL_GARBAGE' ? `answered with something else than ${who.what}` : (VERBS[code] ?? 'failed');
+  return new NervaError(code, `${who.name} ${verb} (HTTP ${status}): ${said === '' ? 'it gave no reason' : said}`, {
     details,
   });
 }
@@ -39,14 +45,10 @@ const VERBS: Partial<Readonly<Record<ErrorCode, string>>> = {
   MODEL_REFUSED: 'refused the request; no answer was made',
   CONTEXT_TOO_LONG: 'found the conversation too long; no answer was made',
   MODEL_UNAVAILABLE: 'could not answer',
-  MODEL_GARBAGE: 'answered with something else than a chat completion',
 };
 
 /** A failure that a provider reports inside an answer of status 200 (in a stream, or through a gateway). */
-export function reportedFailure(
-  error: unknown,
-  context: { readonly world: World; readonly name: string; readonly secrets: readonly string[] },
-): NervaError {
+export function reportedFailure(error: unknown, who: Who): NervaError {
   const status = isObject(error) && typeof error['code'] === 'number' && error['code'] >= 400 ? error['code'] : 0;
   const complaint = complaintOf(JSON.stringify({ error }));
   const guess = /rate.?limit/i.test(complaint.code)
@@ -56,8 +58,17 @@ export function reportedFailure(
       : /invalid_request|context_length/i.test(complaint.code)
         ? 400
         : 500;
-  return failureOf({ status: status === 0 ? guess : status, headers: {} }, JSON.stringify({ error }), context);
+  return failureOf({ status: status === 0 ? guess : status, headers: {} }, JSON.stringify({ error }), who);
 }
+
+/** MODEL_GARBAGE with an excerpt of what came. `what` is what was expected: `a chat completion`. */
+export function garbage(what: string, why: string, came: unknown): NervaError {
+  const text = typeof came === 'string' ? came : (JSON.stringify(came) ?? String(came));
+  const message = `The answer is not ${what}: ${why}. It was dropped. What came: ${excerpt(text, GARBAGE_LENGTH)}`;
+  return new NervaError('MODEL_GARBAGE', message);
+}
+
+const GARBAGE_LENGTH = 200;
 
 /** `text` without secrets. */
 export function redact(text: string, secrets: readonly string[]): string {

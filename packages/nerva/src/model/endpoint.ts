@@ -1,0 +1,68 @@
+import { NervaError, type HttpLimits } from '../core/index.ts';
+import type { Capabilities } from './capability.ts';
+import { redact } from './failure.ts';
+import type { Model, Price } from './model.ts';
+import type { Endpoint } from './wire.ts';
+
+/** What every model behind HTTP takes. */
+export interface EndpointOptions {
+  /** As the provider names it. */
+  readonly model: string;
+  /** Up to what is the same for all requests, such as `/v1`. Default: the provider's own. */
+  readonly baseUrl?: string;
+  /** Kept out of every error. Local servers need none. */
+  readonly apiKey?: string;
+  /** Sent with each request; names in lower case. Their values are kept out of errors too. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The part of the model's name before the slash. */
+  readonly provider?: string;
+  readonly contextTokensMax?: number;
+  readonly price?: Price;
+  readonly capabilities?: Capabilities;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+/** What a provider is unless the options say otherwise. */
+export interface EndpointDefaults {
+  readonly provider: string;
+  readonly baseUrl: string;
+  /** The headers that carry the key. Default a bearer token. */
+  readonly authorize?: (apiKey: string) => Readonly<Record<string, string>>;
+}
+
+/** Checks the options of an endpoint. @throws OPTION_INVALID for an empty model name or a malformed URL. */
+export function endpointOf(options: EndpointOptions, defaults: EndpointDefaults): Endpoint & { readonly host: string } {
+  const { model, apiKey = '', baseUrl = defaults.baseUrl } = options;
+  if (typeof model !== 'string' || model.trim() === '')
+    throw new NervaError('OPTION_INVALID', 'model is empty; give the name that the provider uses.');
+  const parsed = URL.parse(baseUrl);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    throw new NervaError(
+      'OPTION_INVALID',
+      `baseUrl is "${redact(String(baseUrl).slice(0, 200), [])}"; give an http or https URL such as ${defaults.baseUrl}.`,
+    );
+  }
+  const authorize = defaults.authorize ?? ((key: string) => ({ authorization: `Bearer ${key}` }));
+  return {
+    name: `${options.provider ?? defaults.provider}/${model}`,
+    host: parsed.hostname,
+    baseUrl: baseUrl.replace(/\/+$/, ''),
+    headers: { ...options.headers, ...(apiKey === '' ? {} : authorize(apiKey)) },
+    secrets: [...(apiKey === '' ? [] : [apiKey]), ...Object.values(options.headers ?? {})],
+    ...pick(options),
+  };
+}
+
+function pick({
+  contextTokensMax,
+  price,
+  capabilities,
+  limits,
+}: EndpointOptions): Pick<Model, 'contextTokensMax' | 'price' | 'capabilities'> & Pick<Endpoint, 'limits'> {
+  return {
+    ...(contextTokensMax === undefined ? {} : { contextTokensMax }),
+    ...(price === undefined ? {} : { price }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(limits === undefined ? {} : { limits }),
+  };
+}

@@ -1,0 +1,68 @@
+import { garbage } from './failure.ts';
+import { sseParser } from './sse.ts';
+
+/** One event of a stream. `value` is its data as JSON; the marks that are no JSON (`[DONE]`) stay text. */
+export interface WireEvent {
+  /** The event's own name where the framing has one, else `message`. */
+  readonly event: string;
+  readonly value: unknown;
+}
+
+/** Takes the bytes of a stream as they come, cut anywhere. */
+export interface FrameParser {
+  push(bytes: Uint8Array): void;
+  /** No more bytes come. */
+  end(): void;
+}
+
+/** How events are told apart in a stream of bytes. */
+export interface Framing {
+  /** What the content type of a stream contains. */
+  readonly mediaType: string;
+  /** Contract: events in order, synchronously inside `push`; what `onEvent` throws goes to the caller. @throws MODEL_GARBAGE */
+  readonly parser: (onEvent: (event: WireEvent) => void, what: string) => FrameParser;
+}
+
+/** Server-Sent Events whose data is JSON, or the word `[DONE]`. */
+export const SSE: Framing = {
+  mediaType: 'event-stream',
+  parser: (onEvent, what) => {
+    const parser = sseParser(({ event, data }) => onEvent({ event, value: data === '[DONE]' ? data : json(data, what) }));
+    return { push: (bytes) => parser.push(bytes), end: () => undefined };
+  },
+};
+
+/** JSON objects, one a line. */
+export const LINES: Framing = {
+  mediaType: 'ndjson',
+  parser: (onEvent, what) => {
+    const decoder = new TextDecoder();
+    let rest = '';
+    const line = (text: string): void => {
+      if (text.trim() !== '') onEvent({ event: 'message', value: json(text, what) });
+    };
+    return {
+      push(bytes) {
+        // What waits holds no line end: a line that comes in many pieces is searched once.
+        const searchFrom = rest.length;
+        rest += decoder.decode(bytes, { stream: true });
+        let from = 0;
+        for (let end = rest.indexOf('\n', searchFrom); end >= 0; end = rest.indexOf('\n', from)) {
+          line(rest.slice(from, end));
+          from = end + 1;
+        }
+        rest = rest.slice(from);
+      },
+      // The last line may lack its end.
+      end: () => line(rest),
+    };
+  },
+};
+
+function json(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw garbage(what, 'a chunk is not JSON', text);
+  }
+}
