@@ -22,13 +22,13 @@ const LIMIT_FACTOR = 8;
 export class Judge {
   readonly #tester: Tester;
   readonly #files: readonly string[];
-  readonly #mutants: number;
+  readonly #mutants: readonly Mutant[];
   readonly #kills = new Map<string, number>();
   #tests: readonly Measured[] = [];
   #atLoad: ReadonlySet<number> = new Set();
 
-  /** @param files the test files, absolute. @param mutants how many there are. */
-  constructor(tester: Tester, files: readonly string[], mutants: number) {
+  /** @param files the test files, absolute. @param mutants all there are, in the order of their numbers; those of a file follow each other. */
+  constructor(tester: Tester, files: readonly string[], mutants: readonly Mutant[]) {
     this.#tester = tester;
     this.#files = files;
     this.#mutants = mutants;
@@ -51,8 +51,12 @@ export class Judge {
     return { tests, failed };
   }
 
-  /** @param number of the mutant in the instrumented sources. */
-  async judge(number: number, mutant: Mutant): Promise<Pick<Result, 'status' | 'by'>> {
+  /**
+   * @param number of the mutant in the instrumented sources.
+   * @param isCold in a process of its own, for sources that keep something between tests, such as a cache of their module.
+   */
+  async judge(number: number, mutant: Mutant, isCold: boolean): Promise<Pick<Result, 'status' | 'by'>> {
+    if (isCold) return this.#tryCold(number, mutant);
     const visitors = this.#sorted(
       mutant,
       this.#tests.filter(({ visited }) => visited.has(number)),
@@ -85,7 +89,8 @@ export class Judge {
 
   async #tryCold(number: number, mutant: Mutant): Promise<Pick<Result, 'status' | 'by'>> {
     const worth = (file: string): number => (this.#kills.get(`${mutant.file} ${file}`) ?? 0) + (isNamesake(mutant.file, file) ? 5 : 0);
-    const files = [...this.#files].sort((one, other) => worth(other) - worth(one));
+    const users = this.#usersOf(number, mutant);
+    const files = this.#files.filter((file) => users.some((test) => test.file === file)).sort((one, other) => worth(other) - worth(one));
     await this.#tester.end();
     try {
       let first = 0;
@@ -93,7 +98,7 @@ export class Judge {
         const loaded = await this.#tester.ask<'loaded'>(this.#load([file], number), LOAD_MS_MAX);
         if (loaded === null) return { status: 'timeout', by: file };
         if (loaded.error !== null) return { status: 'killed', by: file };
-        const known = new Map(this.#tests.filter((test) => test.file === file).map((test) => [test.name, test.ms]));
+        const known = new Map(users.filter((test) => test.file === file).map((test) => [test.name, test.ms]));
         const tests = loaded.tests.flatMap(({ name }, index) =>
           known.has(name) ? [{ index: first + index, limitMs: LIMIT_BASE_MS + LIMIT_FACTOR * (known.get(name) ?? 0) }] : [],
         );
@@ -111,8 +116,26 @@ export class Judge {
     }
   }
 
+  /** The tests that run anything of the file which loading runs the mutant of; all when there are none, as for a file of constants. */
+  #usersOf(number: number, mutant: Mutant): readonly Measured[] {
+    const [first, last] = this.#rangeOf(number, mutant);
+    const users = this.#tests.filter(({ visited }) => {
+      for (let other = first; other <= last; other++) if (visited.has(other)) return true;
+      return false;
+    });
+    return users.length === 0 ? this.#tests : users;
+  }
+
+  /** The numbers of the first and the last mutant of the same file: they follow each other. */
+  #rangeOf(number: number, { file }: Mutant): readonly [number, number] {
+    let [first, last] = [number, number];
+    while (this.#mutants[first - 2]?.file === file) first--;
+    while (this.#mutants[last]?.file === file) last++;
+    return [first, last];
+  }
+
   #load(files: readonly string[], alive: number): Question {
-    return { type: 'load', files, alive, mutants: this.#mutants };
+    return { type: 'load', files, alive, mutants: this.#mutants.length };
   }
 
   /** Kills to expect for the time they take: by what killed mutants of this source file, then of any. */

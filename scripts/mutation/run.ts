@@ -12,9 +12,10 @@ import { Tester } from './tester.ts';
 /**
  * Mutation testing: changes the sources in one small way at a time, in a copy, and asks whether a test notices.
  *
- *   npm run test:mutants-of-code -- [--files GLOB]… [--tests GLOB]… [--sample 30%] [--seed 7] [--json FILE] [--again FILE] [--report]
+ *   npm run test:mutants-of-code -- [--files GLOB]… [--tests GLOB]… [--sample 30%] [--seed 7] [--json FILE] [--again FILE] [--cold] [--report]
  *
- * `--again` takes what was killed from earlier results and tries only the rest, as after adding tests. `--report` writes
+ * `--again` takes what was killed from earlier results and tries only the rest, as after adding tests. `--cold` tries each mutant in a
+ * process of its own: slow, and right for sources that keep something between tests. `--report` writes
  * docs/mutation-testing.md; with `--sample 0%` from the results that are there.
  */
 const { values } = parseArgs({
@@ -25,13 +26,14 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '7' },
     json: { type: 'string', default: 'node_modules/.cache/mutation.json' },
     again: { type: 'string' },
+    cold: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
   },
 });
 
 const EACH = 100;
 
-setPriority(10);
+setPriority(5);
 const startMs = performance.now();
 const folder = mkdtempSync(path.join(tmpdir(), 'nerva-mutation-'));
 const tester = new Tester(path.join(folder, 'copy'), path.join(folder, 'compiled'));
@@ -56,7 +58,7 @@ async function main(): Promise<void> {
     all.push(...mutants);
   }
   const tests = chosen(values.tests).map((file) => path.join(root, file));
-  const judge = new Judge(tester, tests, all.length);
+  const judge = new Judge(tester, tests, all);
   const { tests: measured, failed } = await judge.measure();
   const testsMs = Math.round(measured.reduce((sum, { ms }) => sum + ms, 0));
   console.log(`${measured.length} tests in ${testsMs} ms; left out, for they fail without any mutant: ${failed.length}`);
@@ -124,7 +126,7 @@ async function judged(judge: Judge, { all, mutants, keep }: Work): Promise<Resul
   const results: Result[] = [];
   for (const [index, mutant] of mutants.entries()) {
     const before = known.get(keys[index] ?? '');
-    const { status, by } = before !== undefined && isKilled(before) ? before : await judge.judge(numbers.get(mutant) ?? 0, mutant);
+    const { status, by } = before !== undefined && isKilled(before) ? before : await judge.judge(numbers.get(mutant) ?? 0, mutant, values.cold);
     results.push({ ...mutant, status, by });
     if (status !== 'killed')
       console.log(`${status} ${mutant.file}:${mutant.line} ${mutant.operator}: ${mutant.from} → ${oneLine(mutant.to)}`);
