@@ -1,5 +1,6 @@
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { requestDigest } from './digest.ts';
+export { google, type GoogleOptions } from './google.ts';
 export type { FinishReason, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, ToolSpec, Usage } from './message.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';

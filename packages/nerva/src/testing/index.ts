@@ -1,3 +1,4 @@
+export { googleContentMock, googleMock } from './google-mock.ts';
 export { openaiChatMock, openaiMock } from './openai-mock.ts';
 export {
   wireMock,
