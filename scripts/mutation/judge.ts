@@ -21,6 +21,8 @@ const LIMIT_FACTOR = 8;
 /** Judges mutants by the tests that visit them, those likeliest to fail for their time first, and stops at the first that fails. */
 export class Judge {
   readonly #tester: Tester;
+  /** A process for one mutant: what runs while files are loaded. */
+  readonly #cold: Tester;
   readonly #files: readonly string[];
   readonly #mutants: readonly Mutant[];
   readonly #kills = new Map<string, number>();
@@ -28,8 +30,9 @@ export class Judge {
   #atLoad: ReadonlySet<number> = new Set();
 
   /** @param files the test files, absolute. @param mutants all there are, in the order of their numbers; those of a file follow each other. */
-  constructor(tester: Tester, files: readonly string[], mutants: readonly Mutant[]) {
-    this.#tester = tester;
+  constructor(testers: { readonly warm: Tester; readonly cold: Tester }, files: readonly string[], mutants: readonly Mutant[]) {
+    this.#tester = testers.warm;
+    this.#cold = testers.cold;
     this.#files = files;
     this.#mutants = mutants;
   }
@@ -94,11 +97,10 @@ export class Judge {
     const worth = (file: string): number => (this.#kills.get(`${mutant.file} ${file}`) ?? 0) + (isNamesake(mutant.file, file) ? 5 : 0);
     const users = this.#usersOf(number, mutant);
     const files = this.#files.filter((file) => users.some((test) => test.file === file)).sort((one, other) => worth(other) - worth(one));
-    await this.#tester.end();
     try {
       let first = 0;
       for (const file of files) {
-        const loaded = await this.#tester.ask<'loaded'>(this.#load([file], number), LOAD_MS_MAX);
+        const loaded = await this.#cold.ask<'loaded'>(this.#load([file], number), LOAD_MS_MAX);
         if (loaded === null) return { status: 'timeout', by: file };
         if (loaded.error !== null) return { status: 'killed', by: file };
         const known = new Map(users.filter((test) => test.file === file).map((test) => [test.name, test.ms]));
@@ -106,7 +108,7 @@ export class Judge {
           known.has(name) ? [{ index: first + index, limitMs: LIMIT_BASE_MS + LIMIT_FACTOR * (known.get(name) ?? 0) }] : [],
         );
         first += loaded.tests.length;
-        const tried = await this.#tester.ask<'tried'>({ type: 'try', mutant: number, tests }, LIMIT_BASE_MS);
+        const tried = await this.#cold.ask<'tried'>({ type: 'try', mutant: number, tests }, LIMIT_BASE_MS);
         if (tried === null) return { status: 'timeout', by: file };
         if (tried.by !== null) {
           const name = loaded.tests[tried.by - first + loaded.tests.length]?.name ?? '';
@@ -115,7 +117,7 @@ export class Judge {
       }
       return { status: 'survived', by: '' };
     } finally {
-      await this.#tester.end();
+      await this.#cold.end();
     }
   }
 

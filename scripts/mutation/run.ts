@@ -39,12 +39,13 @@ const EACH = 100;
 setPriority(5);
 const startMs = performance.now();
 const folder = mkdtempSync(path.join(tmpdir(), 'nerva-mutation-'));
-const tester = new Tester(path.join(folder, 'copy'), path.join(folder, 'compiled'));
+const made = (): Tester => new Tester(path.join(folder, 'copy'), path.join(folder, 'compiled'));
+const testers = { warm: made(), cold: made() };
 try {
   if (values.report === undefined) await main();
   else writeReport(values.report);
 } finally {
-  await tester.end();
+  await Promise.all([testers.warm.end(), testers.cold.end()]);
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -62,7 +63,7 @@ async function main(): Promise<void> {
     all.push(...mutants);
   }
   const tests = chosen(values.tests).map((file) => path.join(root, file));
-  const judge = new Judge(tester, tests, all);
+  const judge = new Judge(testers, tests, all);
   const { tests: measured, failed } = await judge.measure(Number(values.quick));
   const testsMs = Math.round(measured.reduce((sum, { ms }) => sum + ms, 0));
   console.log(`${measured.length} tests in ${testsMs} ms; left out, for they fail or take too long without any mutant: ${failed.length}`);

@@ -172,7 +172,7 @@ test('whatever people, models, tools and policies say in a session of a subject 
   const store = memoryStore({ world, keys });
   const tools = [
     tool({ name: 'tell', effect: 'read', inputSchema: ANY, execute: () => ({ said: 'secret' }) }),
-    tool({ name: 'fail', effect: 'read', inputSchema: ANY, execute: () => notDone('secret') }),
+    tool({ name: 'fail', effect: 'read', inputSchema: ANY, execute: () => Promise.reject(notDone('secret')) }),
     tool({
       name: 'ask',
       effect: 'read',

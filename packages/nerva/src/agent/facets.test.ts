@@ -209,13 +209,17 @@ test('a call in doubt is asked for by one process, and is open again when it did
 
 test('a question holds what was asked and how it was answered, the first answer stands, and a new turn asks anew', () => {
   const asked: readonly Draft[] = [...calling, the('approval.requested', { answer: 4, part: 1, digest: 'h' })];
-  const question: Approval = { seq: 5, asker: 4, part: 1, digest: 'h', status: 'open', settledBy: null, by: '', why: '' };
-  assert.deepEqual([...folded(asked).approval], [[5, question]]);
+  const question: Partial<Approval> = { seq: 5, asker: 4, part: 1, digest: 'h', status: 'open', settledBy: null, why: '' };
+  const read = (drafts: readonly Draft[]): Partial<Approval> => {
+    const { by: _, ...approval } = folded(drafts).approval.get(5) as Approval;
+    return approval;
+  };
+  assert.deepEqual(read(asked), question);
   assert.equal(folded(asked).tool.slots[1]?.status, 'asking');
   const granted = [...asked, the('approval.granted', { approval: 5, digest: 'h', answer: 'yes' })];
   const denied = [...asked, the('approval.denied', { approval: 5, why: 'no' })];
-  assert.deepEqual(folded(granted).approval.get(5), { ...question, status: 'granted', settledBy: 6, answer: 'yes' });
-  assert.deepEqual(folded(denied).approval.get(5), { ...question, status: 'denied', settledBy: 6, why: 'no' });
+  assert.deepEqual(read(granted), { ...question, status: 'granted', settledBy: 6, answer: 'yes' });
+  assert.deepEqual(read(denied), { ...question, status: 'denied', settledBy: 6, why: 'no' });
   assert.equal(folded(granted).tool.slots[1]?.status, 'granted');
   assert.deepEqual(
     folded(denied).tool.slots[1],
