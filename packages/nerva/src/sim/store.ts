@@ -39,7 +39,8 @@ export class SimStore {
   #busyUntilMs = 0;
   #fullUntilMs = 0;
   #isDamaged = false;
-  #repair: (() => void) | null = null;
+  /** Copies of what changed on the disk since it was opened. */
+  #repairs: (() => void)[] = [];
   /** An fsync failed: until everybody reopened it, it takes nothing. */
   isPoisoned = false;
 
@@ -92,16 +93,16 @@ export class SimStore {
       try {
         this.#live = await this.#journal.open();
       } catch (error) {
-        if (this.#repair === null) throw error;
-        // The operator reads the error, and puts the copy back.
-        this.#repair();
-        this.#repair = null;
+        if (this.#repairs.length === 0) throw error;
+        // The operator reads the error, and puts the copies back.
+        for (const repair of this.#repairs.splice(0)) repair();
         this.#live = await this.#journal.open();
       }
       this.#isDamaged = false;
     }
-    if (this.#repair !== null) this.#hub.violated('corruption is noticed', 'A byte of the store changed, and opening it said nothing.');
-    this.#repair = null;
+    if (this.#repairs.length > 0)
+      this.#hub.violated('corruption is noticed', 'A byte of the store changed, and opening it said nothing.');
+    this.#repairs = [];
     this.isPoisoned = false;
     this.#fullUntilMs = 0;
     await this.expire(() => true);
@@ -213,7 +214,8 @@ export class SimStore {
     const result = await this.#apply(operation);
     this.#noted(process, asked, result, due);
     if (kind === 'store.corrupt') {
-      this.#repair = this.#journal.corrupt(hub.roll('corrupt'));
+      const repair = this.#journal.corrupt(hub.roll('corrupt'));
+      if (repair !== null) this.#repairs.push(repair);
       this.#isDamaged = true;
       this.#supervisor.crash(process, kind);
     }
