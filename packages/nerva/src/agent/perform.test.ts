@@ -32,10 +32,10 @@ test('a tool is told who calls, in which call and attempt, when, and what a pers
       return 'ok';
     },
   });
-  const { session, store, of } = scene({ tools: [ask], script: [{ calls: [call('ask')] }, { calls: [call('ask')] }, 'done'] });
-  const [first] = (await session.send('go').result).pending;
-  const [second] = (await session.respond(first?.id ?? 's:-1', { decision: 'approve', answer: { n: 1 } }).result).pending;
-  await session.respond(second?.id ?? 's:-1', { decision: 'approve' }).result;
+  const { session: asking, store, of } = scene({ tools: [ask], script: [{ calls: [call('ask')] }, { calls: [call('ask')] }, 'done'] });
+  const [first] = (await asking.send('go').result).pending;
+  const [second] = (await asking.respond(first?.id ?? 's:-1', { decision: 'approve', answer: { n: 1 } }).result).pending;
+  await asking.respond(second?.id ?? 's:-1', { decision: 'approve' }).result;
   const intents = await of('tool.called');
   const expected = intents.map(({ seq, atMs }) => ({
     callId: `s:${seq}`,
@@ -45,7 +45,7 @@ test('a tool is told who calls, in which call and attempt, when, and what a pers
     now: { atMs },
   }));
   assert.deepEqual(
-    seen.map(({ signal: _, approval: _approval, ...rest }) => rest),
+    seen.map(({ callId, idempotencyKey, attempt, session, now }) => ({ callId, idempotencyKey, attempt, session, now })),
     expected,
   );
   assert.deepEqual([seen[0]?.approval?.answer, Object.hasOwn(seen[1]?.approval ?? {}, 'answer')], [{ n: 1 }, false]);
