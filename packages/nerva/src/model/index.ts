@@ -5,5 +5,6 @@ export type { FinishReason, Message, Part, ReasoningPart, TextPart, ToolCallPart
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
 export { replayModel, type RecordedAnswer } from './replay.ts';
+export { openaiResponses, type OpenAiResponsesOptions } from './responses.ts';
 export { scriptedModel, type Script, type ScriptedModel, type ScriptStep } from './scripted.ts';
 export { addUsage, costUsd, totalTokens } from './usage.ts';

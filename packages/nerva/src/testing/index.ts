@@ -1,5 +1,6 @@
 export { googleContentMock, googleMock } from './google-mock.ts';
 export { openaiChatMock, openaiMock } from './openai-mock.ts';
+export { responsesMock, responsesMockDialect, type ResponsesMock, type ResponsesMockDialect } from './responses-mock.ts';
 export {
   wireMock,
   type MockAnswer,
