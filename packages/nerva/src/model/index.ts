@@ -1,3 +1,4 @@
+export { anthropic, type AnthropicOptions } from './anthropic.ts';
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { requestDigest } from './digest.ts';
 export { google, type GoogleOptions } from './google.ts';
