@@ -27,7 +27,7 @@ if (only !== undefined && chosen.length < only.length) {
   console.error(`Unknown: ${only.filter((name) => !MUTANTS.some((mutant) => mutant.name === name)).join(', ')}. Nothing was run.`);
   process.exit(2);
 }
-setPriority(10);
+setPriority(5);
 
 interface Line {
   readonly mutant: Omit<Mutant, 'says' | 'unfound'>;
