@@ -373,7 +373,7 @@ test('which tool may be called is said in the words of the wire', async () => {
     [[{ name: 'add', input_schema: { type: 'object' } }], { type: 'none' }],
     'tools that are gone are named, since the history has them, and forbidden',
   );
-  const model = anthropic({ model: BUDGET_MODEL });
+  const model = anthropic({ model: ADAPTIVE_MODEL });
   const shared = ask([say('hi')]);
   const bodies: HttpRequest[] = [];
   for (const messages of [shared.messages, [say('hi'), reply(call1('a')), results('a')]])
