@@ -1,17 +1,20 @@
 import type { Found, Hunted } from './hunt.ts';
+import type { Mutant } from './mutant.ts';
 
 /** What a report is made of. */
 export interface Told {
   readonly hunted: readonly Hunted[];
+  /** Of the table, those of which nothing is known yet. */
+  readonly unsearched: readonly Mutant[];
   /** The same search in the sources as they are. */
-  readonly sound: Found;
+  readonly sound: Found | undefined;
   readonly budgetMs: number;
   readonly workers: number;
   readonly date: Date;
 }
 
 /** docs/mutants.md. */
-export function reportOf({ hunted, sound, budgetMs, workers, date }: Told): string {
+export function reportOf({ hunted, unsearched, sound, budgetMs, workers, date }: Told): string {
   const found = hunted.filter((one) => one.found.isFound);
   const missed = hunted.filter((one) => !one.found.isFound);
   const equivalent = missed.filter(({ mutant: { unfound } }) => unfound !== undefined && 'equivalent' in unfound);
@@ -34,7 +37,7 @@ are break a law does not count, and the search goes on. A bug counts as found wh
 ${date.toISOString().slice(0, 10)}, Node ${process.versions.node}, ${processes}, ${Math.round(searchedMs / 1000)} s of search: **${found.length} of ${hunted.length} found**, ${equivalent.length} change nothing that anybody can see, ${gaps.length} are gaps.
 The same search in the sources as they are, with nothing excused: ${soundText(sound)}.
 
-Again: \`npm run -s test:mutants\` (all, and writes this page) · \`npm run -s test:mutants -- --only NAME\` (one; writes nothing). “Runs” and “seconds” (of the processor) are until it was found;
+Again: \`npm run -s test:mutants\` (all, and writes this page; with \`--keep FILE\` in pieces) · \`npm run -s test:mutants -- --only NAME\` (one; writes nothing). “Runs” and “seconds” (of the processor) are until it was found;
 second runs of a case and those that make it small are not counted.
 
 ## Found
@@ -42,10 +45,13 @@ second runs of a case and those that make it small are not counted.
 | bug | what is broken | law that broke | scenario | found by | runs | seconds | smallest plan | seed |
 |---|---|---|---|---|---:|---:|---|---:|
 ${found.map(rowOf).join('\n')}
-${section('Equivalent', 'Nobody outside can tell the difference. They are searched all the same.', equivalent)}${section('Gaps', 'No law and no scenario tells yet.', gaps)}`;
+${section('Equivalent', 'Nobody outside can tell the difference. They are searched all the same.', equivalent)}${section('Gaps', 'No law and no scenario tells yet.', gaps)}${
+    unsearched.length === 0 ? '' : `\n## Not searched yet\n\n${unsearched.map(({ name }) => name).join(', ')}.\n`
+  }`;
 }
 
-function soundText(sound: Found): string {
+function soundText(sound: Found | undefined): string {
+  if (sound === undefined) return 'not searched yet';
   if (sound.isFound) return `**it breaks “${sound.invariant}” in ${sound.scenario}**`;
   return `${sound.why}, in ${Math.round(sound.ms / 1000)} s`;
 }
@@ -64,7 +70,7 @@ function section(title: string, intro: string, hunted: readonly Hunted[]): strin
 
 function missedRow({ mutant: { name, file, says, unfound }, found }: Hunted): string {
   const why = unfound === undefined ? 'not known yet' : 'equivalent' in unfound ? unfound.equivalent : unfound.gap;
-  return `| ${name} (\`${file}\`) | ${says} | ${cell(why)} | ${found.isFound ? '' : cell(found.why)} |`;
+  return `| ${name} (\`${file}\`) | ${says} | ${cell(why)} | ${found.isFound ? '' : `${cell(found.why)}, in ${Math.round(found.ms / 1000)} s`} |`;
 }
 
 const cell = (text: string): string => text.replaceAll('|', '/').replaceAll('\n', ' ');
