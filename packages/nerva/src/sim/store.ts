@@ -1,5 +1,5 @@
 import { NervaError } from '../core/index.ts';
-import type { Append, AppendResult, KeyPort, Sid, Store, StoreLimits } from '../log/index.ts';
+import type { Append, AppendResult, BlobRef, KeyPort, Sid, Store, StoreLimits } from '../log/index.ts';
 import type { FaultKind } from './faults.ts';
 import type { Hub } from './hub.ts';
 import { apply, Journal, type Live } from './journal.ts';
@@ -36,6 +36,8 @@ export class SimStore {
   #live: Live;
   /** The process that holds each session. */
   readonly #owners = new Map<Sid, SimProcess>();
+  /** What was stored as a blob under a subject. */
+  readonly sealed: { readonly subject: string; readonly ref: string; readonly content: Uint8Array }[] = [];
   #busyUntilMs = 0;
   #fullUntilMs = 0;
   #isDamaged = false;
@@ -100,8 +102,7 @@ export class SimStore {
       }
       this.#isDamaged = false;
     }
-    if (this.#repairs.length > 0)
-      this.#hub.violated('corruption is noticed', 'A byte of the store changed, and opening it said nothing.');
+    if (this.#repairs.length > 0) this.#hub.violated('corruption is noticed', 'A byte of the store changed, and opening it said nothing.');
     this.#repairs = [];
     this.isPoisoned = false;
     this.#fullUntilMs = 0;
@@ -251,6 +252,11 @@ export class SimStore {
       }
       case 'fork':
         return this.#watcher.forked(process, args[0] as Parameters<Store['fork']>[0], result as AppendResult);
+      case 'blob': {
+        const [content, { subject }] = args as Parameters<Store['blobs']['put']>;
+        if (subject !== undefined) this.sealed.push({ subject, ref: (result as BlobRef).ref, content });
+        return;
+      }
       case 'takeOver':
         return void this.#owners.set(args[0] as Sid, process);
       case 'release':
