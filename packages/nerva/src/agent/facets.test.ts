@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { placed, type LogEvent } from '../log/index.ts';
 import { asDrafts, type Draft, type EventData, type EventType } from './events.ts';
 import { evolve, initial } from './fold.ts';
+import { items } from './list.ts';
 import type { AgentState, Approval, Slot, Tally } from './state.ts';
 
 const DEFINITION = { ref: 'd1', bytes: 1, mediaType: 'application/json' };
@@ -43,7 +44,11 @@ const calling: readonly Draft[] = [
 ];
 
 test('before its first event a session is nobody’s, at rest and owes nothing', () => {
-  assert.deepEqual(initial('s'), {
+  const { turn, ...rest } = initial('s');
+  const { messages, ...nothing } = turn;
+  assert.equal(messages.count, 0);
+  assert.deepEqual(nothing, { inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 });
+  assert.deepEqual(rest, {
     sid: 's',
     head: 0,
     nowMs: 0,
@@ -51,7 +56,6 @@ test('before its first event a session is nobody’s, at rest and owes nothing',
     approval: new Map(),
     model: { open: null, settledBy: null, count: 0 },
     tool: { slots: [], doubts: [], resolvedBy: -1, ended: [], deduped: new Map(), count: 0 },
-    turn: { messages: { count: 0, shared: [] }, inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 },
     budget: { session: ZERO, turn: ZERO, reserved: null, seen: { tokens: 0, messages: 0 }, startedMs: 0 },
     more: {},
   });
@@ -280,7 +284,7 @@ test('an open turn says what it is about, where it stands and what was done', ()
     { name: 'look', input: { at: 1 }, output: 'seen', isError: false },
     { name: 'pay', input: {}, output: 'no', isError: true },
   ]);
-  assert.deepEqual(done.turn.messages.shared.at(-1), {
+  assert.deepEqual(items(done.turn.messages).at(-1), {
     role: 'tool',
     origin: 'tool',
     parts: [
@@ -330,7 +334,7 @@ test('a turn that ended says how, and with what', () => {
     [open, last],
     [null, { seq: 5, takes: [1], reason: 'answer', why: '', text: 'hi', output: { n: 1 }, finish: 'length', steps: 1 }],
   );
-  assert.deepEqual(messages.shared, [
+  assert.deepEqual(items(messages), [
     { role: 'user', parts: [{ type: 'text', text: 'go' }], origin: 'person' },
     { role: 'assistant', parts: [{ type: 'text', text: 'hi' }], origin: 'model' },
   ]);
@@ -345,7 +349,7 @@ test('a turn that ends in the middle of its calls leaves a result for each in th
     the('tool.returned', { call: 5, output: 'seen' }),
     the('turn.ended', { reason: 'cancelled' }),
   ]).turn;
-  assert.deepEqual(messages.shared.at(-1), {
+  assert.deepEqual(items(messages).at(-1), {
     role: 'tool',
     origin: 'tool',
     parts: [
@@ -362,7 +366,7 @@ test('what had come of an answer that was cut stays in the conversation, its tex
     { type: 'reasoning', text: 'hm' },
   ] as const;
   const cut = folded([...calling.slice(0, 4), the('model.interrupted', { call: 3, parts })]).turn;
-  assert.deepEqual(cut.messages.shared.at(-1), { role: 'assistant', parts: [parts[0]], origin: 'model' });
+  assert.deepEqual(items(cut.messages).at(-1), { role: 'assistant', parts: [parts[0]], origin: 'model' });
   assert.equal(cut.open?.phase, 'next');
   const nothing = folded([...calling.slice(0, 4), the('model.interrupted', { call: 3, parts: [] })]).turn;
   assert.equal(nothing.messages.count, 1);
@@ -386,7 +390,7 @@ test('an answer that is sent back is a note of the system, and the model is aske
     the('model.answered', { call: 3, parts: [{ type: 'text', text: 'hi' }], usage, model: 'm' }),
     the('output.rejected', { answer: 4, message: 'JSON please' }),
   ]).turn;
-  assert.deepEqual(rejected.messages.shared.at(-1), { role: 'user', parts: [{ type: 'text', text: 'JSON please' }], origin: 'system' });
+  assert.deepEqual(items(rejected.messages).at(-1), { role: 'user', parts: [{ type: 'text', text: 'JSON please' }], origin: 'system' });
   assert.deepEqual([rejected.open?.phase, rejected.open?.rejections, rejected.open?.answer], ['ask', 1, null]);
 });
 
@@ -397,7 +401,7 @@ test('a policy decides to ask the model, to call or to answer, and each is a ste
   assert.deepEqual([asks.open?.phase, asks.open?.steps, asks.steps], ['ask', 0, 1]);
   const calls = decided({ type: 'call', calls: [{ tool: 'look', input: { at: 2 } }] });
   assert.deepEqual([calls.turn.open?.phase, calls.turn.open?.steps, calls.turn.steps], ['tools', 1, 1]);
-  assert.deepEqual(calls.turn.messages.shared.at(-1), {
+  assert.deepEqual(items(calls.turn.messages).at(-1), {
     role: 'assistant',
     parts: [{ type: 'tool_call', id: '3.0', name: 'look', input: { at: 2 } }],
     origin: 'system',
@@ -410,7 +414,7 @@ test('a policy decides to ask the model, to call or to answer, and each is a ste
   );
   const text = decided({ type: 'answer', text: 'hi' }).turn;
   assert.deepEqual(text.open?.answer, { seq: 3, text: 'hi', finish: 'stop' });
-  assert.deepEqual(text.messages.shared.at(-1), { role: 'assistant', parts: [{ type: 'text', text: 'hi' }], origin: 'system' });
+  assert.deepEqual(items(text.messages).at(-1), { role: 'assistant', parts: [{ type: 'text', text: 'hi' }], origin: 'system' });
   assert.equal(decided({ type: 'answer', text: 'hi' }, erased(3)).turn.open?.answer?.text, '[erased]');
 });
 
