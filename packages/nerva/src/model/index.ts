@@ -4,6 +4,7 @@ export { requestDigest } from './digest.ts';
 export { google, type GoogleOptions } from './google.ts';
 export type { FinishReason, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, ToolSpec, Usage } from './message.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
+export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
 export { replayModel, type RecordedAnswer } from './replay.ts';
 export { openaiResponses, type OpenAiResponsesOptions } from './responses.ts';

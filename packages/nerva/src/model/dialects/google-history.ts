@@ -3,21 +3,13 @@ import { cannotCarry, kindOf, resultText, sourceOf } from '../content.ts';
 import type { FilePart, Message, Part, ToolCallPart, ToolResultPart } from '../message.ts';
 import { rolling } from '../rolling.ts';
 import { checkPlace, flat, joined } from './encoding.ts';
+import { answered, answersOf, type OpenCall } from './steps.ts';
 
 /**
  * Stands where a signature cannot be had, for calls that another model made: "dummy signatures" in
  * https://ai.google.dev/gemini-api/docs/thought-signatures (FAQs); so does @ai-sdk/google 4.0.121.
  */
 export const NO_SIGNATURE = 'skip_thought_signature_validator';
-
-/** A call of the newest step; its answers are sent in the order of the calls. */
-interface OpenCall {
-  readonly id: string;
-  readonly name: string;
-  /** Google's own id of the call; one that we made is not sent. */
-  readonly wireId: string | undefined;
-  readonly answer: string | undefined;
-}
 
 /** The contents of a conversation. */
 export interface GoogleContents {
@@ -59,7 +51,7 @@ export class GoogleHistory {
    */
   #add(state: History, message: Message): History {
     for (const part of message.parts) checkPlace(message.role, part);
-    if (message.role === 'tool') return { ...state, calls: answered(state.calls, message.parts as readonly ToolResultPart[]) };
+    if (message.role === 'tool') return { ...state, calls: answered(state.calls, message.parts as readonly ToolResultPart[], answerText) };
     let { foreignCount, unsignedCount } = state;
     const calls: OpenCall[] = [];
     let content = '';
@@ -129,17 +121,6 @@ function callText({ name, input }: ToolCallPart, wireId: string | undefined, sig
 
 const idText = (id: string | undefined): string => (id === undefined ? '' : `"id":${JSON.stringify(id)},`);
 
-/** Puts results to their calls. One that answers none stands last, and the provider refuses it. */
-function answered(calls: readonly OpenCall[], results: readonly ToolResultPart[]): readonly OpenCall[] {
-  const list = [...calls];
-  for (const result of results) {
-    const index = list.findIndex(({ id, answer }) => id === result.id && answer === undefined);
-    const call = list[index] ?? { id: result.id, name: result.name, wireId: undefined };
-    list[index < 0 ? list.length : index] = { ...call, answer: answerText(result, call) };
-  }
-  return list;
-}
-
 /** "Use `output` key to specify function output and `error` key to specify error details" (FunctionResponse). */
 function answerText(result: ToolResultPart, { name, wireId }: Pick<OpenCall, 'name' | 'wireId'>): string {
   const text = resultText(result, false);
@@ -151,6 +132,6 @@ function answerText(result: ToolResultPart, { name, wireId }: Pick<OpenCall, 'na
 
 /** The contents with the answers of the newest step, in the order of its calls. */
 function closed({ text, calls }: History): string {
-  const answers = calls.flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
-  return answers.length === 0 ? text : joined(text, `{"role":"user","parts":[${answers.join(',')}]}`);
+  const answers = answersOf(calls);
+  return answers === '' ? text : joined(text, `{"role":"user","parts":[${answers}]}`);
 }
