@@ -84,7 +84,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Tables of help for people: their texts are no behaviour. */
-const HELP_TABLES: ReadonlySet<string> = new Set(['EVENTS']);
+const HELP_TABLES: ReadonlySet<string> = new Set(['EVENTS', 'SLOT']);
 
 /**
  * Every mutant of a file, in the order of the text. Left alone: types, imports, exports' names, comments, template literals and

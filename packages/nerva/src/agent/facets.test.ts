@@ -173,6 +173,7 @@ test('a call goes from proposed over open to done, and a further attempt keeps i
   const open = slot(0, { status: 'open', call: 5, epoch: 1, attempt: 1, effect: 'read' });
   assert.deepEqual(folded(calling).tool.slots, [slot(0), slot(1)]);
   assert.deepEqual(folded([...calling, called]).tool.slots, [open, slot(1)]);
+  assert.equal(folded([...calling, called]).tool.count, 1);
   const again = the('tool.called', { answer: 4, part: 0, effect: 'irreversible', again: 5, why: 'crash' });
   const twice = folded([...calling, called, again]);
   assert.deepEqual(twice.tool.slots[0], { ...open, attempt: 2 });
@@ -209,6 +210,53 @@ test('a call in doubt is asked for by one process, and is open again when it did
   ]);
   assert.deepEqual([late.tool.doubts, late.tool.resolvedBy, [...late.tool.deduped]], [[], 9, [['pay it', 'paid']]]);
   assert.deepEqual(late.turn.notes, ['A call of an earlier turn, whose outcome was unknown, returned "paid"']);
+});
+
+test('of two calls that are open, in doubt or asked about, what comes is of the one that it names', () => {
+  const both: readonly Draft[] = [
+    ...calling,
+    the('tool.called', { answer: 4, part: 0, effect: 'irreversible' }),
+    the('tool.called', { answer: 4, part: 1, effect: 'irreversible' }),
+  ];
+  const statuses = (drafts: readonly Draft[]): unknown[] => folded(drafts).tool.slots.map(({ status, epoch }) => [status, epoch]);
+  assert.deepEqual(statuses([...both, the('tool.in_doubt', { call: 6, why: 'crash' })]), [
+    ['open', 1],
+    ['doubt', -1],
+  ]);
+  const doubts = [...both, the('tool.in_doubt', { call: 5, why: 'crash' }), the('tool.in_doubt', { call: 6, why: 'crash' })];
+  const asked = [...doubts, the('reconcile.called', { call: 6 })];
+  assert.deepEqual(statuses(asked), [
+    ['doubt', -1],
+    ['doubt', 1],
+  ]);
+  assert.deepEqual(statuses([...asked, the('reconcile.returned', { call: 6, status: 'not-done' })]), [
+    ['doubt', -1],
+    ['again', 1],
+  ]);
+  assert.deepEqual(statuses([...doubts, the('tool.returned', { call: 6, output: 1 })]), [
+    ['doubt', -1],
+    ['done', -1],
+  ]);
+  const done = [...both, the('tool.returned', { call: 5, output: 1 })];
+  assert.deepEqual(folded([...done, the('tool.in_doubt', { call: 5, why: 'late' })]).tool.slots, folded(done).tool.slots);
+  assert.deepEqual(folded([...done, the('reconcile.called', { call: 5 })]).tool.slots, folded(done).tool.slots);
+});
+
+test('an outcome that was erased ends the first call that is open, and says nothing', () => {
+  const open: readonly Draft[] = [
+    ...calling,
+    the('tool.called', { answer: 4, part: 0, effect: 'read' }),
+    the('tool.called', { answer: 4, part: 1, effect: 'read' }),
+    the('tool.returned', { call: 5, output: 'secret' }),
+  ];
+  const { slots } = folded(open, erased(7)).tool;
+  assert.deepEqual(
+    slots.map(({ status, output }) => [status, output]),
+    [
+      ['done', '[erased]'],
+      ['open', null],
+    ],
+  );
 });
 
 test('a question holds what was asked and how it was answered, the first answer stands, and a new turn asks anew', () => {

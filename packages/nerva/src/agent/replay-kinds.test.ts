@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryStore, type EventDraft, type LogEvent } from '../log/index.ts';
+import { memoryStore, type EventDraft } from '../log/index.ts';
 import { scriptedModel } from '../model/index.ts';
 import { fromFunction } from '../policy/index.ts';
 import { testWorld } from '../testing/index.ts';
@@ -93,6 +93,11 @@ test('a turn that another definition began is configured first, and that replays
   assert.equal((await session.resume().result).text, 'done');
   const report = await session.replay();
   assert.equal(report.divergence, null);
-  const types = (await all(session.log())).map(({ type }: Pick<LogEvent, 'type'>) => type);
-  assert.ok(types.includes('session.configured'), types.join());
+  const events = await all(session.log());
+  const started = events.findLast(({ type }) => type === 'turn.started');
+  const configured = events.find(({ type }) => type === 'session.configured');
+  assert.equal(started?.seq, 2);
+  assert.ok(configured?.type === 'session.configured');
+  assert.equal(configured.data.from, 'x');
+  assert.match(configured.data.to, /^[0-9a-f]{64}$/);
 });

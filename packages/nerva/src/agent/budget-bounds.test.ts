@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { utf8Bytes } from '../core/index.ts';
+import { placed } from '../log/index.ts';
+import { scriptedModel } from '../model/index.ts';
+import { fromFunction } from '../policy/index.ts';
+import { testWorld } from '../testing/index.ts';
+import { tool } from '../tool/index.ts';
+import { refusal, reserveFor } from './budget.ts';
+import { estimateTokens } from './context.ts';
+import { bind, createAgent, type AgentOptions, type Bound } from './definition.ts';
+import { asDrafts, type Draft, type EventData, type EventType } from './events.ts';
+import { evolve, initial } from './fold.ts';
+import type { AgentState } from './state.ts';
+
+const the = <T extends EventType>(type: T, data: EventData[T], origin?: 'person'): Draft =>
+  ({ type, data, ...(origin === undefined ? {} : { origin }) }) as Draft;
+const price = { inputUsd: 2, outputUsd: 3 };
+const params = { maxOutputTokens: 50 };
+const boundOf = (more: Partial<AgentOptions> = {}): Bound =>
+  bind(createAgent({ name: 'a', model: scriptedModel([], { price }), params, ...more }), testWorld().digest);
+
+/** The state after these events, event n at 10·n ms. */
+const folded = (drafts: readonly Draft[]): AgentState =>
+  asDrafts(drafts).reduce((state, draft, seq) => evolve(state, placed(draft, 's', seq, 10 * seq, 1)), initial('s'));
+
+const message = (text: string, deliver?: EventData['message.received']['deliver']): Draft =>
+  the('message.received', { text, ...(deliver === undefined ? {} : { deliver }) }, 'person');
+const begun: readonly Draft[] = [
+  the('session.created', { agent: 'a' }),
+  message('go'),
+  the('turn.started', { takes: [1], definition: { ref: 'd', bytes: 1, mediaType: 'm' } }),
+];
+const answered = (tokens: number, usd?: number): readonly Draft[] => [
+  ...begun,
+  the('model.called', { digest: 'q' }),
+  the('model.answered', {
+    call: 3,
+    parts: [{ type: 'text', text: 'hi' }],
+    usage: { inputTokens: tokens - 1, outputTokens: 1 },
+    model: null,
+    ...(usd === undefined ? {} : { usd }),
+  }),
+];
+
+const bytesOf = (text: string): number => utf8Bytes(JSON.stringify([{ type: 'text', text }])) + 16;
+
+test('before the first answer everything counts: instructions, tools, parameters and messages, byte by byte', () => {
+  const look = tool({ name: 'look', effect: 'read', inputSchema: { type: 'object' }, execute: () => 1 });
+  const bound = boundOf({ instructions: 'Be brief – ça va?', tools: [look] });
+  const fixed = utf8Bytes('Be brief – ça va?') + utf8Bytes(JSON.stringify([bound.specs, params]));
+  const state = folded([...begun, message('mind', 'steer'), message('later')]);
+  const bytes = fixed + bytesOf('go') + bytesOf('mind');
+  assert.equal(estimateTokens(state, bound, 1), bytes);
+  assert.equal(estimateTokens(state, bound, 4), Math.ceil(bytes / 4));
+});
+
+test('after an answer what the provider counted stands for all before it, and notes count too', () => {
+  const bound = boundOf({ instructions: 'x'.repeat(500) });
+  assert.equal(estimateTokens(folded(answered(70)), bound, 1), 70);
+  const more = folded([...answered(70), the('output.rejected', { answer: 4, message: 'JSON please' }), message('mind', 'steer')]);
+  assert.equal(estimateTokens(more, bound, 1), 70 + bytesOf('JSON please') + bytesOf('mind'));
+  const noted = { ...more, turn: { ...more.turn, notes: ['ça va'] } };
+  assert.equal(estimateTokens(noted, bound, 1), 70 + bytesOf('JSON please') + bytesOf('mind') + utf8Bytes('ça va') + 16);
+});
+
+test('what is set aside is the whole input and the longest answer, in tokens and USD, and nothing where no budget asks', () => {
+  const state = folded(answered(70));
+  for (const limit of ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax'])
+    assert.deepEqual(reserveFor(state, boundOf({ budget: { [limit]: 1 } })), { tokens: 120, usd: (70 * 2 + 50 * 3) / 1_000_000 }, limit);
+  const unpriced = boundOf({ model: scriptedModel([]), budget: { turnTokensMax: 1 } });
+  assert.deepEqual(reserveFor(state, unpriced), { tokens: 120, usd: null });
+  for (const options of [{}, { budget: {} }, { budget: { turnMs: 1, sessionMs: 1, sessionStepsMax: 1 } }])
+    assert.equal(reserveFor(state, boundOf(options)), null);
+  const policy = fromFunction('p', () => null);
+  const rules = bind(createAgent({ name: 'a', policy, budget: { turnTokensMax: 1 } }), testWorld().digest);
+  assert.equal(reserveFor(state, rules), null);
+});
+
+test('each limit stops at its bound and not before, and says by how much', () => {
+  const state = folded(answered(70, 0.5));
+  const why = (budget: AgentOptions['budget'], at = state): unknown => {
+    const found = refusal(at, boundOf(budget === undefined ? {} : { budget }));
+    return found === null ? null : [found.reason, found.why];
+  };
+  const usd = 290 / 1_000_000;
+  assert.equal(why(undefined), null);
+  assert.equal(
+    why({ turnTokensMax: 190, sessionTokensMax: 190, turnMs: 21, sessionMs: 41, sessionStepsMax: 2, turnUsdMax: 0.5 + usd }),
+    null,
+  );
+  assert.deepEqual(why({ turnTokensMax: 189 }), ['budget', 'turnTokensMax 189: 70 spent, the next call may take 120']);
+  assert.deepEqual(why({ sessionTokensMax: 189 }), ['budget', 'sessionTokensMax 189: 70 spent, the next call may take 120']);
+  assert.deepEqual(why({ turnUsdMax: 0.5 }), ['budget', `turnUsdMax 0.5: 0.5 spent, the next call may take ${usd}`]);
+  assert.deepEqual(why({ sessionUsdMax: 0.5 }), ['budget', `sessionUsdMax 0.5: 0.5 spent, the next call may take ${usd}`]);
+  assert.deepEqual(why({ turnMs: 20 }), ['budget', 'turnMs 20']);
+  assert.deepEqual(why({ sessionMs: 40 }), ['budget', 'sessionMs 40']);
+  assert.deepEqual(why({ sessionStepsMax: 1 }), ['budget', 'sessionStepsMax 1']);
+  const second = [
+    ...answered(70, 0.5),
+    the('turn.ended', { reason: 'answer' }),
+    message('more'),
+    the('turn.started', { takes: [6], definition: { ref: 'd', bytes: 1, mediaType: 'm' } }),
+  ];
+  const later = folded(second);
+  assert.equal(why({ turnMs: 1 }, later), null, 'a turn begins at its start');
+  assert.deepEqual(why({ sessionMs: 70 }, later), ['budget', 'sessionMs 70']);
+});
+
+test('a conversation that does not fit the model is an error, before any budget', () => {
+  const small = (contextTokensMax: number) =>
+    refusal(
+      folded(answered(70)),
+      boundOf({ model: scriptedModel([], { price, contextTokensMax }), budget: { turnTokensMax: 1, turnMs: 1 } }),
+    );
+  assert.deepEqual(small(119), { reason: 'error', why: 'CONTEXT_TOO_LONG: about 120 tokens, the model takes 119' });
+  assert.equal(small(120)?.reason, 'budget');
+});
