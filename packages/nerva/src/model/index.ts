@@ -7,6 +7,9 @@ export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest 
 export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
 export { replayModel, type RecordedAnswer } from './replay.ts';
+export { azureOpenai, type AzureOptions } from './azure.ts';
+export { compatible, PROVIDERS, type CompatibleOptions, type Provider } from './providers.ts';
+export type { ChatQuirks } from './dialects/openai-chat-quirks.ts';
 export { openaiResponses, type OpenAiResponsesOptions } from './responses.ts';
 export { scriptedModel, type Script, type ScriptedModel, type ScriptStep } from './scripted.ts';
 export { addUsage, costUsd, totalTokens } from './usage.ts';

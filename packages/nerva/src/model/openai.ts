@@ -1,6 +1,8 @@
 import { CHAT_COMPLETION, ChatDecoder } from './dialects/openai-chat-answer.ts';
-import { ChatEncoder, type ChatQuirks } from './dialects/openai-chat-request.ts';
+import type { ChatQuirks } from './dialects/openai-chat-quirks.ts';
+import { ChatEncoder } from './dialects/openai-chat-request.ts';
 import { endpointOf, type EndpointOptions } from './endpoint.ts';
+import type { Endpoint } from './exchange.ts';
 import { SSE } from './framing.ts';
 import type { Model } from './model.ts';
 import { httpModel } from './wire.ts';
@@ -27,13 +29,18 @@ export function openaiChat(options: OpenAiOptions): Model {
     maxTokensField: options.maxTokensField ?? (isOpenAi ? 'max_completion_tokens' : 'max_tokens'),
     ...options.quirks,
   };
-  const encoder = new ChatEncoder(endpoint.name, options.model, quirks);
+  return chatModel(endpoint, options.model, quirks);
+}
+
+/** The same behind an endpoint that is made already. */
+export function chatModel(endpoint: Endpoint, model: string, quirks: ChatQuirks): Model {
+  const encoder = new ChatEncoder(endpoint.name, model, quirks);
   return httpModel(
     {
       what: CHAT_COMPLETION,
       framing: SSE,
       encode: (request, { isStream }) => encoder.encode(request, isStream),
-      decoder: (onDelta) => new ChatDecoder(endpoint.name, onDelta),
+      decoder: (onDelta) => new ChatDecoder(endpoint.name, onDelta, quirks),
     },
     endpoint,
   );

@@ -2,10 +2,11 @@ import { NervaError } from '../core/index.ts';
 import { RESPONSE, RESPONSES_SSE, ResponsesDecoder } from './dialects/openai-responses-answer.ts';
 import { ResponsesEncoder, type ResponsesOptions } from './dialects/openai-responses-request.ts';
 import { endpointOf, type EndpointOptions } from './endpoint.ts';
+import type { Endpoint } from './exchange.ts';
 import type { Message } from './message.ts';
 import type { CallOptions, Model, ModelAnswer, ModelRequest } from './model.ts';
 import { rolling } from './rolling.ts';
-import { httpModel, type Endpoint, type Wire } from './wire.ts';
+import { httpModel, type Wire } from './wire.ts';
 
 /** An endpoint that speaks OpenAI's Responses API. */
 export interface OpenAiResponsesOptions extends EndpointOptions, Omit<ResponsesOptions, 'path'> {}

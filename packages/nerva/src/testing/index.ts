@@ -2,6 +2,7 @@ export { anthropicMessagesMock, anthropicMock } from './anthropic-mock.ts';
 export { googleContentMock, googleMock } from './google-mock.ts';
 export { ollamaChatMock, ollamaMock } from './ollama-mock.ts';
 export { openaiChatMock, openaiMock } from './openai-mock.ts';
+export { compatibleChatMock } from './compatible-mock.ts';
 export { responsesMock, responsesMockDialect, type ResponsesMock, type ResponsesMockDialect } from './responses-mock.ts';
 export {
   wireMock,

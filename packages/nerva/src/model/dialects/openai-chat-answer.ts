@@ -1,15 +1,21 @@
-import type { Json } from '../../core/index.ts';
+import type { Json, JsonObject } from '../../core/index.ts';
 import { garbage } from '../failure.ts';
 import type { WireEvent } from '../framing.ts';
-import type { FinishReason, Usage } from '../message.ts';
+import type { Citation, FinishReason, Usage } from '../message.ts';
 import type { CallOptions, ModelAnswer } from '../model.ts';
 import { isObject, type Loose } from '../object.ts';
 import { PartsBuilder } from '../parts.ts';
 import type { Decoder } from '../wire.ts';
+import { addDetails, chatUsage, sourcesOf, strictest } from './openai-chat-extras.ts';
+import type { ChatQuirks } from './openai-chat-quirks.ts';
 
+/** OpenAI's words, and those of others: `eos` of Together, `model_length` of Mistral, `sensitive` of Zhipu. */
 const FINISHES: Readonly<Record<string, FinishReason>> = {
   stop: 'stop',
+  eos: 'stop',
   length: 'length',
+  model_length: 'length',
+  sensitive: 'content_filter',
   tool_calls: 'tool_calls',
   function_call: 'tool_calls',
   content_filter: 'content_filter',
@@ -24,6 +30,7 @@ export const CHAT_COMPLETION = 'a chat completion';
  */
 export class ChatDecoder implements Decoder {
   readonly #parts: PartsBuilder;
+  readonly #reasoningField: ChatQuirks['reasoningField'];
   /** Keys of the calls by their index, and the key of the newest. */
   readonly #calls = new Map<number, CallKey>();
   readonly #byId = new Map<string, CallKey>();
@@ -37,10 +44,14 @@ export class ChatDecoder implements Decoder {
   isDone = false;
   readonly #meta: Record<string, Json> = {};
   readonly #logprobs: Json[] = [];
+  /** Sources of the whole answer; a stream repeats them in each chunk. */
+  #sources: readonly Citation[] = [];
+  #reasoningDetails: readonly JsonObject[] = [];
 
   /** @param by name of the model. */
-  constructor(by: string, onDelta?: CallOptions['onDelta']) {
+  constructor(by: string, onDelta?: CallOptions['onDelta'], { reasoningField }: Pick<ChatQuirks, 'reasoningField'> = {}) {
     this.#parts = new PartsBuilder(by, onDelta);
+    this.#reasoningField = reasoningField;
   }
 
   get isFinished(): boolean {
@@ -60,6 +71,9 @@ export class ChatDecoder implements Decoder {
   }
 
   answer(): ModelAnswer {
+    for (const source of this.#sources) this.#parts.cite('text', source);
+    // What goes back to its maker is marked as made by it.
+    if (this.#reasoningField !== undefined && this.#parts.has('reasoning')) this.#parts.echo('reasoning', 'reasoning', {});
     const parts = this.#parts.parts();
     if (parts === null) throw unexpected('a tool call has no name', [...this.#calls.values()]);
     if (this.#logprobs.length > 0) this.#meta['logprobs'] = this.#logprobs;
@@ -76,7 +90,11 @@ export class ChatDecoder implements Decoder {
     if (typeof wire['system_fingerprint'] === 'string') this.#meta['systemFingerprint'] = wire['system_fingerprint'];
     if (typeof wire['service_tier'] === 'string') this.#meta['serviceTier'] = wire['service_tier'];
     if (isIds(wire['prompt_token_ids'])) this.#meta['promptTokenIds'] = [...wire['prompt_token_ids']];
-    if (isObject(wire['usage'])) this.#usage = usageOf(wire['usage']);
+    const usage = wire['usage'] ?? (isObject(wire['x_groq']) ? wire['x_groq']['usage'] : undefined);
+    if (isObject(usage)) this.#usage = chatUsage(usage);
+    if (Array.isArray(wire['prompt_filter_results'])) this.#meta['promptFilterResults'] = wire['prompt_filter_results'] as readonly Json[];
+    const sources = sourcesOf(wire);
+    if (sources.length > 0) this.#sources = sources;
     const choices = wire['choices'];
     if (!Array.isArray(choices)) throw unexpected('choices is not a list', wire);
     return choices;
@@ -95,13 +113,18 @@ export class ChatDecoder implements Decoder {
     // vLLM: `return_token_ids`.
     const ids = choice['token_ids'];
     if (isIds(ids)) this.#meta['tokenIds'] = [...((this.#meta['tokenIds'] ?? []) as readonly number[]), ...ids];
+    // Moonshot puts it here in a stream.
+    if (isObject(choice['usage'])) this.#usage = chatUsage(choice['usage']);
+    const filtered = choice['content_filter_results'];
+    if (isObject(filtered)) this.#meta['contentFilterResults'] = strictest(this.#meta['contentFilterResults'], filtered as JsonObject);
     const finish = choice['finish_reason'];
     if (typeof finish === 'string' && finish !== '') this.#finish = finish;
   }
 
   #message(message: Loose, whole: unknown): void {
     this.#text('reasoning', message['reasoning_content'] ?? message['reasoning'], whole);
-    this.#text('text', message['content'], whole);
+    this.#details(message['reasoning_details']);
+    this.#content(message['content'], whole);
     const refusal = message['refusal'];
     if (typeof refusal === 'string' && refusal !== '') this.#isRefused = true;
     this.#text('text', refusal, whole);
@@ -110,6 +133,21 @@ export class ChatDecoder implements Decoder {
     if (calls === undefined || calls === null) return;
     if (!Array.isArray(calls)) throw unexpected('tool_calls is not a list', whole);
     calls.forEach((call, index) => this.#call(object(call, 'tool_calls'), index, whole));
+  }
+
+  /** Text, or a list of texts among which thinking stands (Mistral). */
+  #content(content: unknown, whole: unknown): void {
+    if (Array.isArray(content))
+      for (const part of content as readonly unknown[])
+        if (isObject(part) && part['type'] === 'thinking') this.#text('reasoning', part['thinking'], whole);
+    this.#text('text', content, whole);
+  }
+
+  /** What OpenRouter wants back. It belongs to the reasoning, of which nothing may be shown. */
+  #details(details: unknown): void {
+    if (this.#reasoningField !== 'reasoning_details' || !Array.isArray(details) || details.length === 0) return;
+    this.#reasoningDetails = addDetails(this.#reasoningDetails, details);
+    this.#parts.echo('reasoning', 'reasoning', { reasoning_details: this.#reasoningDetails });
   }
 
   #text(type: 'text' | 'reasoning', content: unknown, whole: unknown): void {
@@ -201,29 +239,11 @@ function textOf(content: unknown): string | undefined {
   let text = '';
   for (const part of content) {
     if (!isObject(part)) return undefined;
-    // Mistral's reasoning models put their thinking into the content.
     if (part['type'] === 'thinking') continue;
     if (typeof part['text'] !== 'string') return undefined;
     text += part['text'];
   }
   return text;
-}
-
-function usageOf(usage: Loose): Usage {
-  const cached = isObject(usage['prompt_tokens_details'])
-    ? count(usage['prompt_tokens_details']['cached_tokens'])
-    : count(usage['prompt_cache_hit_tokens']); // DeepSeek
-  const reasoning = isObject(usage['completion_tokens_details']) ? count(usage['completion_tokens_details']['reasoning_tokens']) : null;
-  return {
-    inputTokens: count(usage['prompt_tokens']),
-    outputTokens: count(usage['completion_tokens']),
-    ...(cached === null ? {} : { cachedInputTokens: cached }),
-    ...(reasoning === null ? {} : { reasoningTokens: reasoning }),
-  };
-}
-
-function count(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 
 function object(value: unknown, what: string): Loose {
