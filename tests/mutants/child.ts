@@ -132,6 +132,8 @@ async function again({ sim }: Loaded, { scenario, seed, plan }: Case): Promise<s
   return (await sim.runOnce(scenario, { ...LIMITS, seed, faults: plan, isJudged: false })).hash;
 }
 
+/** Says that this process lives, also while a case is made small: only a run that starves it is silent. */
+setInterval(() => console.log(''), 2_000).unref();
 const [budgetMs = '', folder = '', soundFolder] = process.argv.slice(2);
 const mutated = await load(folder);
 const sound = soundFolder === undefined ? null : await load(soundFolder);

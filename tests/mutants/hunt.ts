@@ -54,8 +54,8 @@ export interface HuntOptions {
 export const FAULTS_MAX = 3;
 /** Of one search, when nobody says otherwise: most bugs take a few seconds, a few need pairs of faults. */
 export const BUDGET_MS = 150_000;
-/** A run takes some ms, and to make a case small some seconds: a process that says nothing for so long hangs. */
-const SILENT_MS = 120_000;
+/** A process that lives says so every other second: one that says nothing for so long is starved by what it runs. */
+const SILENT_MS = 60_000;
 
 /** Plants each bug in a copy of the sources and searches it, each in a process of its own. In the order given. */
 export async function hunt(mutants: readonly Mutant[], { budgetMs, workers, onFound }: HuntOptions): Promise<readonly Hunted[]> {
@@ -102,7 +102,7 @@ function search(budgetMs: number, folders: readonly string[]): Promise<Found> {
     silence.refresh();
     const lines = (rest + text.toString()).split('\n');
     rest = lines.pop() ?? '';
-    last = lines.at(-1) ?? last;
+    last = lines.findLast((line) => line !== '') ?? last;
   });
   running.stderr.on('data', (text: Buffer) => (errors += text.toString()));
   return new Promise((resolve) => {
