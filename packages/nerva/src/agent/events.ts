@@ -44,6 +44,7 @@ export interface EventData {
     readonly message?: string;
     readonly retry?: boolean;
     readonly retryAfterMs?: number;
+    readonly partial?: true;
   };
   'model.interrupted': { readonly call: Seq; readonly parts: readonly Part[] };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
@@ -74,6 +75,8 @@ export interface EventData {
   'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string };
   'reconcile.called': { readonly call: Seq };
   'reconcile.returned': { readonly call: Seq; readonly status: 'not-done' | 'unknown'; readonly message?: string };
+  'timer.set': { readonly atMs: number; readonly why: 'retry'; readonly again?: Seq };
+  'timer.fired': { readonly timer: Seq };
   'approval.requested': { readonly answer: Seq; readonly part: number; readonly digest: string };
   'approval.granted': { readonly approval: Seq; readonly digest: string; readonly answer?: Json };
   'approval.denied': { readonly approval: Seq; readonly why: string };
@@ -161,6 +164,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     message: 'bounded excerpt',
     retry: 'whether the same call may succeed later',
     retryAfterMs: 'when the provider said so',
+    partial: 'true when pieces of an answer had reached somebody: then it is not asked again by itself',
   }),
   'model.interrupted': fact('model', 'The call was cancelled; what had come is kept.', { call: 'seq', parts: 'partial parts' }),
   'policy.decided': fact('system', 'A policy chose the next action.', {
@@ -201,6 +205,12 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     status: 'not-done (it is attempted again) or unknown',
     message: 'bounded excerpt',
   }),
+  'timer.set': decision('The session wants to be woken.', {
+    atMs: 'not before, in ms since 1970',
+    why: 'retry: a model call that failed is made again then',
+    again: 'seq of the first `timer.set`, when its process is gone and another one sleeps',
+  }),
+  'timer.fired': fact('system', 'Its time has come.', { timer: 'seq of the first `timer.set`' }),
   'approval.requested': decision('A call waits for a person.', { ...SLOT, digest: 'of tool, schema and input: what the person is shown' }),
   'approval.granted': fact('person', 'A person allows the call.', {
     approval: 'seq of `approval.requested`',

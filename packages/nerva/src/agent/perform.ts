@@ -44,7 +44,9 @@ export const performModel: Performer = async (_intent, scene) => {
   if (model === undefined) throw new Error('Invariant broken: A4 a model is called only where there is one');
   const { onDelta } = scene;
   const partial = onDelta === undefined ? null : new Pieces();
-  const listen = onDelta === undefined ? {} : { onDelta: (delta: Delta) => (partial?.add(delta), onDelta(call, delta)) };
+  let isPartial = false;
+  const listen =
+    onDelta === undefined ? {} : { onDelta: (delta: Delta) => ((isPartial = true), partial?.add(delta), onDelta(call, delta)) };
   try {
     const built = buildRequest(scene.state, bound, []);
     const request = built.messages.some(hasBlob) ? await resolved(built, scene.store) : built;
@@ -54,7 +56,8 @@ export const performModel: Performer = async (_intent, scene) => {
     if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT'))
       return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial?.parts() ?? [] } }];
     if (onDelta !== undefined) onDelta(call, 'reset');
-    return [{ type: 'model.failed', data: failure(call, signal.aborted ? signal.reason : error) }];
+    const data = failure(call, signal.aborted ? signal.reason : error);
+    return [{ type: 'model.failed', data: isPartial ? { ...data, partial: true } : data }];
   }
 };
 
@@ -138,6 +141,18 @@ function failure(call: Seq, error: unknown): EventData['model.failed'] {
     ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
   };
 }
+
+/** Sleeps until its time has come by this process's clock, which may jump back meanwhile. Cut off, it leaves the timer to the next driver. */
+export const performTimer: Performer = async (intent, { seq, signal, world }) => {
+  const { atMs, again } = (intent as Draft & { readonly type: 'timer.set' }).data;
+  try {
+    for (let leftMs = atMs - world.clock.nowMs(); leftMs > 0; leftMs = atMs - world.clock.nowMs())
+      await world.clock.sleep(leftMs, { signal });
+  } catch {
+    return []; // aborted: nothing came of it
+  }
+  return signal.aborted ? [] : [{ type: 'timer.fired', data: { timer: again ?? seq } }];
+};
 
 /** A model call may take ten minutes, and no longer than what the turn has left. */
 function deadlineMs({ bound, state }: Scene): number {

@@ -3,7 +3,7 @@ import type { Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
 import { Driver, LEASE_MS, surrender, type DriverPorts } from './driver.ts';
-import { performModel, type Performers } from './perform.ts';
+import { performModel, performTimer, type Performers } from './perform.ts';
 import { performReconcile, performTool } from './perform-tool.ts';
 import type { SessionPorts } from './ports.ts';
 import { Session } from './session.ts';
@@ -88,6 +88,7 @@ class Engine implements Runtime {
       'model.called': performModel,
       'tool.called': performTool,
       'reconcile.called': performReconcile,
+      'timer.set': performTimer,
       ...options.performers,
     };
     this.#owner = options.world.ids.random();
