@@ -10,8 +10,8 @@ export interface Mutant {
   /** Half-open range of UTF-16 code units that `to` takes the place of. */
   readonly start: number;
   readonly end: number;
-  /** Where coverage is looked up: the begin of the expression that an operator stands in. */
-  readonly probe: number;
+  /** The expression or statement that is written twice, as it is and mutated, with a switch between. */
+  readonly site: Site;
   /** What stands there, on one line. */
   readonly from: string;
   readonly to: string;
@@ -19,7 +19,14 @@ export interface Mutant {
   readonly at: string;
 }
 
-/** What is changed. Each name is a row of `docs/mutation.md`. */
+/** What is written twice. A `method` is only a name with the dot before it: a copy of its call would cut an optional chain. */
+export interface Site {
+  readonly kind: 'expression' | 'statement' | 'method';
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What is changed. Each name is a row of `docs/mutation-testing.md`. */
 export type Operator =
   | 'boundary'
   | 'equality'
@@ -45,8 +52,8 @@ interface Edit {
   readonly operator: Operator;
   readonly start: number;
   readonly end: number;
-  readonly probe?: number;
   readonly to: string;
+  readonly site: Site;
 }
 
 const SWAPS: Readonly<Record<string, readonly [Operator, string]>> = {
@@ -93,13 +100,13 @@ export function mutantsOf(file: string, text: string): Mutant[] {
   });
   const seen = new Set<string>();
   const mutants: Mutant[] = [];
-  for (const { operator, start, end, to, probe = start } of edits.sort((one, other) => one.start - other.start || one.end - other.end)) {
+  for (const { operator, start, end, to, site } of edits.sort((one, other) => one.start - other.start || one.end - other.end)) {
     const key = `${start}:${end}:${to}`;
     const from = oneLine(text.slice(start, end));
     if (seen.has(key) || from === oneLine(to)) continue;
     seen.add(key);
     const line = text.slice(0, start).split('\n').length;
-    mutants.push({ file, operator, line, start, end, probe, from, to, at: (text.split('\n')[line - 1] ?? '').trim() });
+    mutants.push({ file, operator, line, start, end, site, from, to, at: (text.split('\n')[line - 1] ?? '').trim() });
   }
   return mutants;
 }
@@ -158,17 +165,17 @@ function editsOf(node: Node, parent: Node | null, text: string): Edit[] {
     case 'ConditionalExpression':
       return [edit('ternary', node, slice(node['consequent'], text)), edit('ternary', node, slice(node['alternate'], text))];
     case 'AssignmentPattern':
-      return [edit('default', node, slice(node['left'], text))];
+      return [edit('default', node['right'] as Node, 'undefined')];
     case 'CallExpression':
       return methodEdits(node);
     case 'ObjectExpression':
-      return (node['properties'] as readonly Node[]).map((property) => dropped(property, text));
+      return (node['properties'] as readonly Node[]).map((property) => dropped(property, node, text));
     case 'ArrayExpression':
       return (node['elements'] as readonly unknown[]).length > 0 ? [edit('literal', node, '[]')] : [];
     case 'Literal':
       return literalEdits(node, parent);
     default:
-      return isRemovable(node, parent) ? [edit('statement', node, ';')] : [];
+      return isRemovable(node, parent) ? [{ ...edit('statement', node, ';'), site: siteOf(node, 'statement') }] : [];
   }
 }
 
@@ -180,7 +187,7 @@ function operatorEdits(node: Node, text: string): Edit[] {
   if (swap === undefined) return [];
   const from = node.type === 'UpdateExpression' ? node.start : (node['left'] as Node).end;
   const start = text.indexOf(operator, from);
-  return [{ operator: swap[0], start, end: start + operator.length, probe: node.start, to: swap[1] }];
+  return [{ operator: swap[0], start, end: start + operator.length, to: swap[1], site: siteOf(node) }];
 }
 
 /** A condition turned round, unless turning its only operator round says the same. */
@@ -196,13 +203,13 @@ function methodEdits(node: Node): Edit[] {
   const property = callee['property'] as Node | undefined;
   const to = property === undefined ? undefined : METHODS.get(nameOf(property));
   // `store.find`-like names of ports do not occur; what is called find, some or min here is an array's or Math's.
-  return to === undefined || property === undefined ? [] : [edit('method', property, to)];
+  return to === undefined || property === undefined ? [] : [{ ...edit('method', property, to), site: siteOf(property, 'method') }];
 }
 
 /** The property with the comma after it. */
-function dropped(property: Node, text: string): Edit {
+function dropped(property: Node, object: Node, text: string): Edit {
   const comma = /^\s*,/.exec(text.slice(property.end))?.[0].length ?? 0;
-  return { operator: 'property', start: property.start, end: property.end + comma, to: '' };
+  return { operator: 'property', start: property.start, end: property.end + comma, to: '', site: siteOf(object) };
 }
 
 function literalEdits(node: Node, parent: Node | null): Edit[] {
@@ -247,5 +254,9 @@ function slice(node: unknown, text: string): string {
 }
 
 function edit(operator: Operator, node: Node, to: string): Edit {
-  return { operator, start: node.start, end: node.end, to };
+  return { operator, start: node.start, end: node.end, to, site: siteOf(node) };
+}
+
+function siteOf({ start, end }: Node, kind: Site['kind'] = 'expression'): Site {
+  return { kind, start, end };
 }

@@ -6,7 +6,7 @@ import type { Mutant } from './operators.ts';
 /** What became of a mutant. `uncovered`: no test runs its place. */
 export interface Result extends Mutant {
   readonly status: 'killed' | 'timeout' | 'survived' | 'uncovered';
-  /** The test file that killed it. */
+  /** The test that killed it, after the name of its file. */
   readonly by: string;
 }
 
@@ -16,6 +16,8 @@ export interface Results {
   readonly command: string;
   /** How many there are, tried or not. */
   readonly mutants: number;
+  /** How many tests ran. */
+  readonly tests: number;
   readonly results: readonly Result[];
 }
 
@@ -27,7 +29,7 @@ interface Verdict extends Pick<Mutant, 'file' | 'operator' | 'from' | 'to' | 'at
 }
 
 const VERDICTS = new URL('equivalent.json', import.meta.url);
-const PAGE = path.join(ROOT, 'docs/mutation.md');
+const PAGE = path.join(ROOT, 'docs/mutation-testing.md');
 
 /** What names each mutant from one run to the next: all but its position, and a count where that is not unique. */
 export function keysOf(mutants: readonly Mutant[]): string[] {
@@ -45,7 +47,7 @@ function keyOf({ file, operator, from, to, at }: Pick<Mutant, 'file' | 'operator
   return [file, operator, from, to, at].join('\n');
 }
 
-/** Writes docs/mutation.md. */
+/** Writes docs/mutation-testing.md. */
 export function writeReport(results: Results): void {
   writeFileSync(PAGE, page(results, JSON.parse(readFileSync(VERDICTS, 'utf8')) as readonly Verdict[]));
 }
@@ -99,7 +101,8 @@ function table(
   return `| ${name} | tried | killed | survived | equivalent | score |\n|---|---|---|---|---|---|\n${[...rows, row('**all**', results)].join('\n')}`;
 }
 
-function isKilled({ status }: Result): boolean {
+/** Whether a test failed or did not end. */
+export function isKilled({ status }: Result): boolean {
   return status === 'killed' || status === 'timeout';
 }
 

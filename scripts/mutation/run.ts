@@ -3,17 +3,20 @@ import { setPriority, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { readTree, ROOT } from '../files.ts';
-import { measured, runTests, type Outcome, type TestFile } from './coverage.ts';
+import { Judge } from './judge.ts';
 import { mutantsOf, oneLine, type Mutant } from './operators.ts';
-import { keysOf, writeReport, type Result, type Results } from './report.ts';
+import { isKilled, keysOf, writeReport, type Result, type Results } from './report.ts';
+import { instrumented } from './schemata.ts';
+import { Tester } from './tester.ts';
 
 /**
- * Mutation testing: changes the sources in one small way at a time, in copies, and asks whether a test notices.
+ * Mutation testing: changes the sources in one small way at a time, in a copy, and asks whether a test notices.
  *
- *   node scripts/mutation/run.ts [--files GLOB]… [--tests GLOB]… [--sample 30%] [--seed 7] [--json FILE] [--again FILE] [--from DIR] [--report]
+ *   npm run test:mutants-of-code -- [--files GLOB]… [--tests GLOB]… [--sample 30%] [--seed 7] [--json FILE] [--again FILE] [--cold] [--report]
  *
- * `--again` takes what was killed from earlier results and tries only the rest, as after adding tests. `--report` writes
- * docs/mutation.md. Each mutant is given the test files that run its place, those that killed most first.
+ * `--again` takes what was killed from earlier results and tries only the rest, as after adding tests. `--cold` tries each mutant in a
+ * process of its own: slow, and right for sources that keep something between tests. `--report` writes
+ * docs/mutation-testing.md; with `--sample 0%` from the results that are there.
  */
 const { values } = parseArgs({
   options: {
@@ -23,71 +26,66 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '7' },
     json: { type: 'string', default: 'node_modules/.cache/mutation.json' },
     again: { type: 'string' },
-    from: { type: 'string', default: ROOT },
+    cold: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
   },
 });
 
-const WORKERS = 2;
-/** A first process with the likeliest killers, a second one with the rest. */
-const FIRST_FILES = 2;
-const TIMEOUT_BASE_MS = 8_000;
-const TIMEOUT_FACTOR = 4;
+const EACH = 100;
 
-setPriority(10);
+setPriority(5);
 const startMs = performance.now();
 const folder = mkdtempSync(path.join(tmpdir(), 'nerva-mutation-'));
-const kills = new Map<string, number>();
+const tester = new Tester(path.join(folder, 'copy'), path.join(folder, 'compiled'));
 try {
-  const roots = Array.from({ length: WORKERS }, (_, index) => copied(path.join(folder, String(index))));
-  const tree = readTree(roots[0]).files;
-  const tests = await covered(roots, chosen(tree, values.tests));
-  const all = chosen(tree, values.files)
-    .filter((file) => !/\.(test|contract)\.ts$/.test(file))
-    .flatMap((file) => mutantsOf(file, tree.get(file) ?? ''));
-  const mutants = sampled(all, Number.parseFloat(values.sample) / 100, Number(values.seed));
-  console.log(`${all.length} mutants, ${mutants.length} tried (${values.sample}, seed ${values.seed})`);
-  const results = await judged(roots, mutants, { tests, keep: (done) => keep(done, all.length) });
-  const written = keep(results, all.length);
-  const killed = results.filter(({ status }) => status === 'killed' || status === 'timeout').length;
-  console.log(`${killed} of ${results.length} killed in ${Math.round((performance.now() - startMs) / 1000)} s; results in ${values.json}`);
-  if (values.report) writeReport(written);
+  await main();
 } finally {
+  await tester.end();
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Writes what is known so far: a run that is cut off is gone on with by `--again`. */
-function keep(results: readonly Result[], mutants: number): Results {
-  const command = `node scripts/mutation/run.ts --sample ${values.sample} --seed ${values.seed}`;
-  const written = { date: new Date().toISOString().slice(0, 10), command, mutants, results };
-  writeFileSync(values.json, JSON.stringify(written, null, 1));
-  return written;
+async function main(): Promise<void> {
+  const root = copied(path.join(folder, 'copy'));
+  const tree = readTree(root).files;
+  const chosen = (globs: readonly string[]): string[] =>
+    [...tree.keys()].filter((file) => globs.some((glob) => path.posix.matchesGlob(file, glob)));
+  const all: Mutant[] = [];
+  for (const file of chosen(values.files)) {
+    if (/\.(test|contract)\.ts$/.test(file)) continue;
+    const text = tree.get(file) ?? '';
+    const mutants = mutantsOf(file, text);
+    writeFileSync(path.join(root, file), instrumented(text, mutants, all.length + 1));
+    all.push(...mutants);
+  }
+  const tests = chosen(values.tests).map((file) => path.join(root, file));
+  const judge = new Judge(tester, tests, all);
+  const { tests: measured, failed } = await judge.measure();
+  const testsMs = Math.round(measured.reduce((sum, { ms }) => sum + ms, 0));
+  console.log(`${measured.length} tests in ${testsMs} ms; left out, for they fail without any mutant: ${failed.length}`);
+  for (const each of failed) console.log(`  ${each}`);
+  const mutants = sampled(all, Number.parseFloat(values.sample) / 100, Number(values.seed));
+  console.log(`${all.length} mutants, ${mutants.length} tried (${values.sample}, seed ${values.seed})`);
+  const keep = (results: readonly Result[]): Results => {
+    const command = `npm run test:mutants-of-code${values.sample === '100%' ? '' : ` -- --sample ${values.sample} --seed ${values.seed}`}`;
+    const kept = { date: new Date().toISOString().slice(0, 10), command, mutants: all.length, tests: measured.length, results };
+    writeFileSync(values.json, JSON.stringify(kept, null, 1));
+    return kept;
+  };
+  const results = await judged(judge, { all, mutants, keep });
+  const kept = keep(results);
+  console.log(`${results.filter(isKilled).length} of ${results.length} killed in ${seconds()} s; results in ${values.json}`);
+  if (values.report) writeReport(kept);
 }
 
 /** A copy of what unit tests read, with this repository's dependencies. */
 function copied(root: string): string {
   for (const part of ['packages', 'tests/wire', 'package.json'])
-    cpSync(path.join(values.from, part), path.join(root, part), {
+    cpSync(path.join(ROOT, part), path.join(root, part), {
       recursive: true,
-      filter: (file) => !/node_modules|\/dist$/.test(path.relative(values.from, file)),
+      filter: (file) => !/node_modules|\/dist$/.test(path.relative(ROOT, file)),
     });
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(root, 'node_modules'));
   return root;
-}
-
-function chosen(tree: ReadonlyMap<string, string>, globs: readonly string[]): string[] {
-  return [...tree.keys()].filter((file) => globs.some((glob) => path.posix.matchesGlob(file, glob)));
-}
-
-async function covered(roots: readonly string[], files: readonly string[]): Promise<TestFile[]> {
-  const found: TestFile[] = [];
-  const queue = [...files];
-  await Promise.all(
-    roots.map(async (root) => {
-      for (let file = queue.shift(); file !== undefined; file = queue.shift()) found.push(await measured(root, file, 120_000));
-    }),
-  );
-  return found;
 }
 
 /** The same share of every file, drawn by mulberry32 (Tommy Ettinger, public domain), so that a seed gives the same mutants again. */
@@ -109,70 +107,36 @@ function sampled(all: readonly Mutant[], share: number, seed: number): Mutant[] 
   });
 }
 
-/** Tries every mutant, one at a time in each copy. What `--again` knows as killed is not tried again. */
-async function judged(
-  roots: readonly string[],
-  mutants: readonly Mutant[],
-  { tests, keep: keepSome }: { readonly tests: readonly TestFile[]; readonly keep: (results: readonly Result[]) => void },
-): Promise<Result[]> {
+interface Work {
+  readonly all: readonly Mutant[];
+  readonly mutants: readonly Mutant[];
+  /** Writes what is known so far: a run that is cut off is gone on with by `--again`. */
+  readonly keep: (results: readonly Result[]) => void;
+}
+
+/** Tries every mutant. What `--again` knows as killed is not tried again. */
+async function judged(judge: Judge, { all, mutants, keep }: Work): Promise<Result[]> {
   const known = new Map<string, Result>();
   if (values.again !== undefined) {
     const earlier = (JSON.parse(readFileSync(values.again, 'utf8')) as Results).results;
     for (const [index, key] of keysOf(earlier).entries()) known.set(key, earlier[index] as Result);
   }
-  const results: Result[] = [];
+  const numbers = new Map(all.map((mutant, index) => [mutant, index + 1]));
   const keys = keysOf(mutants);
-  let next = 0;
-  await Promise.all(
-    roots.map(async (root) => {
-      for (let index = next++; index < mutants.length; index = next++) {
-        const mutant = mutants[index] as Mutant;
-        const before = known.get(keys[index] ?? '');
-        const isKnown = before?.status === 'killed' || before?.status === 'timeout';
-        const result = { ...mutant, ...(isKnown ? { status: before.status, by: before.by } : await judge(root, mutant, tests)) };
-        results[index] = result;
-        if (result.by === '')
-          console.log(`${result.status} ${mutant.file}:${mutant.line} ${mutant.operator}: ${mutant.from} → ${oneLine(mutant.to)}`);
-        if (index % 50 === 49) keepSome(results.filter((each) => each !== undefined));
-        if (index % 50 === 49) console.log(`${index + 1} of ${mutants.length}, ${Math.round((performance.now() - startMs) / 1000)} s`);
-      }
-    }),
-  );
+  const results: Result[] = [];
+  for (const [index, mutant] of mutants.entries()) {
+    const before = known.get(keys[index] ?? '');
+    const { status, by } = before !== undefined && isKilled(before) ? before : await judge.judge(numbers.get(mutant) ?? 0, mutant, values.cold);
+    results.push({ ...mutant, status, by });
+    if (status !== 'killed')
+      console.log(`${status} ${mutant.file}:${mutant.line} ${mutant.operator}: ${mutant.from} → ${oneLine(mutant.to)}`);
+    if (index % EACH !== EACH - 1) continue;
+    keep(results);
+    console.log(`${index + 1} of ${mutants.length}, ${results.filter(isKilled).length} killed, ${seconds()} s`);
+  }
   return results;
 }
 
-async function judge(root: string, mutant: Mutant, tests: readonly TestFile[]): Promise<Pick<Result, 'status' | 'by'>> {
-  const relevant = tests.filter(({ covers }) => covers(mutant.file, mutant.probe));
-  if (relevant.length === 0) return { status: 'uncovered', by: '' };
-  const order = relevant.map((test) => ({ test, worth: worth(mutant.file, test) })).sort((one, other) => other.worth - one.worth);
-  const sorted = order.map(({ test }) => test);
-  const file = path.join(root, mutant.file);
-  const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.slice(0, mutant.start) + mutant.to + text.slice(mutant.end));
-  try {
-    for (const part of [sorted.slice(0, FIRST_FILES), sorted.slice(FIRST_FILES)]) {
-      if (part.length === 0) continue;
-      const outcome = await tried(root, part);
-      if (outcome.kind === 'passed') continue;
-      const by = outcome.by === '' ? (part[0]?.file ?? '') : outcome.by;
-      for (const key of [by, `${mutant.file} ${by}`]) kills.set(key, (kills.get(key) ?? 0) + 1);
-      return { status: outcome.kind === 'timeout' ? 'timeout' : 'killed', by };
-    }
-    return { status: 'survived', by: '' };
-  } finally {
-    writeFileSync(file, text);
-  }
-}
-
-function tried(root: string, tests: readonly TestFile[]): Promise<Outcome> {
-  const timeoutMs = TIMEOUT_BASE_MS + TIMEOUT_FACTOR * tests.reduce((sum, { ms }) => sum + ms, 0);
-  const files = tests.map(({ file }) => file);
-  return runTests(root, files, timeoutMs, { NODE_COMPILE_CACHE: path.join(folder, 'compiled') });
-}
-
-/** Kills to expect for the time it takes: of this source file first, then of any. */
-function worth(source: string, { file, ms }: TestFile): number {
-  const isNamesake = path.basename(file, '.test.ts') === path.basename(source, '.ts') ? 20 : 0;
-  const isNeighbour = path.dirname(source).startsWith(path.dirname(file)) ? 2 : 0;
-  return (1 + isNamesake + isNeighbour + 4 * (kills.get(`${source} ${file}`) ?? 0) + (kills.get(file) ?? 0) / 20) / ms;
+function seconds(): number {
+  return Math.round((performance.now() - startMs) / 1000);
 }

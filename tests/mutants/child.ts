@@ -1,17 +1,16 @@
-// A process of its own for one planted bug: searches the scenarios of a copy of the sources and prints what it found as one line of JSON.
+// A process of its own for one planted bug: searches the scenarios of a copy of the sources and prints what it found as the last line of JSON.
+// Each case stands on a line before it is run: one that never ends, and starves this process, is known by it.
 //   node --conditions=nerva-source tests/mutants/child.ts BUDGET_MS MUTATED [SOUND]
 import type * as Sim from 'nerva/sim';
-import type { Found } from './hunt.ts';
-import { LIMITS, load, searchAll, type Case, type Loaded, type Way } from './search.ts';
+import { FAULTS_MAX, type Found, type Tried } from './hunt.ts';
+import { LIMITS, load, searchAll, type Case, type Loaded, type Trier, type Way } from './search.ts';
 
-/** What a failing case may have at most to count as small. */
-const FAULTS_MAX = 3;
 /** The law that two runs of one case are the same. */
 const SAME = 'same seed, same bytes';
 
 type Hit = Extract<Found, { readonly isFound: true }>;
 
-class Hunter {
+class Hunter implements Trier {
   readonly #mutated: Loaded;
   /** The sources as they are; null when it is they that are searched. */
   readonly #sound: Loaded | null;
@@ -30,11 +29,7 @@ class Hunter {
   }
 
   async hunt(): Promise<Found> {
-    await searchAll(
-      this.#mutated,
-      (one, way, isTwice) => this.#attempt(one, way, isTwice),
-      () => this.#found !== null || performance.now() > this.#untilMs,
-    );
+    await searchAll(this.#mutated, this);
     if (this.#found !== null) return this.#found;
     const reasons = [`${this.#runs} runs broke nothing`];
     if (this.#large !== null) {
@@ -45,8 +40,20 @@ class Hunter {
     return { isFound: false, why: reasons.join('; '), runs: this.#runs, ms: this.#elapsedMs() };
   }
 
-  async #attempt(one: Case, way: Way, isTwice: boolean): Promise<Sim.SimReport | null> {
+  get isOver(): boolean {
+    return this.#found !== null || performance.now() > this.#untilMs;
+  }
+
+  async repeat(one: Case, hash: string): Promise<void> {
+    if ((await again(this.#mutated, one)) !== hash) await this.#differs(one, 'single fault');
+  }
+
+  async attempt(one: Case, way: Way, isTwice: boolean): Promise<Sim.SimReport | null> {
     this.#runs++;
+    const { scenario, seed, plan } = one;
+    console.log(
+      JSON.stringify({ isFound: null, scenario: scenario.name, seed, plan, way, runs: this.#runs, ms: this.#elapsedMs() } satisfies Tried),
+    );
     const report = await run(this.#mutated, one);
     const [violation] = report.violations;
     if (violation !== undefined) await this.#broken(one, report, way);

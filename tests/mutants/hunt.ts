@@ -24,6 +24,17 @@ export type Found =
     }
   | { readonly isFound: false; readonly why: string; readonly runs: number; readonly ms: number };
 
+/** A case that is about to be run. */
+export interface Tried {
+  readonly isFound: null;
+  readonly scenario: string;
+  readonly seed: number;
+  readonly plan: Plan;
+  readonly way: Way;
+  readonly runs: number;
+  readonly ms: number;
+}
+
 /** A planted bug and what became of it. */
 export interface Hunted {
   readonly mutant: Mutant;
@@ -39,10 +50,12 @@ export interface HuntOptions {
   readonly onFound?: (hunted: Hunted) => void;
 }
 
+/** What a failing case may have at most to count as small. */
+export const FAULTS_MAX = 3;
 /** Of one search, when nobody says otherwise: most bugs take a few seconds, a few need pairs of faults. */
 export const BUDGET_MS = 150_000;
-/** How much longer than its budget a process may take before it is killed as hanging. */
-const GRACE_MS = 40_000;
+/** A run takes some ms, and to make a case small some seconds: a process that says nothing for so long hangs. */
+const SILENT_MS = 60_000;
 
 /** Plants each bug in a copy of the sources and searches it, each in a process of its own. In the order given. */
 export async function hunt(mutants: readonly Mutant[], { budgetMs, workers, onFound }: HuntOptions): Promise<readonly Hunted[]> {
@@ -80,23 +93,34 @@ function search(budgetMs: number, folders: readonly string[]): Promise<Found> {
   const child = path.join(ROOT, 'tests/mutants/child.ts');
   const flags = ['--conditions=nerva-source', '--disable-warning=ExperimentalWarning'];
   const running = spawn(process.execPath, [...flags, child, String(budgetMs), ...folders], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let isKilled = false;
-  const killer = setTimeout(() => {
-    isKilled = true;
+  let isSilent = false;
+  const silence = setTimeout(() => {
+    isSilent = true;
     running.kill('SIGKILL');
-  }, budgetMs + GRACE_MS);
-  let [out, errors] = ['', ''];
-  running.stdout.on('data', (text: Buffer) => (out += text.toString()));
+  }, SILENT_MS);
+  let [last, rest, errors] = ['', '', ''];
+  running.stdout.on('data', (text: Buffer) => {
+    silence.refresh();
+    const lines = (rest + text.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    last = lines.at(-1) ?? last;
+  });
   running.stderr.on('data', (text: Buffer) => (errors += text.toString()));
   return new Promise((resolve) => {
     running.on('close', (code) => {
-      clearTimeout(killer);
-      const line = out.trim().split('\n').at(-1) ?? '';
-      if (code === 0 && line.startsWith('{')) return resolve(JSON.parse(line) as Found);
-      const why = isKilled
-        ? `the process hung for ${budgetMs + GRACE_MS} ms`
-        : `the process died (${code ?? 'killed'}): ${errors.slice(-1_000)}`;
+      clearTimeout(silence);
+      const told = last.startsWith('{') ? (JSON.parse(last) as Found | Tried) : null;
+      if (told !== null && told.isFound !== null && code === 0) return resolve(told);
+      if (told?.isFound === null && isSilent) return resolve(hung(told));
+      const why = `the process died (${code ?? 'killed'}): ${errors.slice(-1_000)}`;
       resolve({ isFound: false, why, runs: 0, ms: Math.round(performance.now() - startMs) });
     });
   });
+}
+
+/** A run that starves its process breaks a law too. Its case is told as it was tried. */
+function hung({ scenario, seed, plan, way, runs, ms }: Tried): Found {
+  const message = `The run never gives the process back: nothing came of it for ${SILENT_MS} ms.`;
+  if (plan.length > FAULTS_MAX) return { isFound: false, why: `hangs with ${plan.length} faults (${scenario}, seed ${seed})`, runs, ms };
+  return { isFound: true, scenario, invariant: 'every run ends', message, way, plan, seed, steps: null, runs, ms };
 }

@@ -190,6 +190,17 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     file: DRIVER,
     find: `if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);`,
     replace: `if (result.seq === base.head && result.atMs === composed.atMs && composed.state.head >= this.state.head) this.#adopt(composed.state);`,
+    says: 'A driver takes what it composed for what is, though its state is another object by now.',
+    unfound: {
+      equivalent:
+        'A frame that was taken at `base.head` is the next in the log. A state that is not `base` and no longer than what was composed was read from the log, so it holds exactly that frame, and is equal.',
+    },
+  },
+  {
+    name: 'adopts-older-state',
+    file: DRIVER,
+    find: `if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);`,
+    replace: `if (result.seq === base.head) this.#adopt(composed.state);`,
     says: 'A driver takes for granted what it composed, though a fact came in between (fix reverted).',
   },
   {
@@ -248,6 +259,10 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `          if (this.#unhint !== null) driver.kick();`,
     replace: ``,
     says: 'A session that was opened for a look is taken over and not worked on (fix reverted).',
+    unfound: {
+      equivalent:
+        'Since a driver that is opened is taken for outdated it is given back as soon as it rests, as `ready` where something is to be done, and claimed again.',
+    },
   },
   {
     name: 'hint-not-followed',

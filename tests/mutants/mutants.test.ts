@@ -6,10 +6,10 @@ import { hunt, huntSound } from './hunt.ts';
 import { MUTANTS, planted } from './mutants.ts';
 import { ROOT } from './sandbox.ts';
 
-/** Found within the first faults: the whole table is `npm run -s test:mutants`. */
-const SAMPLE = ['message-taken-twice', 'frame-not-deduplicated', 'key-of-session', 'denied-is-granted'];
+/** Found without a fault or by a case that ever failed: the whole table is `npm run -s test:mutants`. */
+const SAMPLE = ['effect-before-intent', 'irreversible-repeated', 'denied-is-granted', 'key-of-session'];
 /** Enough for every scenario without faults, every case that ever failed and some of the single faults. */
-const SOUND_MS = 8_000;
+const SOUND_MS = 6_000;
 
 test('each planted bug still fits the sources, and no two are the same', () => {
   for (const mutant of MUTANTS) planted(mutant, readFileSync(path.join(ROOT, 'packages/nerva/src', mutant.file), 'utf8'));

@@ -25,9 +25,10 @@ Does the simulator find bugs? One bug at a time is planted in a copy of the kern
 
 1. no fault: each scenario of \`tests/scenarios\` and \`tests/mutants/scenarios.ts\` undisturbed; and every case of \`tests/scenarios/seeds.txt\`;
 2. every single fault on the small scenarios;
-3. then in turn, until ${budgetMs / 1000} s are over: random plans on all scenarios, some of the pairs of faults on the small ones, some of the single faults on the large ones.
+3. then in turn, until ${budgetMs / 1000} s are over: random plans on all scenarios, some of the near pairs of faults on the small ones (the second strikes within
+   three visits of the first), some of the single faults on the large ones.
 
-All but the pairs are run twice, and two different hashes are a broken law too. What breaks is made small: fewer faults, fewer steps, the plain machine. A case in which the sources as they
+All but the pairs are run twice (those of 2 for the second time after the first turn of 3), and two different hashes are a broken law too. What breaks is made small: fewer faults, fewer steps, the plain machine. A case in which the sources as they
 are break a law does not count, and the search goes on. A bug counts as found when its smallest case has at most three faults.
 
 ${date.toISOString().slice(0, 10)}, Node ${process.versions.node}, ${processes}, ${Math.round(searchedMs / 1000)} s of search: **${found.length} of ${hunted.length} found**, ${equivalent.length} change nothing that anybody can see, ${gaps.length} are gaps.

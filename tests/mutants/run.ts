@@ -73,4 +73,6 @@ const wrong = hunted.filter(({ mutant, found }) => found.isFound !== (mutant.unf
 if (!json) console.log(`${count} of ${hunted.length} found in ${Math.round(ms / 1000)} s`);
 for (const { mutant } of wrong)
   console.error(mutant.unfound === undefined ? `${mutant.name} was not found.` : `${mutant.name} was found, and is said not to be.`);
-process.exitCode = wrong.length === 0 && !sound.isFound ? 0 : 1;
+// A search that did not run found nothing either.
+const isSound = !sound.isFound && (only !== undefined || sound.runs > 0);
+process.exitCode = wrong.length === 0 && isSound ? 0 : 1;

@@ -18,7 +18,14 @@ export interface Sandbox {
 }
 
 const SOURCES = 'packages/nerva/src';
-const PARTS = [SOURCES, 'packages/nerva/package.json', 'tests/scenarios', 'tests/mutants/scenarios.ts', 'package.json'];
+const PARTS = [
+  SOURCES,
+  'packages/nerva/package.json',
+  'tests/scenarios',
+  'tests/mutants/scenarios.ts',
+  'tests/mutants/derived.ts',
+  'package.json',
+];
 
 /** Makes the copies in the folder for temporary files. */
 export function sandbox(): Sandbox {

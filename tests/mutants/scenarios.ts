@@ -1,7 +1,10 @@
 import { createAgent } from 'nerva/agent';
+import { fromFunction } from 'nerva/policy';
 import type { Scenario } from 'nerva/sim';
 import { tool } from 'nerva/tool';
-import { AMOUNT, agreeing, once, pay } from '../scenarios/tools.ts';
+import { simKeys } from '../scenarios/keys.ts';
+import { DERIVED } from './derived.ts';
+import { AMOUNT, agreeing, note, once, pay } from '../scenarios/tools.ts';
 
 const FIVE = { name: 'pay', input: { amount: 5 } };
 const SEND = { type: 'send', atMs: 10, sid: 's1', text: '«s1» Pay five.' } as const;
@@ -27,6 +30,34 @@ const unknowable: Scenario = {
   steps: [SEND],
 };
 
+/** A payment that is made and then throws: a person says what became of it. */
+const throwing: Scenario = {
+  ...unknowable,
+  name: 'throwing',
+  agents: (outside) => [
+    createAgent({
+      name: 'payer',
+      tools: [
+        {
+          ...pay(outside, { isReconciled: false, timeoutMs: 1_000 }),
+          execute: () => {
+            throw new Error('It may have been paid.');
+          },
+        },
+      ],
+      model: once(FIVE),
+    }),
+  ],
+};
+
+/** Two sessions of which one may be taken up at a time. */
+const crowded: Scenario = {
+  name: 'crowded',
+  agents: [createAgent({ name: 'noter', tools: [note()], model: once({ name: 'note', input: { amount: 1 } }) })],
+  steps: [SEND, { ...SEND, atMs: 11, sid: 's2', text: '«s2» And I?' }],
+  resumeMax: 1,
+};
+
 /** A fork at the moment at which the parent waits for a person. */
 const forkAsking: Scenario = {
   name: 'fork-asking',
@@ -35,5 +66,99 @@ const forkAsking: Scenario = {
   steps: [SEND, { type: 'fork', atMs: 2_500, sid: 's1', as: 'f1', at: 1, effects: 'live', text: 'And you?' }],
 };
 
+/** A policy thinks while an operator erases somebody else who wrote in the same session: his note takes the place of what was decided. */
+const noted: Scenario = {
+  name: 'noted',
+  keys: simKeys,
+  agents: [
+    createAgent({
+      name: 'thinker',
+      tools: [note()],
+      policy: fromFunction('slow', async ({ step }) => {
+        await Promise.resolve();
+        return step > 0 ? { type: 'answer', text: 'Noted.' } : { type: 'call', calls: [{ tool: 'note', input: { amount: 2 } }] };
+      }),
+    }),
+  ],
+  steps: [
+    { ...SEND, subject: 'anna' },
+    { ...SEND, atMs: 11, subject: 'bert' },
+    { type: 'erase', atMs: 5_000, subject: 'bert' },
+  ],
+};
+
+/** A policy that thinks for a while and then throws. */
+const dithering: Scenario = {
+  name: 'dithering',
+  agents: [
+    createAgent({
+      name: 'ditherer',
+      policy: fromFunction('moody', async () => {
+        await Promise.resolve();
+        throw new Error('I do not know.');
+      }),
+    }),
+  ],
+  steps: [SEND],
+};
+
+/** A person who first answers to something else, and refuses when asked again. */
+const mistaken: Scenario = {
+  name: 'mistaken',
+  agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside, { needsApproval: true })], model: once(FIVE) })],
+  answer: (pending, outside) => {
+    if (pending.type !== 'approval') return agreeing(pending, outside);
+    const times = Number(outside.kept.get(pending.id) ?? 0) + 1;
+    outside.kept.set(pending.id, times);
+    return times > 1 ? { decision: 'deny', why: 'no' } : { decision: 'approve', digest: 'of something else' };
+  },
+  steps: [SEND],
+  invariants: [
+    {
+      name: 'an answer counts for what was shown',
+      // Who was asked twice may have said the opposite of a refusal.
+      check: ({ outside: { executions, kept } }) =>
+        executions.length > 0 && [...kept.values()].every((times) => times === 1) ? 'What nobody granted was paid.' : null,
+    },
+  ],
+};
+
+const LARGE = 'é'.repeat(9_000);
+
+/** Two tenants with large results of their own. */
+const apart: Scenario = {
+  name: 'apart',
+  agents: [
+    createAgent({
+      name: 'reader',
+      tools: [
+        tool({ name: 'read_page', inputSchema: AMOUNT, effect: 'read', execute: (_input, { session }) => `${session.tenant} ${LARGE}` }),
+      ],
+      model: once({ name: 'read_page', input: { amount: 1 } }),
+    }),
+  ],
+  steps: [
+    { ...SEND, tenant: 'a' },
+    { ...SEND, sid: 's2', tenant: 'b', text: '«s2» And I?' },
+  ],
+};
+
+/** What is kept beside the log, or made of it: looked at when all has come to rest. */
+const derived: Scenario = {
+  name: 'derived',
+  agents: [
+    createAgent({
+      name: 'reader',
+      tools: [
+        note(),
+        tool({ name: 'read_page', inputSchema: AMOUNT, effect: 'read', execute: ({ amount }) => ({ page: amount, text: LARGE }) }),
+      ],
+      model: once({ name: 'note', input: { amount: 1 } }, { name: 'read_page', input: { amount: 2 } }),
+    }),
+  ],
+  steps: [SEND, { ...SEND, atMs: 8_000, sid: 's2', text: '«s2» And you?' }],
+  invariants: DERIVED,
+};
+
 /** What planted bugs need beside the scenarios that everybody runs. */
-export const EXTRA: readonly Scenario[] = [unknowable, forkAsking];
+export const EXTRA: readonly Scenario[] = [unknowable, throwing, crowded, forkAsking, noted, dithering, mistaken, apart, derived];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Sim from 'nerva/sim';
+import type * as Faults from '../../packages/nerva/src/sim/faults.ts';
 import type * as Plans from '../../packages/nerva/src/sim/plans.ts';
 import type * as Poison from '../../packages/nerva/src/sim/poison.ts';
 import type * as Shrink from '../../packages/nerva/src/sim/shrink.ts';
@@ -11,6 +12,7 @@ import type * as Extra from './scenarios.ts';
 /** A simulator and its scenarios, loaded from one copy of the sources. */
 export interface Loaded {
   readonly sim: Pick<typeof Sim, 'runOnce'> &
+    Pick<typeof Faults, 'isDistinct'> &
     Pick<typeof Plans, 'randomPlan' | 'seconds' | 'singles'> &
     Pick<typeof Poison, 'guarded'> &
     Pick<typeof Shrink, 'shrink'>;
@@ -32,12 +34,20 @@ export interface Case {
 /** How a case was come by. */
 export type Way = 'no fault' | 'ever failed' | 'single fault' | 'random plan' | 'pair of faults';
 
-/** Runs a case. @returns what it reached, or null when something broke in it. */
-type Try = (one: Case, way: Way, isTwice: boolean) => Promise<Sim.SimReport | null>;
+/** Who runs cases, and compares what the same case comes to twice. */
+export interface Trier {
+  /** Runs a case. @returns what it reached, or null when something broke in it. */
+  attempt(one: Case, way: Way, isTwice: boolean): Promise<Sim.SimReport | null>;
+  /** Runs a case again, long after it came to `hash`. */
+  repeat(one: Case, hash: string): Promise<void>;
+  readonly isOver: boolean;
+}
 
-/** Each pass tries one part of what is enumerated on large scenarios, and of the pairs on small ones: primes, so that the steps come to all. */
-const PARTS = 101;
+/** Each pass tries one part of the single faults on large scenarios and of the pairs on small ones: primes, so that the steps come to all. */
+const PARTS = { large: 101, pairs: 17 } as const;
 const PART_STEP = 37;
+/** Within so many visits the second fault of a pair strikes: what is broken by two is mostly broken by the second while the first is dealt with. */
+const NEAR_VISITS = 3;
 const SEEDS_A_PASS = 8;
 const CALM_SEEDS = 3;
 
@@ -49,6 +59,7 @@ export async function load(root: string): Promise<Loaded> {
   const from = async (file: string): Promise<unknown> => import(pathToFileURL(path.join(root, file)).href);
   const inSim = (file: string): Promise<unknown> => from(`packages/nerva/src/sim/${file}.ts`);
   const { runOnce, parsePlan } = (await inSim('index')) as typeof Sim;
+  const { isDistinct } = (await inSim('faults')) as typeof Faults;
   const { randomPlan, seconds, singles } = (await inSim('plans')) as typeof Plans;
   const { guarded } = (await inSim('poison')) as typeof Poison;
   const { shrink } = (await inSim('shrink')) as typeof Shrink;
@@ -62,42 +73,75 @@ export async function load(root: string): Promise<Loaded> {
       const scenario = [...small, ...PACKS].find((one) => one.name === name);
       return scenario === undefined || plan === undefined ? [] : [{ scenario, seed: Number(seed), plan: parsePlan(JSON.parse(plan)) }];
     });
-  return { sim: { runOnce, randomPlan, seconds, singles, guarded, shrink }, small, large: PACKS, ever };
+  return { sim: { runOnce, isDistinct, randomPlan, seconds, singles, guarded, shrink }, small, large: PACKS, ever };
 }
 
 /**
- * The whole search, until `isOver`: what ever failed and runs without faults; every single fault on the small scenarios; then, in turn and
- * without end, random plans on all scenarios, some of the pairs on the small ones and some of the single faults on the large ones.
- * All but the pairs are run twice, and their hashes compared.
+ * The whole search, until it is over: what ever failed and runs without faults; every single fault on the small scenarios; then, in turn and
+ * without end, random plans on all scenarios, some of the near pairs on the small ones and some of the single faults on the large ones.
+ * All but the pairs are run twice, and their hashes compared; the single faults on small scenarios for the second time after the first turn.
  */
-export async function searchAll({ sim, small, large, ever }: Loaded, attempt: Try, isOver: () => boolean): Promise<void> {
+export async function searchAll(loaded: Loaded, trier: Trier): Promise<void> {
+  const { small, large, ever } = loaded;
   const calm = new Map<Sim.Scenario, Sim.SimReport>();
   for (const scenario of [...small, ...large])
-    for (let seed = 1; seed <= (large.includes(scenario) ? CALM_SEEDS : 1) && !isOver(); seed++) {
-      const report = await attempt({ scenario, seed, plan: [] }, 'no fault', true);
+    for (let seed = 1; seed <= (large.includes(scenario) ? CALM_SEEDS : 1) && !trier.isOver; seed++) {
+      const report = await trier.attempt({ scenario, seed, plan: [] }, 'no fault', true);
       if (seed === 1 && report !== null) calm.set(scenario, report);
     }
-  for (const one of ever) if (!isOver()) await attempt(one, 'ever failed', true);
-
-  const each = async (scenario: Sim.Scenario, part: number | null, then?: (report: Sim.SimReport) => Promise<void>): Promise<void> => {
-    const report = calm.get(scenario);
-    const all = report === undefined ? [] : sim.singles(report);
-    for (let index = part ?? 0; index < all.length && !isOver(); index += part === null ? 1 : PARTS) {
-      const reached = await attempt({ scenario, seed: 1, plan: all.slice(index, index + 1) }, 'single fault', then === undefined);
-      if (reached !== null) await then?.(reached);
+  for (const one of ever) if (!trier.isOver) await trier.attempt(one, 'ever failed', true);
+  const first: { readonly one: Case; readonly hash: string }[] = [];
+  for (const [scenario, report] of calm)
+    for (const one of small.includes(scenario) ? singlesOf(loaded, scenario, report) : []) {
+      if (trier.isOver) return;
+      const reached = await trier.attempt(one, 'single fault', false);
+      if (reached !== null) first.push({ one, hash: reached.hash });
     }
-  };
-  const pairs = async (scenario: Sim.Scenario, { plan, order }: Sim.SimReport): Promise<void> => {
-    for (const both of sim.seconds({ plan, order }))
-      if (!isOver()) await attempt({ scenario, seed: 1, plan: both }, 'pair of faults', false);
-  };
-  for (const scenario of small) await each(scenario, null);
-  for (let pass = 0; !isOver(); pass++) {
-    for (const [scenario, { visits }] of calm)
-      for (let seed = 1 + pass * SEEDS_A_PASS; seed <= (pass + 1) * SEEDS_A_PASS && !isOver(); seed++)
-        await attempt({ scenario, seed, plan: sim.randomPlan(seed, visits) }, 'random plan', true);
-    const part = (pass * PART_STEP) % PARTS;
-    for (const scenario of small) await each(scenario, part, (report) => pairs(scenario, report));
-    for (const scenario of large) await each(scenario, part);
+  for (let pass = 0; !trier.isOver; pass++) {
+    await turn(loaded, trier, { calm, pass });
+    for (const { one, hash } of pass === 0 ? first : []) if (!trier.isOver) await trier.repeat(one, hash);
   }
+}
+
+/** One turn of what has no end. */
+async function turn(
+  loaded: Loaded,
+  trier: Trier,
+  { calm, pass }: { readonly calm: ReadonlyMap<Sim.Scenario, Sim.SimReport>; readonly pass: number },
+): Promise<void> {
+  const { sim, large } = loaded;
+  for (const [scenario, { visits }] of calm)
+    for (let seed = 1 + pass * SEEDS_A_PASS; seed <= (pass + 1) * SEEDS_A_PASS && !trier.isOver; seed++)
+      await trier.attempt({ scenario, seed, plan: sim.randomPlan(seed, visits) }, 'random plan', true);
+  for (const [scenario, report] of calm) {
+    const isLarge = large.includes(scenario);
+    const parts = isLarge ? PARTS.large : PARTS.pairs;
+    const singles = singlesOf(loaded, scenario, report);
+    for (let index = (pass * PART_STEP) % parts; index < singles.length && !trier.isOver; index += parts) {
+      const reached = await trier.attempt(singles[index] as Case, 'single fault', isLarge);
+      if (!isLarge && reached !== null) await pairs(loaded, trier, { scenario, report: reached });
+    }
+  }
+}
+
+const singlesOf = ({ sim }: Loaded, scenario: Sim.Scenario, report: Sim.SimReport): readonly Case[] =>
+  sim.singles(report).map((fault) => ({ scenario, seed: 1, plan: [fault] }));
+
+/** The pairs that begin with the fault of a run. */
+async function pairs(
+  { sim }: Loaded,
+  trier: Trier,
+  { scenario, report }: { readonly scenario: Sim.Scenario; readonly report: Sim.SimReport },
+): Promise<void> {
+  if (!report.plan.every(({ kind }) => sim.isDistinct(kind))) return;
+  for (const plan of sim.seconds({ plan: report.plan, order: near(report) }))
+    if (!trier.isOver) await trier.attempt({ scenario, seed: 1, plan }, 'pair of faults', false);
+}
+
+/** The visits of a run up to a little after that at which its fault struck. */
+function near({ plan, order }: Sim.SimReport): Sim.SimReport['order'] {
+  const { point, occurrence } = plan[0] ?? { point: '', occurrence: 0 };
+  let count = 0;
+  const at = order.findIndex((one) => one === point && ++count === occurrence);
+  return order.slice(0, at + 1 + NEAR_VISITS);
 }

@@ -150,3 +150,15 @@ test('a chain whose hashes fit is still refused where positions leave a gap or t
     assert.deepEqual([result.ok, result.bad?.seq], [false, change.seq ?? 3], JSON.stringify(change));
   }
 });
+
+test('what is wrong with a chain is said in words, also with one that is empty', () => {
+  const why = (links: readonly ChainLink[], head?: string): unknown => verifyChain(world, links, head === undefined ? {} : { head }).bad;
+  const [first, second] = chainOf(2) as [ChainLink, ChainLink];
+  const gap = chainOf(2, (index) => (index === 1 ? { seq: 4 } : {}));
+  const back = chainOf(2, (index) => (index === 1 ? { atMs: 1 } : {}));
+  assert.deepEqual(why(gap), { seq: 4, why: 'begins at 4, but the frame before ends at 0' });
+  assert.deepEqual(why(back), { seq: 1, why: 'is older than the frame before' });
+  assert.deepEqual(why([first, { ...second, payload: '[]' }]), { seq: 1, why: 'its content or the frame before is not what was hashed' });
+  assert.deepEqual(why([first], 'h'), { seq: 0, why: `the chain ends with ${first.envelope.hash}, not with the head given` });
+  assert.deepEqual(why([], 'h'), { seq: 0, why: 'the chain ends with , not with the head given' });
+});

@@ -122,3 +122,32 @@ test('a tenant has a name of 1 to 64 letters, or is refused as an option', () =>
       (error: unknown) => NervaError.is(error, 'OPTION_INVALID'),
     );
 });
+
+test('a type is a text, and no list of one', () => {
+  assert.equal(refusedField(event({ type: ['note.taken'] })), 'events[1].type');
+});
+
+test('the data of an event may nest a hundred levels deep, itself not counted', () => {
+  assert.equal(refusedField(event({ data: { a: nested(100) } })), null);
+  assert.equal(refusedField(event({ data: { a: nested(101) } })), `events[1].data.a${'[0]'.repeat(100)}`);
+});
+
+test('a refusal says what came, a long text cut to its first 60 letters', () => {
+  const shown: readonly [unknown, string][] = [
+    ['A b', '"A b"'],
+    [`A${'b'.repeat(70)}`, `"A${'b'.repeat(59)}"`],
+    [7, '7'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [true, 'true'],
+    [[1, 2], 'an array of 2'],
+    [{ a: 1 }, 'an object'],
+    [() => 1, 'a function'],
+  ];
+  for (const [type, said] of shown)
+    assert.throws(
+      () => checked(event({ type })),
+      (error: unknown) => String(error).includes(`events[1].type is ${said}; expected noun.past`),
+      said,
+    );
+});

@@ -58,3 +58,17 @@ test('the snapshots of an erased session are gone', async () => {
   await erase();
   assert.equal(await store.snapshots.get('s', 'key', 9), null);
 });
+
+test('an erasure finds its subject on any page of a long session', async () => {
+  const { store, erase } = await filled([{ sid: 's' }]);
+  for (let index = 0; index < 300; index++) await store.append({ id: `g${index}`, sid: 's', expected: 2 + index, events: [note()] });
+  await store.append({ id: 'last', sid: 's', expected: 302, events: [note(subject)] });
+  assert.deepEqual(await erase(), { sids: ['s'], unnoted: [] });
+});
+
+test('the note of an erasure says who asked, under an id that its subject alone decides', async () => {
+  const { store, keys } = await filled([{ sid: 's', of: subject }]);
+  await eraseSubject({ store, keys, world, subject, by: 'user:bob' });
+  const last = (await store.read('s')).at(-1);
+  assert.deepEqual([last?.by, last?.id], ['user:bob', `erase.${world.digest(subject).slice(0, 40)}`]);
+});

@@ -76,3 +76,44 @@ test('a snapshot is written once more than so many events were folded, and is us
   await assert.rejects(fold(blind, 's', kept, { upto: 4, snapshots: { everyEvents: 5 } }), /read/);
   await assert.rejects(fold(blind, 's', kept, { atMs: whole.atMs - 1, snapshots: { everyEvents: 5 } }), /read/);
 });
+
+test('a fold by time ends before a last frame of one event', async () => {
+  const { store, startMs } = await filled(2);
+  await store.append({ id: 'single', sid: 's', expected: 4, events: [{ type: 'n.added', data: {} }] });
+  assert.equal((await fold(store, 's', counting, { atMs: startMs + 1 })).head, 4);
+});
+
+test('a fold that is not asked to use snapshots reads the log', async () => {
+  const { store } = await filled(3);
+  const kept: Reducer<number> = { ...counting, freeze: String, thaw: Number };
+  await store.snapshots.put('s', '1||', 5, JSON.stringify([0, '99']));
+  assert.equal((await fold(store, 's', kept, { snapshots: { everyEvents: 5 } })).state, 99);
+  assert.equal((await fold(store, 's', kept)).state, 6);
+});
+
+test('a snapshot is written when more than so many events came since the last one, not since the beginning', async () => {
+  const { store } = await filled(3);
+  const kept: Reducer<number> = { ...counting, freeze: String, thaw: Number };
+  const grown = async (expected: number): Promise<number> => {
+    const event = { type: 'n.added', data: {} };
+    await store.append({ id: `f${expected}`, sid: 's', expected, events: [event, event] });
+    await fold(store, 's', kept, { snapshots: { everyEvents: 3 } });
+    return (await store.stats()).snapshots;
+  };
+  assert.deepEqual([await grown(6), await grown(8), await grown(10)], [1, 1, 2]);
+});
+
+test('a state that can be kept and not taken up again is folded anew', async () => {
+  const { store } = await filled(2);
+  const frozen: Reducer<number> = { ...counting, freeze: String };
+  for (let time = 0; time < 2; time++) assert.equal((await fold(store, 's', frozen, { snapshots: { everyEvents: 1 } })).state, 4);
+});
+
+test('a snapshot of just the time that is asked for is used', async () => {
+  const { store } = await filled(3);
+  const kept: Reducer<number> = { ...counting, freeze: String, thaw: Number };
+  const snapshots = { everyEvents: 1 };
+  const whole = await fold(store, 's', kept, { snapshots });
+  const blind = { ...store, read: () => Promise.reject(new Error('read')) };
+  assert.deepEqual(await fold(blind, 's', kept, { atMs: whole.atMs, snapshots }), whole);
+});

@@ -8,6 +8,7 @@ import {
   memoryProjectionRows,
   memoryStore,
   projections,
+  upcasters,
   type EventDraft,
   type Projection,
   type ProjectionRows,
@@ -209,4 +210,85 @@ test('a build of a version that was never served is dropped with its rows', asyn
   const whole = kept([{ ...trail, version: 2 }], inner, half.store);
   await whole.catchUp();
   assert.deepEqual(await inner.transaction((space) => [1, 2].map((build) => space(`trail@${build}`).scan().length)), [0, 1]);
+});
+
+test('a projection is given only frames that hold a type it names', async () => {
+  const { store, catchUp, read } = kept([{ ...trail, types: ['n.added'] }]);
+  const other: EventDraft = { type: 'star.born', data: { n: 'star' } };
+  await store.append({ id: 'f1', sid: 'a', expected: 0, events: [other] });
+  await store.append({ id: 'f2', sid: 'a', expected: 1, events: [add(1)] });
+  await catchUp();
+  assert.equal(await read('trail', (rows) => rows.get('a')), '1=1,');
+});
+
+test('an event is tried as often as it is said, and counts anew when another one failed', async () => {
+  const tried: string[] = [];
+  const failing: Projection = {
+    ...trail,
+    apply(_rows, event) {
+      tried.push(String(event.data['n']));
+      throw new Error('never');
+    },
+  };
+  const rows = memoryProjectionRows();
+  const store = memoryStore({ world });
+  const { catchUp, status } = projections({ store, rows, world, list: [failing], triesMax: 2 });
+  await store.append({ id: 'f1', sid: 'a', expected: 0, events: [add('x'), add('y')] });
+  await catchUp();
+  assert.deepEqual(tried, ['x', 'x', 'y', 'y']);
+  assert.deepEqual(
+    (await status('trail')).aside.map(({ event }) => event),
+    ['a:0', 'a:1'],
+  );
+});
+
+test('a projection sees events as this release knows them, and none that it does not know', async () => {
+  const rows = memoryProjectionRows();
+  const store = memoryStore({ world });
+  const lifted = upcasters({ 'n.added': { 1: ({ n }) => ({ n: `lifted ${String(n)}` }) } }, { 'n.added': 2 });
+  const { catchUp, read } = projections({ store, rows, world, list: [trail], upcasters: lifted });
+  await store.append({ id: 'f1', sid: 'a', expected: 0, events: [add(0), { type: 'star.born', data: {} }] });
+  await catchUp();
+  assert.equal(await read('trail', (each) => each.get('a')), '0=lifted 0,');
+});
+
+test('a rebuild drops the rows of a build that was under way, and what is kept lies where it always lay', async () => {
+  const inner = memoryProjectionRows();
+  let transactions = 0;
+  const dying: ProjectionRows = {
+    transaction: (work) => (transactions++ < 2 ? inner.transaction(work) : Promise.reject(new Error('killed'))),
+  };
+  const half = kept([trail], dying);
+  await half.store.append({ id: 'f1', sid: 'a', expected: 0, events: [add(0)] });
+  await assert.rejects(half.catchUp(), /killed/);
+  const whole = kept([trail], inner, half.store);
+  await whole.rebuild('trail');
+  const sizes = await inner.transaction((space) => [1, 2].map((build) => space(`trail@${build}`).scan().length));
+  assert.deepEqual(sizes, [0, 1]);
+  assert.deepEqual(
+    await inner.transaction((space) =>
+      space('projections')
+        .scan()
+        .map(({ key }) => key),
+    ),
+    ['trail'],
+  );
+});
+
+test('waiting leaves no sleep behind, and keeps no process alive', async () => {
+  const sleeps: { readonly signal?: AbortSignal; readonly background?: boolean }[] = [];
+  const clock: typeof world.clock = {
+    ...world.clock,
+    sleep(ms, options = {}) {
+      sleeps.push(options);
+      return world.clock.sleep(ms, options);
+    },
+  };
+  const store = memoryStore({ world });
+  const { waitFor } = projections({ store, rows: memoryProjectionRows(), world: { ...world, clock }, list: [trail] });
+  assert.equal((await waitFor('trail', 1000)).passed, true);
+  assert.deepEqual(
+    sleeps.map(({ signal, background }) => [signal?.aborted, background]),
+    [[true, true]],
+  );
 });

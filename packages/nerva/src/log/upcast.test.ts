@@ -75,3 +75,14 @@ test('steps with a gap are refused, and the version changes with every step', ()
   assert.equal(new Set(versions.map(({ version }) => version)).size, versions.length);
   assert.equal(upcasters(STEPS).version, upcasters({ ...STEPS }).version);
 });
+
+test('a session that is read-only here says which event it is that nobody knows', () => {
+  const critical = event({ v: 4, seq: 7, critical: true });
+  assert.throws(
+    () => upcasters(STEPS).lift(critical),
+    (error) => {
+      assert.deepEqual((error as NervaError).details, { sid: 's', seq: 7, type: 'tool.called', v: 4 });
+      return true;
+    },
+  );
+});

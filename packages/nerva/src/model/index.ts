@@ -1,3 +1,4 @@
+export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { requestDigest } from './digest.ts';
 export type { FinishReason, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, ToolSpec, Usage } from './message.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
