@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { BlobRef, EventDraft, LogEvent, Origin, Seq, Sid } from '../log/index.ts';
 import type { FinishReason, Part, Usage } from '../model/index.ts';
+import type { SentFile } from './files.ts';
 import type { Action } from '../policy/index.ts';
 import type { ToolEffect } from '../tool/index.ts';
 
@@ -22,7 +23,12 @@ export interface EventData {
   'session.configured': { readonly from: string; readonly to: string };
   'session.forked': { readonly parent: Sid; readonly at: Seq; readonly effects: ForkEffects };
   'session.closed': { readonly why: string };
-  'message.received': { readonly text?: string; readonly data?: Json; readonly deliver?: Deliver };
+  'message.received': {
+    readonly text?: string;
+    readonly data?: Json;
+    readonly files?: readonly SentFile[];
+    readonly deliver?: Deliver;
+  };
   'cancel.requested': { readonly why: string };
   'turn.started': { readonly takes: readonly Seq[]; readonly definition: BlobRef };
   'turn.ended': { readonly reason: EndReason; readonly why?: string; readonly output?: Json };
@@ -36,6 +42,7 @@ export interface EventData {
     readonly model: string | null;
     readonly usd?: number;
     readonly meta?: JsonObject;
+    readonly via?: readonly JsonObject[];
   };
   'model.failed': {
     readonly call: Seq;
@@ -127,6 +134,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
   'message.received': fact('person', 'Input.', {
     text: 'what was said; absent when JSON was sent',
     data: 'the JSON that was sent',
+    files: 'what was sent along: mediaType, name, and data as base64, a blob reference or {url}',
     deliver: 'queue (when absent), steer or interrupt',
   }),
   'cancel.requested': fact('person', 'Somebody cancels the open turn. Nothing starts after it.', { why: 'for people' }),
@@ -155,7 +163,8 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     usage: 'tokens; null is unknown',
     model: 'version that the provider reports',
     usd: 'cost by the price known here',
-    meta: 'what else the provider told: log-probabilities, token ids, service tier',
+    meta: 'what else the provider told: log-probabilities, token ids, service tier; `notSent`: what the wire had no place for',
+    via: 'what stood between: the member of a group that answered, a cache that did; outermost first',
   }),
   'model.failed': fact('system', 'The call gave no answer.', {
     call: 'seq',

@@ -67,7 +67,8 @@ function received(slice: Turns, event: AgentEvent & { readonly type: 'message.re
   const text = event.erased === true ? '[erased]' : (event.data.text ?? JSON.stringify(event.data.data ?? null));
   const origin = event.origin === 'system' ? 'system' : 'person';
   const deliver = event.data.deliver ?? 'queue';
-  const waiting: Waiting = { seq: event.seq, deliver, text, data: event.data.data ?? null, message: userMessage(text, origin) };
+  const message = userMessage(text, origin, event.data.files ?? []);
+  const waiting: Waiting = { seq: event.seq, deliver, text, data: event.data.data ?? null, message };
   const next = { ...slice, inbox: [...slice.inbox, waiting] };
   return deliver === 'interrupt' ? inTurn(next, (turn) => ({ cancel: turn.cancel ?? { why: 'superseded' } })) : next;
 }
