@@ -21,6 +21,8 @@ const LIMIT_FACTOR = 8;
 /** Judges mutants by the tests that visit them, those likeliest to fail for their time first, and stops at the first that fails. */
 export class Judge {
   readonly #tester: Tester;
+  /** A process for one mutant: what runs while files are loaded. */
+  readonly #cold: Tester;
   readonly #files: readonly string[];
   readonly #mutants: readonly Mutant[];
   readonly #kills = new Map<string, number>();
@@ -28,14 +30,15 @@ export class Judge {
   #atLoad: ReadonlySet<number> = new Set();
 
   /** @param files the test files, absolute. @param mutants all there are, in the order of their numbers; those of a file follow each other. */
-  constructor(tester: Tester, files: readonly string[], mutants: readonly Mutant[]) {
-    this.#tester = tester;
+  constructor(testers: { readonly warm: Tester; readonly cold: Tester }, files: readonly string[], mutants: readonly Mutant[]) {
+    this.#tester = testers.warm;
+    this.#cold = testers.cold;
     this.#files = files;
     this.#mutants = mutants;
   }
 
-  /** Runs each test once on unchanged sources. One that fails is left out and returned. */
-  async measure(): Promise<{ readonly tests: readonly Measured[]; readonly failed: readonly string[] }> {
+  /** Runs each test twice on unchanged sources. One that fails, or takes longer than `msMax` when it is warm, is left out and returned. */
+  async measure(msMax: number): Promise<{ readonly tests: readonly Measured[]; readonly failed: readonly string[] }> {
     const loaded = await this.#tester.ask<'loaded'>(this.#load(this.#files, 0), LOAD_MS_MAX);
     if (loaded === null || loaded.error !== null) throw new Error(`The test files do not load: ${loaded?.error ?? 'the process died'}`);
     this.#atLoad = new Set(loaded.visited);
@@ -44,8 +47,11 @@ export class Judge {
     for (const [index, name] of loaded.tests.entries()) {
       const measured = await this.#tester.ask<'measured'>({ type: 'measure', test: index }, MEASURE_MS_MAX);
       if (measured === null) throw new Error(`The process died in: ${name.name}`);
-      if (measured.error === null) tests.push({ ...name, index, ms: measured.ms, visited: new Set(measured.visited) });
-      else failed.push(`${path.basename(name.file)}: ${name.name}: ${measured.error.split('\n')[0]}`);
+      const warm = await this.#tester.ask<'measured'>({ type: 'measure', test: index }, MEASURE_MS_MAX);
+      if (warm === null) throw new Error(`The process died in: ${name.name}`);
+      const error = measured.error ?? warm.error ?? (warm.ms > msMax ? `takes ${Math.round(warm.ms)} ms` : null);
+      if (error === null) tests.push({ ...name, index, ms: warm.ms, visited: new Set(measured.visited) });
+      else failed.push(`${path.basename(name.file)}: ${name.name}: ${error.split('\n')[0]}`);
     }
     this.#tests = tests;
     return { tests, failed };
@@ -91,11 +97,10 @@ export class Judge {
     const worth = (file: string): number => (this.#kills.get(`${mutant.file} ${file}`) ?? 0) + (isNamesake(mutant.file, file) ? 5 : 0);
     const users = this.#usersOf(number, mutant);
     const files = this.#files.filter((file) => users.some((test) => test.file === file)).sort((one, other) => worth(other) - worth(one));
-    await this.#tester.end();
     try {
       let first = 0;
       for (const file of files) {
-        const loaded = await this.#tester.ask<'loaded'>(this.#load([file], number), LOAD_MS_MAX);
+        const loaded = await this.#cold.ask<'loaded'>(this.#load([file], number), LOAD_MS_MAX);
         if (loaded === null) return { status: 'timeout', by: file };
         if (loaded.error !== null) return { status: 'killed', by: file };
         const known = new Map(users.filter((test) => test.file === file).map((test) => [test.name, test.ms]));
@@ -103,7 +108,7 @@ export class Judge {
           known.has(name) ? [{ index: first + index, limitMs: LIMIT_BASE_MS + LIMIT_FACTOR * (known.get(name) ?? 0) }] : [],
         );
         first += loaded.tests.length;
-        const tried = await this.#tester.ask<'tried'>({ type: 'try', mutant: number, tests }, LIMIT_BASE_MS);
+        const tried = await this.#cold.ask<'tried'>({ type: 'try', mutant: number, tests }, LIMIT_BASE_MS);
         if (tried === null) return { status: 'timeout', by: file };
         if (tried.by !== null) {
           const name = loaded.tests[tried.by - first + loaded.tests.length]?.name ?? '';
@@ -112,7 +117,7 @@ export class Judge {
       }
       return { status: 'survived', by: '' };
     } finally {
-      await this.#tester.end();
+      await this.#cold.end();
     }
   }
 

@@ -5,18 +5,20 @@ import { parseArgs } from 'node:util';
 import { readTree, ROOT } from '../files.ts';
 import { Judge } from './judge.ts';
 import { mutantsOf, oneLine, type Mutant } from './operators.ts';
-import { isKilled, keysOf, writeReport, type Result, type Results } from './report.ts';
+import { folderOf, isKilled, keysOf, writeReport, type Result, type Results } from './report.ts';
 import { instrumented } from './schemata.ts';
 import { Tester } from './tester.ts';
 
 /**
  * Mutation testing: changes the sources in one small way at a time, in a copy, and asks whether a test notices.
  *
- *   npm run test:mutants-of-code -- [--files GLOB]… [--tests GLOB]… [--sample 30%] [--seed 7] [--json FILE] [--again FILE] [--cold] [--report]
+ *   npm run test:mutants-of-code -- [--files GLOB]… [--tests GLOB]… [--sample 30%] [--seed 7] [--json FILE] [--again FILE] [--quick MS] [--cold]
+ *   npm run test:mutants-of-code -- --report FILE…
  *
- * `--again` takes what was killed from earlier results and tries only the rest, as after adding tests. `--cold` tries each mutant in a
- * process of its own: slow, and right for sources that keep something between tests. `--report` writes
- * docs/mutation-testing.md; with `--sample 0%` from the results that are there.
+ * `--again` takes what was killed from earlier results and tries only the rest, as after adding tests. `--quick` leaves out tests that take
+ * longer: what it kills is killed, what it does not may be. `--cold` tries each mutant in a
+ * process of its own: slow, and right for sources that keep something between tests. `--report` only
+ * writes docs/mutation-testing.md, from the results of runs.
  */
 const { values } = parseArgs({
   options: {
@@ -26,8 +28,9 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '7' },
     json: { type: 'string', default: 'node_modules/.cache/mutation.json' },
     again: { type: 'string' },
+    quick: { type: 'string', default: 'Infinity' },
     cold: { type: 'boolean', default: false },
-    report: { type: 'boolean', default: false },
+    report: { type: 'string', multiple: true },
   },
 });
 
@@ -36,11 +39,13 @@ const EACH = 100;
 setPriority(5);
 const startMs = performance.now();
 const folder = mkdtempSync(path.join(tmpdir(), 'nerva-mutation-'));
-const tester = new Tester(path.join(folder, 'copy'), path.join(folder, 'compiled'));
+const made = (): Tester => new Tester(path.join(folder, 'copy'), path.join(folder, 'compiled'));
+const testers = { warm: made(), cold: made() };
 try {
-  await main();
+  if (values.report === undefined) await main();
+  else writeReport(values.report);
 } finally {
-  await tester.end();
+  await Promise.all([testers.warm.end(), testers.cold.end()]);
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -58,23 +63,23 @@ async function main(): Promise<void> {
     all.push(...mutants);
   }
   const tests = chosen(values.tests).map((file) => path.join(root, file));
-  const judge = new Judge(tester, tests, all);
-  const { tests: measured, failed } = await judge.measure();
+  const judge = new Judge(testers, tests, all);
+  const { tests: measured, failed } = await judge.measure(Number(values.quick));
   const testsMs = Math.round(measured.reduce((sum, { ms }) => sum + ms, 0));
-  console.log(`${measured.length} tests in ${testsMs} ms; left out, for they fail without any mutant: ${failed.length}`);
+  console.log(`${measured.length} tests in ${testsMs} ms; left out, for they fail or take too long without any mutant: ${failed.length}`);
   for (const each of failed) console.log(`  ${each}`);
   const mutants = sampled(all, Number.parseFloat(values.sample) / 100, Number(values.seed));
   console.log(`${all.length} mutants, ${mutants.length} tried (${values.sample}, seed ${values.seed})`);
-  const keep = (results: readonly Result[]): Results => {
-    const command = `npm run test:mutants-of-code${values.sample === '100%' ? '' : ` -- --sample ${values.sample} --seed ${values.seed}`}`;
-    const kept = { date: new Date().toISOString().slice(0, 10), command, mutants: all.length, tests: measured.length, results };
+  const share = values.sample === '100%' ? [] : [`--sample ${values.sample} --seed ${values.seed}`];
+  const command = ['npm run test:mutants-of-code --', ...values.files.map((glob) => `--files '${glob}'`), ...share].join(' ');
+  const keep = (results: readonly Result[]): void => {
+    const counts = Object.fromEntries([...Map.groupBy(all, folderOf)].map(([name, group]) => [name, group.length]));
+    const kept: Results = { date: new Date().toISOString().slice(0, 10), command, mutants: counts, tests: measured.length, results };
     writeFileSync(values.json, JSON.stringify(kept, null, 1));
-    return kept;
   };
   const results = await judged(judge, { all, mutants, keep });
-  const kept = keep(results);
+  keep(results);
   console.log(`${results.filter(isKilled).length} of ${results.length} killed in ${seconds()} s; results in ${values.json}`);
-  if (values.report) writeReport(kept);
 }
 
 /** A copy of what unit tests read, with this repository's dependencies. */
@@ -126,7 +131,8 @@ async function judged(judge: Judge, { all, mutants, keep }: Work): Promise<Resul
   const results: Result[] = [];
   for (const [index, mutant] of mutants.entries()) {
     const before = known.get(keys[index] ?? '');
-    const { status, by } = before !== undefined && isKilled(before) ? before : await judge.judge(numbers.get(mutant) ?? 0, mutant, values.cold);
+    const { status, by } =
+      before !== undefined && isKilled(before) ? before : await judge.judge(numbers.get(mutant) ?? 0, mutant, values.cold);
     results.push({ ...mutant, status, by });
     if (status !== 'killed')
       console.log(`${status} ${mutant.file}:${mutant.line} ${mutant.operator}: ${mutant.from} → ${oneLine(mutant.to)}`);

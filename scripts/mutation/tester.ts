@@ -5,7 +5,7 @@ import type { Answer, Question } from './child.ts';
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 const HEAP_MB_MAX = 1024;
 /** What a child may take beyond the limit that it keeps itself, before it counts as hung in one turn of its loop. */
-const GRACE_MS = 1_500;
+const GRACE_MS = 4_000;
 
 /** A process that runs tests of a copy of the sources at `root`. One question at a time. */
 export class Tester {
@@ -37,8 +37,8 @@ export class Tester {
       child.on('message', (said: Answer) => {
         if (said.type !== 'beat') return end(said);
         clearTimeout(timer);
-        // The test, its hooks, and the same again without the mutant.
-        timer = setTimeout(kill, 2 * said.limitMs + GRACE_MS);
+        // The test and its hooks, and the same again without the mutant; and the machine may be busy with other work.
+        timer = setTimeout(kill, 4 * said.limitMs + GRACE_MS);
       });
       child.on('exit', () => end(null));
       child.on('error', () => end(null));

@@ -1,17 +1,20 @@
 import type { Found, Hunted } from './hunt.ts';
+import type { Mutant } from './mutant.ts';
 
 /** What a report is made of. */
 export interface Told {
   readonly hunted: readonly Hunted[];
+  /** Of the table, those of which nothing is known yet. */
+  readonly unsearched: readonly Mutant[];
   /** The same search in the sources as they are. */
-  readonly sound: Found;
+  readonly sound: Found | undefined;
   readonly budgetMs: number;
   readonly workers: number;
   readonly date: Date;
 }
 
 /** docs/mutants.md. */
-export function reportOf({ hunted, sound, budgetMs, workers, date }: Told): string {
+export function reportOf({ hunted, unsearched, sound, budgetMs, workers, date }: Told): string {
   const found = hunted.filter((one) => one.found.isFound);
   const missed = hunted.filter((one) => !one.found.isFound);
   const equivalent = missed.filter(({ mutant: { unfound } }) => unfound !== undefined && 'equivalent' in unfound);
@@ -25,8 +28,8 @@ Does the simulator find bugs? One bug at a time is planted in a copy of the kern
 
 1. no fault: each scenario of \`tests/scenarios\` and \`tests/mutants/scenarios.ts\` undisturbed; and every case of \`tests/scenarios/seeds.txt\`;
 2. every single fault on the small scenarios;
-3. then in turn, until ${budgetMs / 1000} s are over: random plans on all scenarios, some of the near pairs of faults on the small ones (the second strikes within
-   three visits of the first), some of the single faults on the large ones.
+3. then in turn, until ${budgetMs / 1000} s of the processor are over: on one small scenario after the other the near pairs of faults (the second strikes within three visits of the first),
+   random plans on all scenarios, some of the single faults on the large ones.
 
 All but the pairs are run twice (those of 2 for the second time after the first turn of 3), and two different hashes are a broken law too. What breaks is made small: fewer faults, fewer steps, the plain machine. A case in which the sources as they
 are break a law does not count, and the search goes on. A bug counts as found when its smallest case has at most three faults.
@@ -34,7 +37,7 @@ are break a law does not count, and the search goes on. A bug counts as found wh
 ${date.toISOString().slice(0, 10)}, Node ${process.versions.node}, ${processes}, ${Math.round(searchedMs / 1000)} s of search: **${found.length} of ${hunted.length} found**, ${equivalent.length} change nothing that anybody can see, ${gaps.length} are gaps.
 The same search in the sources as they are, with nothing excused: ${soundText(sound)}.
 
-Again: \`npm run -s test:mutants\` (all, and writes this page) · \`npm run -s test:mutants -- --only NAME\` (one; writes nothing). “Runs” and “seconds” are until it was found;
+Again: \`npm run -s test:mutants\` (all, and writes this page; with \`--keep FILE\` in pieces) · \`npm run -s test:mutants -- --only NAME\` (one; writes nothing). “Runs” and “seconds” (of the processor) are until it was found;
 second runs of a case and those that make it small are not counted.
 
 ## Found
@@ -42,10 +45,13 @@ second runs of a case and those that make it small are not counted.
 | bug | what is broken | law that broke | scenario | found by | runs | seconds | smallest plan | seed |
 |---|---|---|---|---|---:|---:|---|---:|
 ${found.map(rowOf).join('\n')}
-${section('Equivalent', 'Nobody outside can tell the difference. They are searched all the same.', equivalent)}${section('Gaps', 'No law and no scenario tells yet.', gaps)}`;
+${section('Equivalent', 'Nobody outside can tell the difference. They are searched all the same.', equivalent)}${section('Gaps', 'No law and no scenario tells yet.', gaps)}${
+    unsearched.length === 0 ? '' : `\n## Not searched yet\n\n${unsearched.map(({ name }) => name).join(', ')}.\n`
+  }`;
 }
 
-function soundText(sound: Found): string {
+function soundText(sound: Found | undefined): string {
+  if (sound === undefined) return 'not searched yet';
   if (sound.isFound) return `**it breaks “${sound.invariant}” in ${sound.scenario}**`;
   return `${sound.why}, in ${Math.round(sound.ms / 1000)} s`;
 }
@@ -64,7 +70,7 @@ function section(title: string, intro: string, hunted: readonly Hunted[]): strin
 
 function missedRow({ mutant: { name, file, says, unfound }, found }: Hunted): string {
   const why = unfound === undefined ? 'not known yet' : 'equivalent' in unfound ? unfound.equivalent : unfound.gap;
-  return `| ${name} (\`${file}\`) | ${says} | ${cell(why)} | ${found.isFound ? '' : cell(found.why)} |`;
+  return `| ${name} (\`${file}\`) | ${says} | ${cell(why)} | ${found.isFound ? '' : `${cell(found.why)}, in ${Math.round(found.ms / 1000)} s`} |`;
 }
 
 const cell = (text: string): string => text.replaceAll('|', '/').replaceAll('\n', ' ');

@@ -1,12 +1,13 @@
-// npm run test:mutants -- [--only NAME]… [--budget-ms 150000] [--workers 2] [--json] [--keep FILE]
-//   --keep FILE   what was found is written there, a line of JSON each; a bug that stands there unchanged is not searched again
+// npm run test:mutants -- [--only NAME]… [--budget-ms 150000] [--workers 2] [--json] [--keep FILE] [--page]
+//   --keep FILE   what became of each bug is written there; one that stands there unchanged is not searched again
+//   --page        with --keep: searches nothing, and writes docs/mutants.md of what stands there
 // Exit 1 when a bug was not found that should be, or when one was found that is said to be equivalent or a gap, or when the sources as they are break a law.
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { BUDGET_MS, hunt, huntSound, type Found, type Hunted } from './hunt.ts';
-import type { Mutant } from './mutant.ts';
+import { BUDGET_MS, hunt, huntSound, type Hunted } from './hunt.ts';
+import { keepIn, keptOf } from './keep.ts';
 import { MUTANTS } from './mutants.ts';
 import { reportOf } from './report.ts';
 import { ROOT } from './sandbox.ts';
@@ -18,61 +19,46 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
     keep: { type: 'string' },
+    page: { type: 'boolean', default: false },
   },
 });
-const { only, json, keep } = values;
+const { only, json, page } = values;
 const [budgetMs, workers] = [Number(values['budget-ms']), Number(values.workers)];
 const chosen = MUTANTS.filter(({ name }) => only === undefined || only.includes(name));
 if (only !== undefined && chosen.length < only.length) {
   console.error(`Unknown: ${only.filter((name) => !MUTANTS.some((mutant) => mutant.name === name)).join(', ')}. Nothing was run.`);
   process.exit(2);
 }
-setPriority(10);
-
-interface Line {
-  readonly mutant: Omit<Mutant, 'says' | 'unfound'>;
-  readonly found: Found;
-}
-
-const kept =
-  keep === undefined || !existsSync(keep)
-    ? []
-    : readFileSync(keep, 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Line);
-const keptOf = ({ name, file, find, replace }: Mutant): Found | undefined =>
-  kept.findLast(({ mutant }) => mutant.name === name && mutant.file === file && mutant.find === find && mutant.replace === replace)?.found;
+setPriority(5);
+const keep = keepIn(values.keep);
 
 function told({ mutant, found }: Hunted): void {
-  const { name, file, find, replace } = mutant;
-  if (keep !== undefined) appendFileSync(keep, `${JSON.stringify({ mutant: { name, file, find, replace }, found } satisfies Line)}\n`);
-  if (json) console.log(JSON.stringify({ name, ...found }));
-  else if (found.isFound)
-    console.log(
-      `${name}: ${found.invariant} (${found.scenario}, ${found.way}, ${found.plan.length} faults, ${found.runs} runs, ${Math.round(found.ms / 1000)} s)`,
-    );
-  else console.log(`${name}: NOT FOUND, ${found.why}`);
+  keep.add(mutant, found);
+  if (json) return console.log(JSON.stringify({ name: mutant.name, ...found }));
+  if (!found.isFound) return console.log(`${mutant.name}: NOT FOUND, ${found.why}`);
+  const { invariant, scenario, way, plan, runs, ms } = found;
+  console.log(`${mutant.name}: ${invariant} (${scenario}, ${way}, ${plan.length} faults, ${runs} runs, ${Math.round(ms / 1000)} s)`);
 }
 
-const startMs = performance.now();
-const sound: Found = only === undefined ? await huntSound(budgetMs) : { isFound: false, why: 'not searched', runs: 0, ms: 0 };
-if (!json && only === undefined) console.log(`as it is: ${sound.isFound ? `BREAKS ${sound.invariant} (${sound.scenario})` : sound.why}`);
-const fresh = await hunt(
-  chosen.filter((mutant) => keptOf(mutant) === undefined),
-  { budgetMs, workers, onFound: told },
+let sound = keep.of(null);
+if (only === undefined && !page && sound === undefined) {
+  sound = await huntSound(budgetMs);
+  keep.add(null, sound);
+}
+const before = keptOf(keep, chosen);
+const left = page ? [] : chosen.filter((mutant) => !before.some((one) => one.mutant === mutant));
+const hunted = [...before, ...(await hunt(left, { budgetMs, workers, onFound: told }))].toSorted(
+  (one, other) => chosen.indexOf(one.mutant) - chosen.indexOf(other.mutant),
 );
-const hunted = chosen.flatMap((mutant): readonly Hunted[] => {
-  const found = keptOf(mutant);
-  return found === undefined ? fresh.filter((one) => one.mutant === mutant) : [{ mutant, found }];
-});
-const ms = performance.now() - startMs;
-if (only === undefined) writeFileSync(path.join(ROOT, 'docs/mutants.md'), reportOf({ hunted, sound, budgetMs, workers, date: new Date() }));
-const count = hunted.filter(({ found }) => found.isFound).length;
+if (only === undefined) {
+  const unsearched = chosen.filter((mutant) => !hunted.some((one) => one.mutant === mutant));
+  writeFileSync(path.join(ROOT, 'docs/mutants.md'), reportOf({ hunted, unsearched, sound, budgetMs, workers, date: new Date() }));
+}
 const wrong = hunted.filter(({ mutant, found }) => found.isFound !== (mutant.unfound === undefined));
-if (!json) console.log(`${count} of ${hunted.length} found in ${Math.round(ms / 1000)} s`);
+if (!json) console.log(`${hunted.filter(({ found }) => found.isFound).length} of ${hunted.length} found`);
 for (const { mutant } of wrong)
   console.error(mutant.unfound === undefined ? `${mutant.name} was not found.` : `${mutant.name} was found, and is said not to be.`);
 // A search that did not run found nothing either.
-const isSound = !sound.isFound && (only !== undefined || sound.runs > 0);
+const isSound = only !== undefined || (sound?.isFound === false && sound.runs > 0);
+if (!isSound) console.error(`The sources as they are: ${sound === undefined ? 'not searched' : JSON.stringify(sound)}`);
 process.exitCode = wrong.length === 0 && isSound ? 0 : 1;

@@ -50,6 +50,41 @@ const throwing: Scenario = {
   ],
 };
 
+/** A fork of a session that a turn left in doubt. */
+const forkDoubtful: Scenario = {
+  ...throwing,
+  name: 'fork-doubtful',
+  steps: [
+    SEND,
+    { type: 'cancel', atMs: 3_000, sid: 's1' },
+    { type: 'fork', atMs: 3_500, sid: 's1', as: 'f1', at: 1, effects: 'ask', text: 'And you?' },
+  ],
+};
+
+/** A fork at the moment at which the parent waits for the model, which both pay for out of a limit. */
+const forkThinking: Scenario = {
+  name: 'fork-thinking',
+  agents: [
+    createAgent({
+      name: 'saver',
+      tools: [note()],
+      params: { maxOutputTokens: 100 },
+      budget: { sessionTokensMax: 5_000 },
+      model: once({ name: 'note', input: { amount: 1 } }),
+    }),
+  ],
+  steps: [SEND, { type: 'fork', atMs: 1_000, sid: 's1', as: 'f1', at: 1, effects: 'live', text: 'And you?' }],
+};
+
+/** A turn that may take ten seconds, and so a tool that is slow. */
+const hurried: Scenario = {
+  name: 'hurried',
+  agents: [
+    createAgent({ name: 'noter', tools: [note()], budget: { turnMs: 10_000 }, model: once({ name: 'note', input: { amount: 1 } }) }),
+  ],
+  steps: [SEND],
+};
+
 /** Two sessions of which one may be taken up at a time. */
 const crowded: Scenario = {
   name: 'crowded',
@@ -83,6 +118,8 @@ const noted: Scenario = {
   steps: [
     { ...SEND, subject: 'anna' },
     { ...SEND, atMs: 11, subject: 'bert' },
+    { ...SEND, atMs: 12, sid: 's2', text: '«s2» And I?', subject: 'anna' },
+    { ...SEND, atMs: 13, sid: 's2', text: '«s2» And I?', subject: 'bert' },
     { type: 'erase', atMs: 5_000, subject: 'bert' },
   ],
 };
@@ -123,7 +160,7 @@ const mistaken: Scenario = {
   ],
 };
 
-const LARGE = 'é'.repeat(9_000);
+const LARGE = 'é'.repeat(20_000);
 
 /** Two tenants with large results of their own. */
 const apart: Scenario = {
@@ -161,4 +198,17 @@ const derived: Scenario = {
 };
 
 /** What planted bugs need beside the scenarios that everybody runs. */
-export const EXTRA: readonly Scenario[] = [unknowable, throwing, crowded, forkAsking, noted, dithering, mistaken, apart, derived];
+export const EXTRA: readonly Scenario[] = [
+  unknowable,
+  throwing,
+  crowded,
+  forkDoubtful,
+  forkThinking,
+  hurried,
+  forkAsking,
+  noted,
+  dithering,
+  mistaken,
+  apart,
+  derived,
+];

@@ -16,7 +16,7 @@ export interface Loaded {
     Pick<typeof Plans, 'randomPlan' | 'seconds' | 'singles'> &
     Pick<typeof Poison, 'guarded'> &
     Pick<typeof Shrink, 'shrink'>;
-  /** Small ones: every single fault is tried on them, and pairs. */
+  /** Small ones: every single fault is tried on them, and near pairs, in this order. */
   readonly small: readonly Sim.Scenario[];
   /** Larger ones, in which the seed chooses what people do. */
   readonly large: readonly Sim.Scenario[];
@@ -43,12 +43,12 @@ export interface Trier {
   readonly isOver: boolean;
 }
 
-/** Each pass tries one part of the single faults on large scenarios and of the pairs on small ones: primes, so that the steps come to all. */
-const PARTS = { large: 101, pairs: 17 } as const;
+/** Each turn tries one part of the single faults on large scenarios: a prime, so that the steps come to all. */
+const PARTS = 101;
 const PART_STEP = 37;
 /** Within so many visits the second fault of a pair strikes: what is broken by two is mostly broken by the second while the first is dealt with. */
 const NEAR_VISITS = 3;
-const SEEDS_A_PASS = 8;
+const SEEDS_A_TURN = 4;
 const CALM_SEEDS = 3;
 
 /** A run of a scenario takes a few hundred scheduled events; one that goes on for ever is stopped early. */
@@ -63,9 +63,9 @@ export async function load(root: string): Promise<Loaded> {
   const { randomPlan, seconds, singles } = (await inSim('plans')) as typeof Plans;
   const { guarded } = (await inSim('poison')) as typeof Poison;
   const { shrink } = (await inSim('shrink')) as typeof Shrink;
-  const { REFERENCE, PACKS } = (await from('tests/scenarios/index.ts')) as typeof Scenarios;
+  const { PAIRED, REFERENCE, PACKS } = (await from('tests/scenarios/index.ts')) as typeof Scenarios;
   const { EXTRA } = (await from('tests/mutants/scenarios.ts')) as typeof Extra;
-  const small = [...REFERENCE, ...EXTRA];
+  const small = [...new Set([...PAIRED, ...REFERENCE, ...EXTRA])];
   const ever = readFileSync(path.join(root, 'tests/scenarios/seeds.txt'), 'utf8')
     .split('\n')
     .flatMap((line): Case[] => {
@@ -78,7 +78,7 @@ export async function load(root: string): Promise<Loaded> {
 
 /**
  * The whole search, until it is over: what ever failed and runs without faults; every single fault on the small scenarios; then, in turn and
- * without end, random plans on all scenarios, some of the near pairs on the small ones and some of the single faults on the large ones.
+ * without end, the near pairs of one small scenario, random plans on all scenarios and some of the single faults on the large ones.
  * All but the pairs are run twice, and their hashes compared; the single faults on small scenarios for the second time after the first turn.
  */
 export async function searchAll(loaded: Loaded, trier: Trier): Promise<void> {
@@ -97,35 +97,37 @@ export async function searchAll(loaded: Loaded, trier: Trier): Promise<void> {
       const reached = await trier.attempt(one, 'single fault', false);
       if (reached !== null) first.push({ one, hash: reached.hash });
     }
-  for (let pass = 0; !trier.isOver; pass++) {
-    await turn(loaded, trier, { calm, pass });
-    for (const { one, hash } of pass === 0 ? first : []) if (!trier.isOver) await trier.repeat(one, hash);
+  for (let turn = 0; !trier.isOver; turn++) {
+    await takeTurn(loaded, trier, { calm, turn });
+    for (const { one, hash } of turn === 0 ? first : []) if (!trier.isOver) await trier.repeat(one, hash);
   }
 }
 
 /** One turn of what has no end. */
-async function turn(
+async function takeTurn(
   loaded: Loaded,
   trier: Trier,
-  { calm, pass }: { readonly calm: ReadonlyMap<Sim.Scenario, Sim.SimReport>; readonly pass: number },
+  { calm, turn }: { readonly calm: ReadonlyMap<Sim.Scenario, Sim.SimReport>; readonly turn: number },
 ): Promise<void> {
-  const { sim, large } = loaded;
+  const { sim, small, large } = loaded;
+  const paired = small[turn % small.length] as Sim.Scenario;
+  for (const one of singlesOf(loaded, paired, calm.get(paired))) {
+    const report = trier.isOver ? null : await trier.attempt(one, 'single fault', false);
+    if (report !== null) await pairs(loaded, trier, { scenario: paired, report });
+  }
   for (const [scenario, { visits }] of calm)
-    for (let seed = 1 + pass * SEEDS_A_PASS; seed <= (pass + 1) * SEEDS_A_PASS && !trier.isOver; seed++)
+    for (let seed = 1 + turn * SEEDS_A_TURN; seed <= (turn + 1) * SEEDS_A_TURN && !trier.isOver; seed++)
       await trier.attempt({ scenario, seed, plan: sim.randomPlan(seed, visits) }, 'random plan', true);
-  for (const [scenario, report] of calm) {
-    const isLarge = large.includes(scenario);
-    const parts = isLarge ? PARTS.large : PARTS.pairs;
-    const singles = singlesOf(loaded, scenario, report);
-    for (let index = (pass * PART_STEP) % parts; index < singles.length && !trier.isOver; index += parts) {
-      const reached = await trier.attempt(singles[index] as Case, 'single fault', isLarge);
-      if (!isLarge && reached !== null) await pairs(loaded, trier, { scenario, report: reached });
-    }
+  for (const scenario of large) {
+    const singles = singlesOf(loaded, scenario, calm.get(scenario));
+    for (let index = (turn * PART_STEP) % PARTS; index < singles.length && !trier.isOver; index += PARTS)
+      await trier.attempt(singles[index] as Case, 'single fault', true);
   }
 }
 
-const singlesOf = ({ sim }: Loaded, scenario: Sim.Scenario, report: Sim.SimReport): readonly Case[] =>
-  sim.singles(report).map((fault) => ({ scenario, seed: 1, plan: [fault] }));
+function singlesOf({ sim }: Loaded, scenario: Sim.Scenario, report: Sim.SimReport | undefined): readonly Case[] {
+  return report === undefined ? [] : sim.singles(report).map((fault) => ({ scenario, seed: 1, plan: [fault] }));
+}
 
 /** The pairs that begin with the fault of a run. */
 async function pairs(

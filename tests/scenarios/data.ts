@@ -30,7 +30,7 @@ export const bulky: Scenario = {
 
 const SECRETS: Readonly<Record<string, string>> = { anna: 'Quellenstrasse', bert: 'Marienplatz' };
 
-/** Two people's data, of which one's is erased. */
+/** Two people's data, of which one's is erased: after a fork, and before somebody writes to her again. */
 export const erased: Scenario = {
   name: 'erased',
   keys: simKeys,
@@ -57,7 +57,17 @@ export const erased: Scenario = {
       { type: 'send', atMs: 10, sid, subject: sid, text: say(sid, `I live at ${secret}.`) },
       { type: 'send', atMs: 20_000 + choices.below(20_000), sid, subject: sid, text: say(sid, `Still at ${secret}.`) },
     ]);
-    return [...steps, { type: 'erase', atMs: choices.pick([5_000_000, 1_000_000]), subject: 'anna' }];
+    const fork: Step = {
+      type: 'fork',
+      atMs: 60_000,
+      sid: 'anna',
+      as: 'anna-2',
+      at: choices.pick([0.3, 1]),
+      effects: 'live',
+      text: 'Go on.',
+    };
+    const erasing: Step = { type: 'erase', atMs: choices.pick([50_000_000, 5_000_000]), subject: 'anna' };
+    return [...steps, fork, erasing, { type: 'send', atMs: 60_000_000, sid: 'anna', subject: 'anna', text: say('anna', 'Are you there?') }];
   },
   invariants: [
     {
@@ -65,7 +75,8 @@ export const erased: Scenario = {
       check({ disk, logs }) {
         const secret = SECRETS['anna'] ?? '';
         if (disk.includes(secret)) return 'The disk still holds what the erased subject said.';
-        if (JSON.stringify([...(logs.get('anna') ?? [])]).includes(secret)) return 'The log still holds what the erased subject said.';
+        if (['anna', 'anna-2'].some((sid) => JSON.stringify(logs.get(sid) ?? []).includes(secret)))
+          return 'The log still holds what the erased subject said.';
         return null;
       },
     },

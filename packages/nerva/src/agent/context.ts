@@ -49,12 +49,13 @@ const MESSAGE_BYTES = 16;
 
 /** Of a file its bytes count where a bound is wanted; an estimate counts files apart. */
 function bytesOf({ parts }: Message, isBound: boolean): number {
-  let bytes = MESSAGE_BYTES;
-  for (const part of parts) {
-    if (part.type !== 'file') bytes += utf8Bytes(JSON.stringify(part));
-    else if (isBound) bytes += isBlobRef(part.data) ? Math.ceil((part.data.bytes * 4) / 3) : utf8Bytes(JSON.stringify(part));
-  }
-  return bytes;
+  const bytes = utf8Bytes(JSON.stringify(parts.filter(({ type }) => type !== 'file'))) + MESSAGE_BYTES;
+  if (!isBound) return bytes;
+  const files = parts.filter((part) => part.type === 'file');
+  return files.reduce(
+    (sum, file) => sum + utf8Bytes(JSON.stringify(file)) + (isBlobRef(file.data) ? Math.ceil((file.data.bytes * 4) / 3) : 0),
+    bytes,
+  );
 }
 
 function fixedBytes({ agent, specs }: Bound): number {

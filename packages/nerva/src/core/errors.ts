@@ -94,6 +94,12 @@ export const ERRORS = {
   MODEL_UNAVAILABLE: entry('unavailable', true, 'The provider answered with a server error.'),
   MODEL_GARBAGE: entry('corrupt', true, 'The provider answered something that is not its own protocol. The message has an excerpt.'),
   MODEL_TRUNCATED: entry('unavailable', true, 'The stream ended before the answer was complete.'),
+  MODEL_BREAKER_OPEN: entry(
+    'unavailable',
+    true,
+    'The model failed too often in a row and is left alone for a while; details.retryAfterMs says how long. Nothing was sent.',
+  ),
+  MODEL_QUEUE_FULL: entry('limit', true, 'More than queueMax calls wait for this model. Nothing was sent; slow down and call again.'),
   MODEL_SCRIPT_ENDED: entry('invalid', false, 'A scripted or replayed model was asked for more answers than it has.'),
   CONTEXT_TOO_LONG: entry('limit', false, 'The conversation does not fit the model. Nothing was sent.'),
   REPLAY_DIVERGED: entry(

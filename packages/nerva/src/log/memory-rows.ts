@@ -136,13 +136,15 @@ export function segmentsUpto(row: SessionRow, at: Seq): readonly Segment[] {
     .map((segment) => ({ ...segment, upto: Math.min(segment.upto, at) }));
 }
 
-/** At most `limit` frames of the range, cut to it. @throws LOG_PRUNED */
+/** At most `limit` frames of the range, cut to it; none of an empty range. @throws LOG_PRUNED */
 export function readFrames(
   memory: Memory,
   row: SessionRow,
   { after, upto, limit }: { readonly after: Seq; readonly upto: Seq; readonly limit: number },
 ): Frame[] {
   const frames: Frame[] = [];
+  // An empty range may lie inside a frame, of which a cut would leave no event.
+  if (upto <= after) return frames;
   for (const segment of segmentsOf(row)) {
     const last = Math.min(segment.upto, upto);
     let index = segment.upto <= after ? segment.holder.frames.length : frameIndex(segment.holder, Math.max(segment.from, after + 1));

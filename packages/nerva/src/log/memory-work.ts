@@ -1,5 +1,5 @@
 import { NervaError } from '../core/index.ts';
-import { hintAll, setWork } from './memory-append.ts';
+import { checkSeq, hintAll, setWork } from './memory-append.ts';
 import { infoOf, rowOf, type Memory, type SessionRow } from './memory-rows.ts';
 import { checkTransition, isSuspect } from './status.ts';
 import type { Store } from './store.ts';
@@ -12,18 +12,17 @@ export function memoryWork(memory: Memory, tenant: string | null): WorkMethods {
   return {
     async claim({ owner, countMax, agents }) {
       assertOpen(memory);
+      checkSeq('countMax', countMax, 0);
       const claimed: Awaited<ReturnType<Store['claim']>>[number][] = [];
-      let hasSuspect = [...memory.work].some((row) => row.owner !== null && isSuspect(row));
-      for (const row of fairly(dueRows(memory, tenant, agents))) {
+      if (countMax === 0) return claimed;
+      const spent = (row: SessionRow): boolean => row.attempts + 1 > memory.limits.attemptsMax;
+      const due = dueRows(memory, tenant, agents);
+      for (const { row } of due) if (spent(row)) setWork(memory, row, 'quarantined', row.wakeAtMs);
+      const suspected = new Set([...memory.work].filter((row) => row.owner !== null && isSuspect(row)).map((row) => row.tenant));
+      for (const { row } of fairly(due)) {
         if (claimed.length >= countMax) break;
-        if (isSuspect(row)) {
-          if (hasSuspect) continue;
-          hasSuspect = true;
-        }
-        if (row.attempts + 1 > memory.limits.attemptsMax) {
-          setWork(memory, row, 'quarantined', row.wakeAtMs);
-          continue;
-        }
+        if (row.status === 'quarantined' || (isSuspect(row) && suspected.has(row.tenant))) continue;
+        if (isSuspect(row)) suspected.add(row.tenant);
         row.attempts++;
         row.owner = owner;
         row.epoch++;
@@ -77,34 +76,42 @@ export function assertOpen(memory: Memory): void {
   if (memory.closed) throw new NervaError('STORE_CLOSED', 'The store was closed; open it again. Nothing was changed.');
 }
 
+/** A session that may be claimed, and since when. */
+interface Due {
+  readonly row: SessionRow;
+  readonly tenant: string;
+  readonly sinceMs: number;
+}
+
 /** Unclaimed sessions that are ready or whose time has come, oldest first; suspects behind all others, the least tried first. */
-function dueRows(memory: Memory, tenant: string | null, agents: readonly string[] | undefined): SessionRow[] {
+function dueRows(memory: Memory, tenant: string | null, agents: readonly string[] | undefined): Due[] {
   const nowMs = memory.world.clock.nowMs();
-  const due: { readonly row: SessionRow; readonly sinceMs: number }[] = [];
+  const due: Due[] = [];
   for (const row of memory.work) {
     if (row.owner !== null || (tenant !== null && row.tenant !== tenant)) continue;
     if (agents !== undefined && (row.agent === null || !agents.includes(row.agent))) continue;
     const woken = row.wakeAtMs !== null && row.wakeAtMs <= nowMs;
     if (row.status !== 'ready' && !woken) continue;
     const sinceMs = Math.min(row.status === 'ready' ? row.readyMs : Infinity, woken ? (row.wakeAtMs ?? Infinity) : Infinity);
-    due.push({ row, sinceMs });
+    due.push({ row, tenant: row.tenant, sinceMs });
   }
-  return due.sort((a, b) => Math.max(a.row.attempts, 1) - Math.max(b.row.attempts, 1) || a.sinceMs - b.sinceMs).map(({ row }) => row);
+  return due.sort((a, b) => Math.max(a.row.attempts, 1) - Math.max(b.row.attempts, 1) || a.sinceMs - b.sinceMs);
 }
 
-/** Takes turns over the tenants, each tenant's in the order given; the tenant of the oldest begins. */
-export function* fairly<T extends { readonly tenant: string }>(rows: Iterable<T>): Generator<T> {
-  const queues = new Map<string, T[]>();
+/**
+ * Takes turns over the tenants, each tenant's in the order given. The tenant whose first has waited longest begins, also when
+ * that one is a suspect: what one tenant brings never keeps another's waiting for good.
+ */
+export function* fairly<T extends { readonly tenant: string; readonly sinceMs: number }>(rows: Iterable<T>): Generator<T> {
+  const queues = new Map<string, [T, ...T[]]>();
   for (const row of rows) {
     const queue = queues.get(row.tenant);
     if (queue === undefined) queues.set(row.tenant, [row]);
     else queue.push(row);
   }
-  for (let turn = 0; queues.size > 0; turn++) {
-    for (const [tenant, queue] of queues) {
-      const row = queue[turn];
-      if (row === undefined) queues.delete(tenant);
-      else yield row;
-    }
+  let waiting = [...queues.values()].sort((a, b) => a[0].sinceMs - b[0].sinceMs);
+  for (let turn = 0; waiting.length > 0; turn++) {
+    waiting = waiting.filter((queue) => turn < queue.length);
+    for (const queue of waiting) yield queue[turn] as T;
   }
 }

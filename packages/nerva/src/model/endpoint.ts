@@ -1,8 +1,8 @@
 import { NervaError, type HttpLimits } from '../core/index.ts';
 import type { Capabilities } from './capability.ts';
+import type { Endpoint } from './exchange.ts';
 import { redact } from './failure.ts';
 import type { Model, Price } from './model.ts';
-import type { Endpoint } from './wire.ts';
 
 /** What every model behind HTTP takes. */
 export interface EndpointOptions {

@@ -17,6 +17,8 @@ export interface Who {
 interface Complaint {
   readonly message: string;
   readonly code: string;
+  /** How long to wait, where the body says so. */
+  readonly waitMs?: number;
 }
 
 /**
@@ -30,9 +32,10 @@ export function failureOf(answer: Pick<HttpAnswer, 'status' | 'headers'>, body: 
   const code = codeOf(status, complaint);
   const details: Record<string, unknown> = { status };
   if (complaint.code !== '') details['providerCode'] = excerpt(redact(complaint.code, who.secrets), EXCERPT_LENGTH);
-  const waitMs = retryAfterMs(headers, who.world.clock.nowMs());
+  const waitMs = retryAfterMs(headers, who.world.clock.nowMs()) ?? complaint.waitMs;
   if (waitMs !== undefined) details['retryAfterMs'] = waitMs;
-  if (headers['x-request-id'] !== undefined) details['requestId'] = headers['x-request-id'];
+  const requestId = headers['x-request-id'] ?? headers['request-id'] ?? headers['x-amzn-requestid'];
+  if (requestId !== undefined) details['requestId'] = requestId;
   const verb = code === 'MODEL_GARBAGE' ? `answered with something else than ${who.what}` : (VERBS[code] ?? 'failed');
   return new NervaError(code, `${who.name} ${verb} (HTTP ${status}): ${said === '' ? 'it gave no reason' : said}`, {
     details,
@@ -51,11 +54,11 @@ const VERBS: Partial<Readonly<Record<ErrorCode, string>>> = {
 export function reportedFailure(error: unknown, who: Who): NervaError {
   const status = isObject(error) && typeof error['code'] === 'number' && error['code'] >= 400 ? error['code'] : 0;
   const complaint = complaintOf(JSON.stringify({ error }));
-  const guess = /rate.?limit/i.test(complaint.code)
+  const guess = /rate.?limit|resource_exhausted/i.test(complaint.code)
     ? 429
-    : /auth|api_key/i.test(complaint.code)
+    : /auth|api_key|permission|billing/i.test(complaint.code)
       ? 401
-      : /invalid_request|context_length/i.test(complaint.code)
+      : /invalid_|context_length|not_found|too_large|image|policy|mismatch/i.test(complaint.code)
         ? 400
         : 500;
   return failureOf({ status: status === 0 ? guess : status, headers: {} }, JSON.stringify({ error }), who);
@@ -87,16 +90,21 @@ const SECRET_LENGTH_MIN = 4;
 
 function codeOf(status: number, { message, code }: Complaint): ErrorCode {
   // Waiting does not bring money.
-  if (status === 401 || status === 403 || status === 402 || code === 'insufficient_quota') return 'MODEL_AUTH';
+  if (status === 401 || status === 403 || status === 402 || code === 'insufficient_quota' || code === 'API_KEY_INVALID')
+    return 'MODEL_AUTH';
+  if (status === 400 && /credit balance is too low/i.test(message)) return 'MODEL_AUTH';
   if (status === 429) return 'MODEL_RATE_LIMITED';
-  if (status >= 500 || status === 408 || status === 409) return 'MODEL_UNAVAILABLE';
+  // Ollama says it with status 500 as well, and in a stream with none. Asking again would not make it shorter.
+  if (status >= 400 && TOO_LONG.test(message)) return 'CONTEXT_TOO_LONG';
+  // 424: Bedrock's model failed while it worked.
+  if (status >= 500 || status === 408 || status === 409 || status === 424) return 'MODEL_UNAVAILABLE';
   if (status < 400) return 'MODEL_GARBAGE';
-  return code === 'context_length_exceeded' || TOO_LONG.test(message) ? 'CONTEXT_TOO_LONG' : 'MODEL_REFUSED';
+  return code === 'context_length_exceeded' ? 'CONTEXT_TOO_LONG' : 'MODEL_REFUSED';
 }
 
-/** How the common servers say it: OpenAI and vLLM, llama.cpp, Anthropic's and Google's compatible endpoints. */
+/** How the common servers say it: OpenAI and vLLM, llama.cpp, Anthropic, Bedrock, Google, Ollama. */
 const TOO_LONG =
-  /maximum context length|context length exceeded|exceeds? the (?:available |maximum )?context|prompt is too long|input token count .* exceeds/i;
+  /maximum context length|context length exceeded|exceeds? (?:the )?(?:available |maximum )?context|longer than the context|(?:prompt|input) is too long|input token count.* exceeds/i;
 
 function complaintOf(body: string): Complaint {
   try {
@@ -106,13 +114,27 @@ function complaintOf(body: string): Complaint {
     const error = isObject(first) ? (first['error'] ?? first) : first;
     if (typeof error === 'string') return { message: error, code: '' };
     if (isObject(error)) {
-      const code = typeof error['code'] === 'string' ? error['code'] : typeof error['type'] === 'string' ? error['type'] : '';
-      return { message: typeof error['message'] === 'string' ? error['message'] : body, code };
+      const code = [error['code'], error['type'], error['status']].find((value) => typeof value === 'string');
+      const message = error['message'] ?? error['Message'];
+      return { message: typeof message === 'string' ? message : body, code: code ?? '', ...detailsOf(error['details']) };
     }
   } catch {
     // Not JSON: a proxy's page. Its text is all there is to quote.
   }
   return { message: body, code: '' };
+}
+
+/** Google's error model (google.rpc.Status, https://cloud.google.com/apis/design/errors): a reason (ErrorInfo) and how long to wait (RetryInfo). */
+function detailsOf(details: unknown): { readonly code?: string; readonly waitMs?: number } {
+  if (!Array.isArray(details)) return {};
+  const found: { code?: string; waitMs?: number } = {};
+  for (const detail of details as readonly unknown[]) {
+    if (!isObject(detail)) continue;
+    if (typeof detail['reason'] === 'string') found.code = detail['reason'];
+    const delay = /^(\d+(?:\.\d+)?)s$/.exec(String(detail['retryDelay']));
+    if (delay !== null) found.waitMs = Math.min(Math.ceil(Number(delay[1]) * 1000), WAIT_MS_MAX);
+  }
+  return found;
 }
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3); at most a day; undefined when absent or unreadable. */

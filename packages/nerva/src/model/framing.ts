@@ -53,11 +53,22 @@ export const LINES: Framing = {
         }
         rest = rest.slice(from);
       },
-      // The last line may lack its end.
-      end: () => line(rest),
+      // The last line may lack its end. One that was cut is no line: the stream ended too early, which is for the caller to say.
+      end: () => {
+        if (isJson(rest)) line(rest);
+      },
     };
   },
 };
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function json(text: string, what: string): unknown {
   try {

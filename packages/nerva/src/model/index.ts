@@ -1,5 +1,7 @@
+export { anthropic, type AnthropicOptions } from './anthropic.ts';
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { requestDigest } from './digest.ts';
+export { google, type GoogleOptions } from './google.ts';
 export type {
   Citation,
   Echo,
@@ -15,7 +17,9 @@ export type {
   Usage,
 } from './message.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
+export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
 export { replayModel, type RecordedAnswer } from './replay.ts';
+export { openaiResponses, type OpenAiResponsesOptions } from './responses.ts';
 export { scriptedModel, type Script, type ScriptedModel, type ScriptStep } from './scripted.ts';
 export { addUsage, costUsd, totalTokens } from './usage.ts';

@@ -1,10 +1,11 @@
-import { NervaError, type HttpAnswer, type HttpLimits, type HttpRequest, type World } from '../core/index.ts';
-import type { Capabilities } from './capability.ts';
-import { failureOf, garbage, redact, reportedFailure, type Who } from './failure.ts';
+import { NervaError, type HttpAnswer } from '../core/index.ts';
+import { errorBody, exchange, keepingSecrets, mediaTypeOf, throwFailureIn, wholeJson, type Endpoint, type Exchange } from './exchange.ts';
+import { garbage } from './failure.ts';
 import type { Framing, WireEvent } from './framing.ts';
-import type { CallOptions, Model, ModelAnswer, ModelRequest, Price } from './model.ts';
-import { isObject } from './object.ts';
+import type { CallOptions, Model, ModelAnswer, ModelRequest } from './model.ts';
 import { streamParts } from './scripted.ts';
+
+export type { Endpoint } from './exchange.ts';
 
 /** How one model is spoken to: a dialect bound to the model's name and to the endpoint's quirks. Pure; it may remember what it encoded. */
 export interface Wire {
@@ -39,26 +40,6 @@ export interface Decoder {
   answer(): ModelAnswer;
 }
 
-/** Where a wire leads, and who is behind it. */
-export interface Endpoint {
-  /** `provider/model`. */
-  readonly name: string;
-  /** Without a slash at its end. */
-  readonly baseUrl: string;
-  /** Sent with each request; names in lower case. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Kept out of every error. */
-  readonly secrets?: readonly string[];
-  readonly limits?: Partial<HttpLimits>;
-  readonly contextTokensMax?: number;
-  readonly price?: Price;
-  readonly capabilities?: Capabilities;
-  /** Adds what must be made anew for each request, such as a signature over it. */
-  readonly sign?: (request: HttpRequest, world: World) => HttpRequest;
-}
-
-const ERROR_BYTES_MAX = 64 * 1024;
-
 /** A model behind HTTP. It streams exactly when `onDelta` is given. One request a call; what fails is for the caller to repeat. */
 export function httpModel(wire: Wire, endpoint: Endpoint): Model {
   const { name, contextTokensMax, price, capabilities } = endpoint;
@@ -67,43 +48,29 @@ export function httpModel(wire: Wire, endpoint: Endpoint): Model {
     ...(contextTokensMax === undefined ? {} : { contextTokensMax }),
     ...(price === undefined ? {} : { price }),
     ...(capabilities === undefined ? {} : { capabilities }),
-    call: (request, options) => call({ wire, endpoint, options }, request),
+    call: (request, { world, signal, onDelta }) => call({ wire, endpoint, world, signal, onDelta, what: wire.what }, request),
   };
 }
 
-interface Calling {
+interface Calling extends Exchange {
   readonly wire: Wire;
-  readonly endpoint: Endpoint;
-  readonly options: CallOptions;
+  readonly onDelta: CallOptions['onDelta'];
 }
 
 async function call(calling: Calling, request: ModelRequest): Promise<ModelAnswer> {
-  const { wire, endpoint, options } = calling;
-  const { world, signal, onDelta } = options;
-  const encoded = wire.encode(request, { isStream: onDelta !== undefined });
-  const plain: HttpRequest = {
-    method: 'POST',
-    url: endpoint.baseUrl + encoded.path,
-    headers: { 'content-type': 'application/json', ...endpoint.headers, ...encoded.headers },
-    body: encoded.body,
-    ...(signal === undefined ? {} : { signal }),
-    ...(endpoint.limits === undefined ? {} : { limits: endpoint.limits }),
-  };
-  const answer = await world.transport.request(endpoint.sign === undefined ? plain : endpoint.sign(plain, world));
-  if (answer.status !== 200) throw failureOf(answer, await errorBody(answer), whoOf(calling));
-  try {
+  const encoded = calling.wire.encode(request, { isStream: calling.onDelta !== undefined });
+  const answer = await exchange(encoded, calling);
+  return keepingSecrets(calling, async () => {
     const made = await read(answer, calling);
     return encoded.notSent === undefined || encoded.notSent.length === 0
       ? made
       : { ...made, meta: { ...made.meta, notSent: encoded.notSent } };
-  } catch (error) {
-    throw NervaError.is(error, 'MODEL_GARBAGE') ? redacted(error, calling) : error;
-  }
+  });
 }
 
 async function read(answer: HttpAnswer, calling: Calling): Promise<ModelAnswer> {
   // Nobody asked for a stream, so the answer is whole, whatever it calls itself; looking at its headers costs.
-  if (calling.options.onDelta === undefined) return readWhole(await answer.text(), answer, calling);
+  if (calling.onDelta === undefined) return readWhole(await answer.text(), answer, calling);
   const mediaType = mediaTypeOf(answer);
   const { framing, what } = calling.wire;
   if (mediaType.includes(framing.mediaType)) return readStream(answer, calling);
@@ -114,25 +81,20 @@ async function read(answer: HttpAnswer, calling: Calling): Promise<ModelAnswer> 
 
 /** An answer in one piece; its parts are reported at once. */
 function readWhole(text: string, from: HttpAnswer, calling: Calling): ModelAnswer {
-  const { wire, options } = calling;
-  const value = parsed(text, { what: wire.what, of: () => mediaTypeOf(from) });
-  const failure = failureIn(value);
-  if (failure !== null) throw reportedFailure(failure, whoOf(calling));
-  const decoder = wire.decoder();
-  decoder.whole(value);
+  const decoder = calling.wire.decoder();
+  decoder.whole(wholeJson(text, from, calling));
   const answer = decoder.answer();
-  if (options.onDelta !== undefined) streamParts(answer.parts, options.onDelta);
+  if (calling.onDelta !== undefined) streamParts(answer.parts, calling.onDelta);
   return answer;
 }
 
 /** Reads to the mark of the end. Cut off before a reason to stop, an answer is no answer: half a tool call must never run. */
 async function readStream(answer: HttpAnswer, calling: Calling): Promise<ModelAnswer> {
-  const { wire, endpoint, options } = calling;
-  const decoder = wire.decoder(options.onDelta);
+  const { wire, endpoint, onDelta } = calling;
+  const decoder = wire.decoder(onDelta);
   const parser = wire.framing.parser((event) => {
     if (decoder.isDone) return;
-    const failure = failureIn(event.value);
-    if (failure !== null) throw reportedFailure(failure, whoOf(calling));
+    throwFailureIn(event.value, calling);
     decoder.event(event);
   }, wire.what);
   for await (const bytes of answer.bytes()) {
@@ -147,45 +109,4 @@ async function readStream(answer: HttpAnswer, calling: Calling): Promise<ModelAn
     );
   }
   return decoder.answer();
-}
-
-/** A failure that stands in an answer of status 200: all wires put it under `error`. */
-function failureIn(value: unknown): unknown {
-  const error = isObject(value) ? value['error'] : null;
-  return isObject(error) || (typeof error === 'string' && error !== '') ? error : null;
-}
-
-function whoOf({ endpoint, options, wire }: Calling): Who {
-  return { name: endpoint.name, secrets: endpoint.secrets ?? [], world: options.world, what: wire.what };
-}
-
-const mediaTypeOf = ({ headers }: HttpAnswer): string => headers['content-type'] ?? 'application/json';
-
-/** JSON of a whole answer. @throws MODEL_GARBAGE */
-function parsed(text: string, { what, of }: { readonly what: string; readonly of: () => string }): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw garbage(what, `${of()} is not JSON`, text);
-  }
-}
-
-/** The reason in an answer that failed, as far as it can be read. */
-async function errorBody(answer: HttpAnswer): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  try {
-    for await (const bytes of answer.bytes()) {
-      text += decoder.decode(bytes, { stream: true });
-      if (text.length > ERROR_BYTES_MAX) break;
-    }
-  } catch (error) {
-    if (NervaError.is(error, 'CANCELLED')) throw error;
-    // The status says enough; its explanation broke off.
-  }
-  return text;
-}
-
-function redacted(error: NervaError, { endpoint }: Calling): NervaError {
-  return new NervaError(error.code, `${endpoint.name}: ${redact(error.message, endpoint.secrets ?? [])}`, { details: error.details });
 }

@@ -83,7 +83,7 @@ test('a corrupt record before the last refuses to open, is named, and the file i
     const text = journal.text();
     await assert.rejects(journal.open(), (error) => NervaError.is(error, 'STORE_CORRUPT') && /Record [0-2] /.test(error.message));
     assert.equal(journal.text(), text);
-    repair();
+    repair?.();
     assert.deepEqual(await notes(await journal.open()), [0, 1, 2, 3]);
   }
 });
@@ -92,8 +92,19 @@ test('putting the copy of a corrupt record back keeps what was written since', a
   const { journal, live } = await filled(3);
   const repair = journal.corrupt(0);
   await commit(journal, live, append(3));
-  repair();
+  repair?.();
   assert.deepEqual(await notes(await journal.open()), [0, 1, 2, 3]);
+});
+
+test('a record that is damaged already, or the last one, is not damaged', async () => {
+  const { journal } = await filled(2);
+  const repair = journal.corrupt(0);
+  const text = journal.text();
+  assert.equal(journal.corrupt(0), null);
+  assert.equal(journal.text(), text);
+  repair?.();
+  assert.deepEqual(await notes(await journal.open()), [0, 1]);
+  assert.equal((await filled(1)).journal.corrupt(0), null);
 });
 
 test('the text of the file holds everything that is on the disk', async () => {

@@ -47,13 +47,15 @@ export class Journal {
     this.#records.push(line.slice(0, line.length >> 1));
   }
 
-  /** Changes one digit or letter of a record. @returns how to undo it: a copy kept elsewhere. */
-  corrupt(roll: number): () => void {
+  /** Changes one digit or letter of a record. @returns how to undo it: a copy kept elsewhere; null when nothing was changed. */
+  corrupt(roll: number): (() => void) | null {
     // Not the last one: half a record at the end is what a crash leaves, and is cut off without a word.
-    const index = Math.floor(roll * (this.#records.length - 1));
-    const before = this.#records[index];
-    if (before === undefined) return () => undefined;
-    const line = typeof before === 'string' ? before : lineOf(before);
+    const last = this.#records.length - 1;
+    const index = Math.floor(roll * last);
+    const before = index < last ? this.#records[index] : undefined;
+    // A record that is damaged already stays as it is: a second change could undo the first.
+    if (before === undefined || typeof before === 'string') return null;
+    const line = lineOf(before);
     const middle = line.length >> 1;
     this.#records[index] = line.slice(0, middle) + (line[middle] === '0' ? '1' : '0') + line.slice(middle + 1);
     // That record alone: another process may have written more meanwhile.

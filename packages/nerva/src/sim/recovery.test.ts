@@ -41,6 +41,25 @@ test('a run that goes on and on, or takes longer than its limit, is «eventually
   assert.deepEqual((await runOnce(talker)).violations, []);
 });
 
+test('two bytes that change on the disk of two processes are both put back', async () => {
+  const { violations, fired } = await runOnce(
+    {
+      name: 'twice corrupt',
+      agents: () => [createAgent({ name: 'clerk', model: simModel({ script: () => 'Noted.' }) })],
+      steps: [10, 60_000].map((atMs) => ({ type: 'send', atMs, sid: 's1', text: 'Hello.' })),
+    },
+    {
+      faults: [
+        { point: 'store.append', kind: 'process.anarchy', occurrence: 1 },
+        { point: 'store.append', kind: 'store.corrupt', occurrence: 2 },
+        { point: 'store.append', kind: 'store.corrupt', occurrence: 4 },
+      ],
+    },
+  );
+  assert.equal(fired['store.corrupt'], 2);
+  assert.deepEqual(violations, []);
+});
+
 const DURING = 40;
 const AFTER = 10;
 const BETWEEN_MS = 120_000;

@@ -1,5 +1,5 @@
 import { NervaError } from '../core/index.ts';
-import type { Append, AppendResult, KeyPort, Sid, Store, StoreLimits } from '../log/index.ts';
+import type { Append, AppendResult, BlobRef, KeyPort, Sid, Store, StoreLimits } from '../log/index.ts';
 import type { FaultKind } from './faults.ts';
 import type { Hub } from './hub.ts';
 import { apply, Journal, type Live } from './journal.ts';
@@ -36,10 +36,13 @@ export class SimStore {
   #live: Live;
   /** The process that holds each session. */
   readonly #owners = new Map<Sid, SimProcess>();
+  /** What was stored as a blob under a subject. */
+  readonly sealed: { readonly subject: string; readonly ref: string; readonly content: Uint8Array }[] = [];
   #busyUntilMs = 0;
   #fullUntilMs = 0;
   #isDamaged = false;
-  #repair: (() => void) | null = null;
+  /** Copies of what changed on the disk since it was opened. */
+  #repairs: (() => void)[] = [];
   /** An fsync failed: until everybody reopened it, it takes nothing. */
   isPoisoned = false;
 
@@ -92,16 +95,15 @@ export class SimStore {
       try {
         this.#live = await this.#journal.open();
       } catch (error) {
-        if (this.#repair === null) throw error;
-        // The operator reads the error, and puts the copy back.
-        this.#repair();
-        this.#repair = null;
+        if (this.#repairs.length === 0) throw error;
+        // The operator reads the error, and puts the copies back.
+        for (const repair of this.#repairs.splice(0)) repair();
         this.#live = await this.#journal.open();
       }
       this.#isDamaged = false;
     }
-    if (this.#repair !== null) this.#hub.violated('corruption is noticed', 'A byte of the store changed, and opening it said nothing.');
-    this.#repair = null;
+    if (this.#repairs.length > 0) this.#hub.violated('corruption is noticed', 'A byte of the store changed, and opening it said nothing.');
+    this.#repairs = [];
     this.isPoisoned = false;
     this.#fullUntilMs = 0;
     await this.expire(() => true);
@@ -213,7 +215,8 @@ export class SimStore {
     const result = await this.#apply(operation);
     this.#noted(process, asked, result, due);
     if (kind === 'store.corrupt') {
-      this.#repair = this.#journal.corrupt(hub.roll('corrupt'));
+      const repair = this.#journal.corrupt(hub.roll('corrupt'));
+      if (repair !== null) this.#repairs.push(repair);
       this.#isDamaged = true;
       this.#supervisor.crash(process, kind);
     }
@@ -249,6 +252,11 @@ export class SimStore {
       }
       case 'fork':
         return this.#watcher.forked(process, args[0] as Parameters<Store['fork']>[0], result as AppendResult);
+      case 'blob': {
+        const [content, { subject }] = args as Parameters<Store['blobs']['put']>;
+        if (subject !== undefined) this.sealed.push({ subject, ref: (result as BlobRef).ref, content });
+        return;
+      }
       case 'takeOver':
         return void this.#owners.set(args[0] as Sid, process);
       case 'release':

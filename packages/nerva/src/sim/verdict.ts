@@ -1,11 +1,13 @@
 import { foldAt, replaySession, type Agent, type AgentState, type Facet, type RunResult } from '../agent/index.ts';
 import type { World } from '../core/index.ts';
-import { eventsOf, type Frame, type LogEvent, type Sid, type Store } from '../log/index.ts';
+import { eventsOf, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import type { Message } from '../model/index.ts';
 import type { Book, BookedCall, Proposal } from './book.ts';
 import type { Audit } from './audit.ts';
 import { stepsOf } from './case-text.ts';
+import { firstErased, judgeErasure, type Rested } from './erasure.ts';
 import type { Hub } from './hub.ts';
+import { placeOf } from './ledger.ts';
 import type { People } from './people.ts';
 import type { Scenario } from './scenario.ts';
 import type { SimStore } from './store.ts';
@@ -30,13 +32,14 @@ export interface Judged {
 export async function judge(judged: Judged): Promise<void> {
   const { hub, audit, store, scenario, people } = judged;
   const logs = new Map<Sid, readonly LogEvent[]>();
+  const rested: Rested[] = [];
   audit.judging();
   for (const [sid, { book, agent }] of audit.kept) {
     const reading = await read(store.inspected, sid);
     logs.set(sid, reading.log);
     judgeLog(judged, book, reading.log);
     await judgeBlobs(judged, book);
-    await judgeSession(judged, reading.store, { book, agent });
+    rested.push(await judgeSession(judged, reading, { book, agent }));
   }
   for (const { sid, seq } of audit.accepted.values()) {
     const book = audit.kept.get(sid)?.book;
@@ -47,6 +50,7 @@ export async function judge(judged: Judged): Promise<void> {
   for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
   await judgeTenants(judged);
   judgeForks(judged);
+  await judgeErasure(judged, rested);
   for (const { name, check } of scenario.invariants ?? []) {
     const wrong = await check({ store: store.inspected, outside: audit.ledger, logs, disk: store.text() });
     if (wrong !== null) hub.violated(name, wrong);
@@ -124,7 +128,11 @@ function erasedIn({ events }: Book): ReadonlySet<unknown> {
   return new Set(events.filter(({ type }) => type === 'subject.erased').map(({ data }) => data['subject']));
 }
 
-async function judgeSession(judged: Judged, store: Store, { book, agent }: { readonly book: Book; readonly agent: string }): Promise<void> {
+async function judgeSession(
+  judged: Judged,
+  { store, log }: Reading,
+  { book, agent }: { readonly book: Book; readonly agent: string },
+): Promise<Rested> {
   const { hub, facets } = judged;
   const { sid } = book;
   const { ok, bad } = await store.verify(sid);
@@ -137,17 +145,20 @@ async function judgeSession(judged: Judged, store: Store, { book, agent }: { rea
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
   judgeEqual(judged, book, definition);
-  if (
-    definition === undefined ||
-    judged.isDeployed ||
-    book.events.some(({ type }) => type === 'session.configured' || type === 'subject.erased')
-  )
-    return;
-  const report = await replaySession({ store, sid, world: judged.world, agent: definition });
-  if (report.divergence !== null) {
-    const { at, recorded, decided } = report.divergence;
-    hub.violated('a replay decides the same', `${at}: recorded ${JSON.stringify(recorded)}, decided ${JSON.stringify(decided)}.`);
-  }
+  if (definition !== undefined && !judged.isDeployed && !book.events.some(({ type }) => type === 'session.configured'))
+    await judgeReplay(judged, { sid, store, agent: definition, untilSeq: firstErased(log) });
+  return { sid, log, state };
+}
+
+/** Who decides again decides the same, as far as it knows what was known then. */
+async function judgeReplay(
+  { hub, world }: Judged,
+  { sid, store, agent, untilSeq }: { readonly sid: Sid; readonly store: Store; readonly agent: Agent; readonly untilSeq: Seq },
+): Promise<void> {
+  const { divergence } = await replaySession({ store, sid, world, agent });
+  if (divergence === null || placeOf(divergence.at).seq > untilSeq) return;
+  const { at, recorded, decided } = divergence;
+  hub.violated('a replay decides the same', `${at}: recorded ${JSON.stringify(recorded)}, decided ${JSON.stringify(decided)}.`);
 }
 
 /** Nothing is left undone, and what the fold says agrees with the record. */
@@ -237,8 +248,13 @@ function judgeTold(
     );
 }
 
+interface Reading {
+  readonly log: readonly LogEvent[];
+  readonly store: Store;
+}
+
 /** A session's log, and the store with that log at hand: it is decoded once for all who fold it. */
-async function read(store: Store, sid: Sid): Promise<{ readonly log: readonly LogEvent[]; readonly store: Store }> {
+async function read(store: Store, sid: Sid): Promise<Reading> {
   const frames: Frame[] = [];
   const log: LogEvent[] = [];
   for (;;) {

@@ -1,4 +1,8 @@
+export { anthropicMessagesMock, anthropicMock } from './anthropic-mock.ts';
+export { googleContentMock, googleMock } from './google-mock.ts';
+export { ollamaChatMock, ollamaMock } from './ollama-mock.ts';
 export { openaiChatMock, openaiMock } from './openai-mock.ts';
+export { responsesMock, responsesMockDialect, type ResponsesMock, type ResponsesMockDialect } from './responses-mock.ts';
 export {
   wireMock,
   type MockAnswer,

@@ -123,6 +123,15 @@ export function appendLaws(law: Law): void {
     assert.equal((await store.info('a')).status, 'idle');
   });
 
+  law('a status that was wished for at one head is ready at any other, whoever has not seen all', async ({ store }) => {
+    await take(store, 'a', { id: 'f1', expected: 0, then: { status: 'waiting', ifHead: 0 } });
+    assert.equal((await store.info('a')).status, 'waiting');
+    await take(store, 'a', { id: 'f2', expected: 'fact', then: { status: 'idle', ifHead: 1 } });
+    assert.equal((await store.info('a')).status, 'idle');
+    await take(store, 'a', { id: 'f3', expected: 'fact', then: { status: 'idle', ifHead: 1 } });
+    assert.equal((await store.info('a')).status, 'ready');
+  });
+
   law('times never decrease in a session (S4)', async ({ store, world }) => {
     const startMs = world.clock.nowMs();
     await take(store, 'a', { id: 'f1', expected: 0, atMs: startMs + 1000 });

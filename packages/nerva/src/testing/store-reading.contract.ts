@@ -30,6 +30,21 @@ export function readingLaws(law: Law): void {
     for (let after = -1; after < 12; after++) assert.deepEqual(await texts(store, 'a', { after, limit: 1 }), whole.slice(after + 1));
   });
 
+  law('an empty range is no frame, also inside a frame and in a fork that cuts one', async ({ store }) => {
+    await store.append({ id: 'f', sid: 'a', expected: 0, events: [note('0'), note('1'), note('2'), note('3')] });
+    await store.fork({ id: 'f', sid: 'b', parent: 'a', at: 1, events: [note('2'), note('3')] });
+    for (const sid of ['a', 'b']) {
+      for (let after = -1; after <= 4; after++) {
+        for (let upto = -1; upto <= 4; upto++) {
+          const frames = await store.read(sid, { after, upto });
+          for (const { events, seq, count } of frames)
+            assert.ok(events.length > 0 && count >= events.length, `${sid} ${after}…${upto}: ${seq}`);
+          assert.equal(frames.flatMap(eventsOf).length, Math.max(0, Math.min(upto, 3) - after), `${sid} ${after}…${upto}`);
+        }
+      }
+    }
+  });
+
   law('reading an unknown session or a malformed range is a typed error', async ({ store }) => {
     await assert.rejects(store.read('ghost'), coded('SESSION_UNKNOWN'));
     await assert.rejects(store.info('ghost'), coded('SESSION_UNKNOWN'));

@@ -12,6 +12,17 @@ const claimOf = (
 
 const sidsOf = async (claiming: ReturnType<Store['claim']>): Promise<string[]> => (await claiming).map(({ info }) => info.sid);
 
+/** A ready session of an agent of its own name that was claimed and given back `times` times without progress. */
+async function suspect(store: Store, sid: string, times = 2): Promise<void> {
+  await take(store, sid, { id: 'f', expected: 0, then: { status: 'ready', agent: sid } });
+  for (let attempt = 1; attempt <= times; attempt++) {
+    const [claimed] = await claimOf(store, { agents: [sid] });
+    assert.ok(claimed);
+    assert.deepEqual([claimed.info.sid, claimed.info.attempts], [sid, attempt]);
+    assert.equal(await store.release(sid, claimed.fence, { expected: 1, status: 'ready', wakeAtMs: null }), true);
+  }
+}
+
 /** Work: claims, fences, release, attempts and quarantine, timers, hints. */
 export function workLaws(law: Law): void {
   law('claim hands out ready sessions, oldest first, once, with a fence of a new epoch', async ({ store, world }) => {
@@ -58,6 +69,78 @@ export function workLaws(law: Law): void {
     const [second] = await claimOf(store);
     assert.ok(second);
     assert.notEqual(second.info.sid, first.info.sid);
+  });
+
+  law('a suspect of one tenant does not keep those of another waiting: each tenant has one out at a time', async ({ store }) => {
+    const tenants = ['red', 'blue'];
+    for (const tenant of tenants) {
+      for (const index of [0, 1]) await suspect(store.scope(tenant), `${tenant}${index}`);
+    }
+    const [red] = await claimOf(store.scope('red'));
+    assert.equal(red?.info.tenant, 'red');
+    assert.deepEqual(await claimOf(store.scope('red')), [], 'the other one of its own tenant waits');
+    const [blue, ...more] = await claimOf(store);
+    assert.equal(blue?.info.tenant, 'blue', 'whoever asks');
+    assert.deepEqual(more, []);
+    await take(store, blue.info.sid, { id: 'g', expected: 1, fence: blue.fence, then: { status: 'ready', progress: true } });
+    assert.deepEqual(await sidsOf(claimOf(store)), [blue.info.sid === 'blue0' ? 'blue1' : 'blue0'], 'red moved nothing, blue did');
+  });
+
+  law('new work of one tenant does not keep the suspect of another waiting for good', async ({ store, world }) => {
+    await suspect(store.scope('quiet'), 'quiet0');
+    const seen: string[] = [];
+    for (let index = 0; index < 5; index++) {
+      await world.advance(1);
+      for (const more of [0, 1])
+        await take(store.scope('loud'), `loud${index}.${more}`, { id: 'f', expected: 0, then: { status: 'ready' } });
+      seen.push(...(await sidsOf(claimOf(store, { countMax: 1 }))));
+    }
+    assert.ok(seen.includes('quiet0'), seen.join(' '));
+  });
+
+  law('a suspect that is owned but at rest stands in nobody’s way', async ({ store }) => {
+    for (const sid of ['a', 'b']) await suspect(store, sid);
+    const [first] = await claimOf(store);
+    assert.ok(first);
+    await take(store, first.info.sid, { id: 'g', expected: 1, fence: first.fence, then: { status: 'idle' } });
+    const [second] = await claimOf(store);
+    assert.ok(second);
+    assert.notEqual(second.info.sid, first.info.sid);
+  });
+
+  law(
+    'sessions without an attempt left are set aside and keep nobody waiting, however few are asked for',
+    async ({ store, world }) => {
+      const statuses = (): Promise<string[]> => Promise.all(['a', 'b', 'c'].map(async (sid) => (await store.info(sid)).status));
+      for (const sid of ['a', 'b', 'c']) {
+        await suspect(store, sid);
+        await world.advance(1);
+      }
+      await take(store, 'c', { id: 'g', expected: 1, then: { progress: true } });
+      assert.deepEqual(await claimOf(store, { countMax: 0 }), []);
+      assert.deepEqual(await statuses(), ['ready', 'ready', 'ready']);
+      assert.deepEqual(await sidsOf(claimOf(store, { countMax: 1 })), ['c']);
+      assert.deepEqual(await statuses(), ['quarantined', 'quarantined', 'ready']);
+    },
+    { limits: { attemptsMax: 2 } },
+  );
+
+  law(
+    'a suspect that ends in quarantine leaves its turn to the next one',
+    async ({ store }) => {
+      await suspect(store, 'guilty', 3);
+      await suspect(store, 'other', 2);
+      assert.deepEqual(await sidsOf(claimOf(store)), ['other']);
+      assert.equal((await store.info('guilty')).status, 'quarantined');
+    },
+    { limits: { attemptsMax: 3 } },
+  );
+
+  law('a malformed count is a typed error and claims nothing', async ({ store }) => {
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+    for (const countMax of [Number.NaN, -1, 0.5, Infinity, '1' as unknown as number])
+      await assert.rejects(claimOf(store, { countMax }), coded('LOG_RANGE'), String(countMax));
+    assert.deepEqual(await sidsOf(claimOf(store)), ['a']);
   });
 
   law('claim can be restricted to the agents that are registered here', async ({ store }) => {

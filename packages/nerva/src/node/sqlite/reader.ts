@@ -93,10 +93,12 @@ export class Reader {
       : Number(columns['head']);
   }
 
-  /** Frames of the range, cut to it: at most `limit`, and no more after a megabyte. @throws LOG_PRUNED, SESSION_UNKNOWN, SESSION_DELETED */
+  /** Frames of the range, cut to it: at most `limit`, and no more after a megabyte; none of an empty range. @throws LOG_PRUNED, SESSION_UNKNOWN, SESSION_DELETED */
   page(sid: Sid, tenant: string | null, { from, upto, limit }: Range): Frame[] {
     const row = this.session(sid, tenant);
     const frames: Frame[] = [];
+    // An empty range may lie inside a frame, of which a cut would leave no event.
+    if (upto < from) return frames;
     let bytes = 0;
     for (const [s, first, last] of segmentsOf(row)) {
       if (last < from || first > upto) continue;

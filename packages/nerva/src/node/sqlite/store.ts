@@ -200,9 +200,10 @@ function checkText(field: string, value: unknown): void {
   });
 }
 
-function plainThen({ status, wakeAtMs, agent, trace, owner, progress }: Then): Then {
+function plainThen({ status, ifHead, wakeAtMs, agent, trace, owner, progress }: Then): Then {
   const plain: Filling<Then> = {};
   if (status !== undefined) plain.status = status;
+  if (ifHead !== undefined) plain.ifHead = ifHead;
   if (wakeAtMs !== undefined) plain.wakeAtMs = wakeAtMs;
   if (agent !== undefined) plain.agent = agent;
   if (trace !== undefined) plain.trace = trace;
@@ -226,11 +227,13 @@ function work(shared: Shared, tenant: string | null): Pick<Store, 'claim' | 'tak
     return value;
   };
   return {
-    claim: async ({ owner, countMax, agents = null }) =>
-      (await submit(shared, 'claim', { tenant, owner, countMax, agents, nowMs: nowMs() })) as {
+    claim: async ({ owner, countMax, agents = null }) => {
+      checkSeq('countMax', countMax, 0);
+      return (await submit(shared, 'claim', { tenant, owner, countMax, agents, nowMs: nowMs() })) as {
         readonly info: SessionInfo;
         readonly fence: Fence;
-      }[],
+      }[];
+    },
     takeOver: async (sid, owner) => (await submit(shared, 'takeOver', { tenant, sid, owner, nowMs: nowMs() })) as Fence,
     renew: async (sid, fence) => fence.epoch >= shared.reader.session(sid, tenant).epoch,
     release: async (sid, fence, row) =>

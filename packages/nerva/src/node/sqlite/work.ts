@@ -48,15 +48,22 @@ export interface Changed<T> {
   readonly workOf: string | null;
 }
 
-/** Per tenant the oldest due sessions: ready ones by when they became so, others by their wake-up time; suspects behind all others, the least tried first. */
-const DUE = `select sid, tenant from (
-  select sid, tenant, since, tried, row_number() over (partition by tenant order by tried, since, s) as place from (
-    select s, sid, tenant, ready_ms as since, max(attempts, 1) as tried from session where status = 0 and (wake_at_ms is null or wake_at_ms > :now or wake_at_ms >= ready_ms)
+/** Due: ready sessions by when they became so, others by their wake-up time. */
+const DUE = `(
+    select s, sid, tenant, agent, attempts, ready_ms as since from session where status = 0 and (wake_at_ms is null or wake_at_ms > :now or wake_at_ms >= ready_ms)
     union all
-    select s, sid, tenant, wake_at_ms as since, max(attempts, 1) as tried from session where wake_at_ms <= :now and status < 3 and not (status = 0 and wake_at_ms >= ready_ms)
+    select s, sid, tenant, agent, attempts, wake_at_ms as since from session where wake_at_ms <= :now and status < 3 and not (status = 0 and wake_at_ms >= ready_ms)
   ) d where (:tenant is null or tenant = (select id from word where text = :tenant))
-    and (:agents is null or (select agent from session x where x.s = d.s) in (select id from word where text in (select value from json_each(:agents))))
-) where place <= :count order by tried, since`;
+    and (:agents is null or agent in (select id from word where text in (select value from json_each(:agents))))`;
+
+/** Those that have no attempt left. */
+const SPENT = `select sid from ${DUE} and attempts >= :attemptsMax order by s`;
+
+/** Of the others per tenant the oldest; suspects behind all others, the least tried first. */
+const FOUND = `select sid, since from (
+  select sid, since, tried, s, row_number() over (partition by tenant order by tried, since, s) as place
+  from (select s, sid, tenant, since, max(attempts, 1) as tried from ${DUE} and attempts < :attemptsMax)
+) where place <= :count order by tried, since, s`;
 
 /**
  * Hands out sessions to drive. Who owns one is process state: after a restart nobody does, and fences do the rest.
@@ -65,7 +72,8 @@ const DUE = `select sid, tenant from (
 export class Work {
   readonly #rows: SessionRows;
   readonly #limits: StoreLimits;
-  readonly #due: StatementSync;
+  readonly #spent: StatementSync;
+  readonly #found: StatementSync;
   readonly #owners = new Map<number, string>();
   /** Of the group that is being written. */
   #born: number[] = [];
@@ -73,31 +81,36 @@ export class Work {
   constructor(database: DatabaseSync, rows: SessionRows, limits: StoreLimits) {
     this.#rows = rows;
     this.#limits = limits;
-    this.#due = database.prepare(DUE);
+    this.#spent = database.prepare(SPENT);
+    this.#found = database.prepare(FOUND);
   }
 
   claim({ tenant, owner, countMax, agents, nowMs }: ClaimArgs): readonly { readonly info: SessionInfo; readonly fence: Fence }[] {
     const claimed: { readonly info: SessionInfo; readonly fence: Fence }[] = [];
-    // Owned ones are among the due: so many more are fetched that they cannot hide the others.
-    const count = countMax + this.#owners.size;
-    const found = this.#due.all({ now: nowMs, tenant, agents: agents === null ? null : JSON.stringify(agents), count });
-    const due = found
-      .map((columns) => this.#rows.any(String(columns['sid'])))
-      .filter((row): row is SessionRow => row !== null && !this.#owners.has(row.s));
-    let hasSuspect = [...this.#owners.keys()].some((s) => isSuspect(this.#rows.numbered(s)));
-    for (const row of fairly(due)) {
+    if (countMax === 0) return claimed;
+    const { attemptsMax } = this.#limits;
+    const wanted = { now: nowMs, tenant, agents: agents === null ? null : JSON.stringify(agents), attemptsMax };
+    for (const columns of this.#spent.all(wanted)) {
+      const row = this.#rows.any(String(columns['sid'])) as SessionRow;
+      if (this.#owners.has(row.s)) continue;
+      setWork(row, 'quarantined', row.wakeAtMs, nowMs);
+      this.#rows.touch(row);
+    }
+    // Owned ones are among those found: so many more are fetched that they cannot hide the others.
+    const found = this.#found.all({ ...wanted, count: countMax + this.#owners.size }).map((columns) => {
+      const row = this.#rows.any(String(columns['sid'])) as SessionRow;
+      return { row, tenant: row.tenant, sinceMs: Number(columns['since']) };
+    });
+    const suspected = this.#suspected();
+    for (const { row } of fairly(found.filter((one) => !this.#owners.has(one.row.s)))) {
       if (claimed.length >= countMax) break;
       if (isSuspect(row)) {
-        if (hasSuspect) continue;
-        hasSuspect = true;
-      }
-      this.#rows.touch(row);
-      if (row.attempts + 1 > this.#limits.attemptsMax) {
-        setWork(row, 'quarantined', row.wakeAtMs, nowMs);
-        continue;
+        if (suspected.has(row.tenant)) continue;
+        suspected.add(row.tenant);
       }
       row.attempts++;
       row.epoch++;
+      this.#rows.touch(row);
       this.#owners.set(row.s, owner);
       claimed.push({ info: infoOf(row), fence: { epoch: row.epoch } });
     }
@@ -151,6 +164,12 @@ export class Work {
   /** Nobody drives this session any more. */
   forget(s: number): void {
     this.#owners.delete(s);
+  }
+
+  /** Tenants of which a suspect is out. One that is owned and at rest stands in nobody's way. */
+  #suspected(): Set<string> {
+    const owned = Array.from(this.#owners.keys(), (s) => this.#rows.numbered(s));
+    return new Set(owned.filter((row) => isSuspect(row) && isWork(row)).map((row) => row.tenant));
   }
 }
 
