@@ -203,8 +203,25 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
     },
   },
   failures: {
-    agent: () => createAgent({ name: 'failures', model: conversationModel([{ error: { code: 'MODEL_RATE_LIMITED', message: 'Slow down.' } }]) }),
+    // As its release had it: there were no retries.
+    agent: () => createAgent({ name: 'failures', retry: false, model: conversationModel([{ error: { code: 'MODEL_RATE_LIMITED', message: 'Slow down.' } }]) }),
     play: async ({ runtime }) => (await runtime.session('s', { agent: 'failures' }).send('go').result, 's'),
+  },
+  retries: {
+    agent: (process = 0) =>
+      createAgent({ name: 'retries', model: conversationModel([process === 0 ? { error: { code: 'MODEL_UNAVAILABLE', message: 'Try later.' } } : 'here']) }),
+    play: async ({ runtime, world, restart }) => {
+      runtime.session('s', { agent: 'retries' }).send('go');
+      const isSleeping = async (count: number) => (await runtime.store.head('s')) >= count && (await runtime.session('s').at()).state.timer.open.length > 0;
+      await until(() => isSleeping(6));
+      await world.advance(1_200);
+      await until(() => isSleeping(9));
+      const { result } = restart().session('s').resume();
+      await until(() => isSleeping(10));
+      await world.advance(3_000);
+      await result;
+      return 's';
+    },
   },
   fork: {
     agent: () =>

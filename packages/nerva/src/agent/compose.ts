@@ -56,7 +56,8 @@ export function compose(before: AgentState, facts: readonly Draft[], scene: Comp
   const add = (draft: Draft): void => {
     drafts.push(draft);
     state = evolve(state, placed(draft as never, before.sid, state.head, atMs, epoch), facets);
-    isActing ||= draft.type === 'model.called' || draft.type === 'tool.called' || draft.type === 'reconcile.called';
+    isActing ||=
+      draft.type === 'model.called' || draft.type === 'tool.called' || draft.type === 'reconcile.called' || draft.type === 'timer.set';
   };
   facts.forEach(add);
   for (let round = 0; !scene.isDraining; round++) {

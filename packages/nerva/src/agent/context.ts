@@ -1,7 +1,8 @@
-import type { Seq } from '../log/index.ts';
+import { isBlobRef, type Seq } from '../log/index.ts';
 import { utf8Bytes } from '../core/index.ts';
 import { requestDigest as digestOf, type Message, type ModelRequest } from '../model/index.ts';
 import type { Bound } from './definition.ts';
+import { fileTokens } from './files.ts';
 import { taken } from './messages.ts';
 import type { AgentState } from './state.ts';
 
@@ -32,15 +33,30 @@ export function estimateTokens(state: AgentState, bound: Bound, bytesPerToken: n
   const { seen } = state.budget;
   const { messages, inbox, notes } = state.turn;
   let bytes = seen.messages === 0 ? fixedBytes(bound) : 0;
-  for (let index = seen.messages; index < messages.count; index++) bytes += bytesOf(messages.shared[index] as Message);
-  for (const waiting of inbox) if (waiting.deliver === 'steer') bytes += bytesOf(waiting.message);
+  let files = 0;
+  const count = (message: Message): void => {
+    bytes += bytesOf(message, bytesPerToken === 1);
+    files += bytesPerToken === 1 ? 0 : fileTokens(message);
+  };
+  for (let index = seen.messages; index < messages.count; index++) count(messages.shared[index] as Message);
+  for (const waiting of inbox) if (waiting.deliver === 'steer') count(waiting.message);
   for (const note of notes) bytes += utf8Bytes(note) + MESSAGE_BYTES;
-  return seen.tokens + Math.ceil(bytes / bytesPerToken);
+  return seen.tokens + files + Math.ceil(bytes / bytesPerToken);
 }
 
 /** What a message costs beside its content, on the safe side. */
 const MESSAGE_BYTES = 16;
-const bytesOf = (message: Message): number => utf8Bytes(JSON.stringify(message.parts)) + MESSAGE_BYTES;
+
+/** Of a file its bytes count where a bound is wanted; an estimate counts files apart. */
+function bytesOf({ parts }: Message, isBound: boolean): number {
+  const bytes = utf8Bytes(JSON.stringify(parts.filter(({ type }) => type !== 'file'))) + MESSAGE_BYTES;
+  if (!isBound) return bytes;
+  const files = parts.filter((part) => part.type === 'file');
+  return files.reduce(
+    (sum, file) => sum + utf8Bytes(JSON.stringify(file)) + (isBlobRef(file.data) ? Math.ceil((file.data.bytes * 4) / 3) : 0),
+    bytes,
+  );
+}
 
 function fixedBytes({ agent, specs }: Bound): number {
   return utf8Bytes(agent.instructions) + utf8Bytes(JSON.stringify([specs, agent.params]));

@@ -11,6 +11,7 @@ import {
   utf8Bytes,
   type World,
 } from '../core/index.ts';
+import { checkRetry, type Retry } from './retry.ts';
 import type { BlobRef } from '../log/index.ts';
 import type { Model, ModelParams, ToolSpec } from '../model/index.ts';
 import type { Policy } from '../policy/index.ts';
@@ -57,6 +58,8 @@ export interface AgentOptions {
   readonly outputRetriesMax?: number;
   /** Of a tool's result kept in the log, in bytes. More is cut to an excerpt. Default 256 KB. */
   readonly outputBytesMax?: number;
+  /** When a model call that failed is made again; false: never. Waits are in the log and outlive the process. */
+  readonly retry?: Retry | false;
 }
 
 /** An agent: a plain, frozen definition. It runs once a runtime has it. */
@@ -74,6 +77,7 @@ export interface Agent {
   readonly output: Schema | undefined;
   readonly outputRetriesMax: number;
   readonly outputBytesMax: number;
+  readonly retry: Required<Retry>;
 }
 
 const OPTIONS = [
@@ -90,6 +94,7 @@ const OPTIONS = [
   'output',
   'outputRetriesMax',
   'outputBytesMax',
+  'retry',
 ] as const;
 const LIMITS = ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax', 'turnMs', 'sessionMs', 'sessionStepsMax'] as const;
 
@@ -128,6 +133,7 @@ export function createAgent(options: AgentOptions): Agent {
     output: options.output,
     outputRetriesMax: checkRange('outputRetriesMax', options.outputRetriesMax ?? 2, 0, 10),
     outputBytesMax: checkRange('outputBytesMax', options.outputBytesMax ?? 256 * 1024, 1024, 64 * 1024 * 1024),
+    retry: checkRetry(options.retry),
   });
 }
 
@@ -220,5 +226,6 @@ function describe(agent: Agent): JsonObject {
     approval: agent.approval === undefined ? null : text(agent.approval),
     outputRetriesMax: agent.outputRetriesMax,
     outputBytesMax: agent.outputBytesMax,
+    retry: { ...agent.retry },
   };
 }

@@ -72,6 +72,8 @@ export class Driver {
   /** Outcomes of calls that were given up, on their way into the log. */
   readonly #lates = new Set<Promise<void>>();
   readonly #running = new Map<Seq, AbortController>();
+  /** Of these the timers. */
+  readonly #sleepers = new Set<AbortController>();
 
   private constructor(sid: Sid, ports: DriverPorts) {
     this.sid = sid;
@@ -195,6 +197,7 @@ export class Driver {
   /** Starts nothing more; lets what runs finish for `graceMs`, then aborts it. Resolves when the driver rests. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
+    for (const sleeper of this.#sleepers) sleeper.abort(CANCELLED()); // a timer is not worth a grace
     this.#signal();
     if (this.#loop === null && this.#lates.size === 0) return;
     const timer = new AbortController();
@@ -431,8 +434,10 @@ export class Driver {
       const controller = new AbortController();
       if (isCancelled(this.state)) controller.abort(CANCELLED());
       this.#running.set(seq, controller);
+      if (draft.type === 'timer.set') this.#sleepers.add(controller);
       const done = (outcome: readonly Draft[]): void => {
         this.#running.delete(seq);
+        this.#sleepers.delete(controller);
         this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));
         this.#signal();
       };

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { BlobRef, EventDraft, LogEvent, Origin, Seq, Sid } from '../log/index.ts';
 import type { FinishReason, Part, Usage } from '../model/index.ts';
+import type { SentFile } from './files.ts';
 import type { Action } from '../policy/index.ts';
 import type { ToolEffect } from '../tool/index.ts';
 
@@ -22,7 +23,12 @@ export interface EventData {
   'session.configured': { readonly from: string; readonly to: string };
   'session.forked': { readonly parent: Sid; readonly at: Seq; readonly effects: ForkEffects };
   'session.closed': { readonly why: string };
-  'message.received': { readonly text?: string; readonly data?: Json; readonly deliver?: Deliver };
+  'message.received': {
+    readonly text?: string;
+    readonly data?: Json;
+    readonly files?: readonly SentFile[];
+    readonly deliver?: Deliver;
+  };
   'cancel.requested': { readonly why: string };
   'turn.started': { readonly takes: readonly Seq[]; readonly definition: BlobRef };
   'turn.ended': { readonly reason: EndReason; readonly why?: string; readonly output?: Json };
@@ -36,6 +42,7 @@ export interface EventData {
     readonly model: string | null;
     readonly usd?: number;
     readonly meta?: JsonObject;
+    readonly via?: readonly JsonObject[];
   };
   'model.failed': {
     readonly call: Seq;
@@ -44,6 +51,7 @@ export interface EventData {
     readonly message?: string;
     readonly retry?: boolean;
     readonly retryAfterMs?: number;
+    readonly partial?: true;
   };
   'model.interrupted': { readonly call: Seq; readonly parts: readonly Part[] };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
@@ -74,6 +82,8 @@ export interface EventData {
   'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string };
   'reconcile.called': { readonly call: Seq };
   'reconcile.returned': { readonly call: Seq; readonly status: 'not-done' | 'unknown'; readonly message?: string };
+  'timer.set': { readonly atMs: number; readonly why: 'retry'; readonly again?: Seq };
+  'timer.fired': { readonly timer: Seq };
   'approval.requested': { readonly answer: Seq; readonly part: number; readonly digest: string };
   'approval.granted': { readonly approval: Seq; readonly digest: string; readonly answer?: Json };
   'approval.denied': { readonly approval: Seq; readonly why: string };
@@ -124,6 +134,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
   'message.received': fact('person', 'Input.', {
     text: 'what was said; absent when JSON was sent',
     data: 'the JSON that was sent',
+    files: 'what was sent along: mediaType, name, and data as base64, a blob reference or {url}',
     deliver: 'queue (when absent), steer or interrupt',
   }),
   'cancel.requested': fact('person', 'Somebody cancels the open turn. Nothing starts after it.', { why: 'for people' }),
@@ -152,7 +163,8 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     usage: 'tokens; null is unknown',
     model: 'version that the provider reports',
     usd: 'cost by the price known here',
-    meta: 'what else the provider told: log-probabilities, token ids, service tier',
+    meta: 'what else the provider told: log-probabilities, token ids, service tier; `notSent`: what the wire had no place for',
+    via: 'what stood between: the member of a group that answered, a cache that did; outermost first',
   }),
   'model.failed': fact('system', 'The call gave no answer.', {
     call: 'seq',
@@ -161,6 +173,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     message: 'bounded excerpt',
     retry: 'whether the same call may succeed later',
     retryAfterMs: 'when the provider said so',
+    partial: 'true when pieces of an answer had reached somebody: then it is not asked again by itself',
   }),
   'model.interrupted': fact('model', 'The call was cancelled; what had come is kept.', { call: 'seq', parts: 'partial parts' }),
   'policy.decided': fact('system', 'A policy chose the next action.', {
@@ -201,6 +214,12 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     status: 'not-done (it is attempted again) or unknown',
     message: 'bounded excerpt',
   }),
+  'timer.set': decision('The session wants to be woken.', {
+    atMs: 'not before, in ms since 1970',
+    why: 'retry: a model call that failed is made again then',
+    again: 'seq of the first `timer.set`, when its process is gone and another one sleeps',
+  }),
+  'timer.fired': fact('system', 'Its time has come.', { timer: 'seq of the first `timer.set`' }),
   'approval.requested': decision('A call waits for a person.', { ...SLOT, digest: 'of tool, schema and input: what the person is shown' }),
   'approval.granted': fact('person', 'A person allows the call.', {
     approval: 'seq of `approval.requested`',

@@ -56,6 +56,7 @@ test('before its first event a session is nobody’s, at rest and owes nothing',
     approval: new Map(),
     model: { open: null, settledBy: null, count: 0 },
     tool: { slots: [], doubts: [], resolvedBy: -1, ended: [], deduped: new Map(), count: 0 },
+    timer: { open: [], firedBy: -1 },
     budget: { session: ZERO, turn: ZERO, reserved: null, seen: { tokens: 0, messages: 0 }, startedMs: 0 },
     more: {},
   });
@@ -318,6 +319,7 @@ test('an open turn says what it is about, where it stands and what was done', ()
     rejections: 0,
     cancel: null,
     failure: null,
+    failures: 0,
     answer: null,
     calls: [],
   });
@@ -424,9 +426,10 @@ test('what had come of an answer that was cut stays in the conversation, its tex
 
 test('a failed model call is remembered with its code, and a lost one is made again as the same step', () => {
   const failed = folded([...calling.slice(0, 4), the('model.failed', { call: 3, why: 'error', code: 'X', message: 'no' })]).turn;
-  assert.deepEqual([failed.open?.phase, failed.open?.failure], ['next', { code: 'X', message: 'no' }]);
+  const quiet = { retry: false, retryAfterMs: null, isPartial: false };
+  assert.deepEqual([failed.open?.phase, failed.open?.failures, failed.open?.failure], ['next', 1, { code: 'X', message: 'no', ...quiet }]);
   const bare = folded([...calling.slice(0, 4), the('model.failed', { call: 3, why: 'error' })]).turn;
-  assert.deepEqual(bare.open?.failure, { code: '', message: '' });
+  assert.deepEqual(bare.open?.failure, { code: '', message: '', ...quiet });
   const lost = folded([...calling.slice(0, 4), the('model.failed', { call: 3, why: 'lost' })]).turn;
   assert.deepEqual([lost.open?.phase, lost.open?.steps, lost.steps], ['ask', 0, 0]);
 });
@@ -471,4 +474,24 @@ test('steering input joins the conversation with the call that takes it, after t
   const { turn } = folded([...begun, steer, the('model.called', { digest: 'q', takes: [3] })]);
   assert.deepEqual([turn.inbox, turn.open?.takes, turn.open?.phase, turn.open?.steps], [[], [1, 3], 'model', 1]);
   assert.equal(turn.messages.count, 2);
+});
+
+test('a timer is open until it fires, once; the turn’s end and a fork forget it', () => {
+  const waiting = [
+    ...calling.slice(0, 4),
+    the('model.failed', { call: 3, why: 'error', code: 'X', message: 'no', retry: true }),
+    the('timer.set', { atMs: 900, why: 'retry' }),
+  ];
+  assert.deepEqual(folded(waiting).timer, { open: [{ seq: 5, atMs: 900, epoch: 1 }], firedBy: -1 });
+  const again = folded([...waiting, the('timer.set', { atMs: 900, why: 'retry', again: 5 })]).timer.open;
+  assert.deepEqual([again.length, again[0]?.seq], [1, 5]);
+  const fired = folded([...waiting, the('timer.fired', { timer: 5 })]);
+  assert.deepEqual(
+    [fired.timer, fired.turn.open?.phase, fired.turn.open?.failure, fired.turn.steps],
+    [{ open: [], firedBy: 6 }, 'ask', null, 0],
+  );
+  const twice = folded([...waiting, the('timer.fired', { timer: 5 }), the('timer.fired', { timer: 5 })]);
+  assert.deepEqual([twice.timer.firedBy, twice.turn.steps], [6, 0], 'the second changes nothing');
+  assert.deepEqual(folded([...waiting, the('turn.ended', { reason: 'cancelled' })]).timer.open, []);
+  assert.deepEqual(folded([...waiting, the('session.forked', { parent: 'p', at: 5, effects: 'ask' })]).timer.open, []);
 });

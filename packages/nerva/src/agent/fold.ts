@@ -3,18 +3,19 @@ import { approvalFacet } from './facets/approval.ts';
 import { budgetFacet } from './facets/budget.ts';
 import { modelFacet } from './facets/model.ts';
 import { sessionFacet } from './facets/session.ts';
+import { timerFacet } from './facets/timer.ts';
 import { toolFacet } from './facets/tool.ts';
 import { turnFacet } from './facets/turn.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** Of the fold: a state under another version is not reused. */
-export const REDUCER_VERSION = 1;
+export const REDUCER_VERSION = 2;
 
 /**
  * The facets in folding order: a later one sees the slices that the earlier ones made of the same event.
  * The order of deciding is the same; the first facet that wants something is heard.
  */
-export const FACETS = [sessionFacet, approvalFacet, modelFacet, toolFacet, turnFacet, budgetFacet] as const;
+export const FACETS = [sessionFacet, approvalFacet, modelFacet, toolFacet, timerFacet, turnFacet, budgetFacet] as const;
 
 /** The state before the first event. */
 export function initial(sid: Sid, added: readonly Facet<unknown>[] = []): AgentState {
@@ -27,6 +28,7 @@ export function initial(sid: Sid, added: readonly Facet<unknown>[] = []): AgentS
     approval: approvalFacet.initial,
     model: modelFacet.initial,
     tool: toolFacet.initial,
+    timer: timerFacet.initial,
     turn: turnFacet.initial,
     budget: budgetFacet.initial,
     more,
@@ -54,6 +56,7 @@ export function evolve(state: AgentState, event: LogEvent, added: readonly Facet
     approval: state.approval,
     model: state.model,
     tool: state.tool,
+    timer: state.timer,
     turn: state.turn,
     budget: state.budget,
     more: state.more,

@@ -8,6 +8,7 @@ export { replaySession, type Divergence, type ReplayReport } from './replay.ts';
 export { answerDraft, type Answer } from './respond.ts';
 export type { Run, StreamItem } from './run.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
+export type { FileInput } from './files.ts';
 export type { SendOptions, Session } from './session.ts';
 export type { AgentState, Facet, Wish } from './state.ts';
 export { usageOf, usageProjection, type AgentUsage } from './usage.ts';

@@ -99,7 +99,7 @@ for (const [name, callOf] of Object.entries(strange)) {
               model: null,
             }),
     };
-    const { session, events } = scene({ model, tools: [look] });
+    const { session, events } = scene({ model, tools: [look], retry: false });
     const { status, why } = await session.send('go').result;
     assert.equal(status, 'failed');
     assert.match(
@@ -154,7 +154,7 @@ test('an answer without any part is an empty answer', async () => {
 
 test('a model that hangs and does not hear its signal is given up after ten minutes', async () => {
   const model: Model = { name: 'hung/model', call: () => new Promise(() => undefined) };
-  const { session, world, of } = scene({ model });
+  const { session, world, of } = scene({ model, retry: false });
   const { result } = session.send('go');
   await until(async () => (await of('model.called')).length === 1);
   await world.advance(599_999);
@@ -206,7 +206,7 @@ for (const [name, answer, code] of faults) {
     const runtime = createRuntime({
       store: memoryStore({ world }),
       world,
-      agents: [createAgent({ name: 'a', model: openaiChat({ model: 'm', baseUrl: mock.baseUrl }) })],
+      agents: [createAgent({ name: 'a', model: openaiChat({ model: 'm', baseUrl: mock.baseUrl }), retry: false })],
     });
     t.after(async () => {
       await runtime.close();

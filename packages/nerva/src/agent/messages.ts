@@ -1,12 +1,16 @@
 import type { Seq } from '../log/index.ts';
 import type { Message, Part } from '../model/index.ts';
+import type { SentFile } from './files.ts';
 import { push } from './list.ts';
 import type { Turns } from './state.ts';
 
 /** A message in the user's place: from a person, or a note of the runtime. */
-export const userMessage = (text: string, origin: 'person' | 'system'): Message => ({
+export const userMessage = (text: string, origin: 'person' | 'system', files: readonly SentFile[] = []): Message => ({
   role: 'user',
-  parts: [{ type: 'text', text }],
+  parts: [
+    ...(text === '' && files.length > 0 ? [] : [{ type: 'text' as const, text }]),
+    ...files.map((file) => ({ type: 'file' as const, ...file })),
+  ],
   origin,
 });
 

@@ -225,7 +225,7 @@ test('what a model gives that is no answer is one failure, with what came in it'
     { ...fine, parts: [{ type: 'tool_call', name: 'y', input: {} }] },
   ];
   for (const answer of bad) {
-    const { session, of } = scene({ model: given(answer) });
+    const { session, of } = scene({ model: given(answer), retry: false });
     assert.equal((await session.send('go').result).status, 'failed');
     assert.deepEqual(
       (await of('model.failed')).map(({ data }) => [data.call, data.why, data.code]),
@@ -250,7 +250,7 @@ test('a failure of the model is recorded with its code, whether to try again and
   ];
   for (const [error, data] of failures)
     for (const fail of [() => Promise.reject(error as Error), () => raise(error)]) {
-      const { session, of } = scene({ model: { name: 'm', call: fail } });
+      const { session, of } = scene({ model: { name: 'm', call: fail }, retry: false });
       await session.send('go').result;
       assert.deepEqual((await of('model.failed'))[0]?.data, { call: 3, why: 'error', ...data });
     }

@@ -1,4 +1,4 @@
-import { checkJson, excerpt, NervaError, type Json, type JsonObject, type World } from '../core/index.ts';
+import { checkJson, excerpt, NervaError, toBase64, type Json, type JsonObject, type World } from '../core/index.ts';
 import { isBlobRef, type Seq, type Sid, type Store } from '../log/index.ts';
 import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest, type Part, type Usage } from '../model/index.ts';
 import type { Bound } from './definition.ts';
@@ -44,7 +44,9 @@ export const performModel: Performer = async (_intent, scene) => {
   if (model === undefined) throw new Error('Invariant broken: A4 a model is called only where there is one');
   const { onDelta } = scene;
   const partial = onDelta === undefined ? null : new Pieces();
-  const listen = onDelta === undefined ? {} : { onDelta: (delta: Delta) => (partial?.add(delta), onDelta(call, delta)) };
+  let isPartial = false;
+  const listen =
+    onDelta === undefined ? {} : { onDelta: (delta: Delta) => ((isPartial = true), partial?.add(delta), onDelta(call, delta)) };
   try {
     const built = buildRequest(scene.state, bound, []);
     const request = built.messages.some(hasBlob) ? await resolved(built, scene.store) : built;
@@ -54,12 +56,13 @@ export const performModel: Performer = async (_intent, scene) => {
     if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT'))
       return [{ type: 'model.interrupted', origin: 'model', data: { call, parts: partial?.parts() ?? [] } }];
     if (onDelta !== undefined) onDelta(call, 'reset');
-    return [{ type: 'model.failed', data: failure(call, signal.aborted ? signal.reason : error) }];
+    const data = failure(call, signal.aborted ? signal.reason : error);
+    return [{ type: 'model.failed', data: isPartial ? { ...data, partial: true } : data }];
   }
 };
 
 function answeredData(call: Seq, given: ModelAnswer, bound: Bound): EventData['model.answered'] {
-  const { parts, finish, usage: reported, model, meta } = checked(given);
+  const { parts, finish, usage: reported, model, meta, via } = checked(given);
   const usage: Usage = { ...reported, inputTokens: counted(reported.inputTokens), outputTokens: counted(reported.outputTokens) };
   const price = bound.agent.model?.price;
   const usd = price === undefined ? null : costUsd(usage, price);
@@ -71,6 +74,7 @@ function answeredData(call: Seq, given: ModelAnswer, bound: Bound): EventData['m
     model: typeof model === 'string' ? model : null,
     ...(usd === null ? {} : { usd }),
     ...(meta === undefined || Object.keys(meta).length === 0 ? {} : { meta: meta as JsonObject }),
+    ...(via === undefined || via.length === 0 ? {} : { via }),
   };
 }
 
@@ -95,6 +99,7 @@ function checked(given: ModelAnswer | null | undefined): ModelAnswer {
   checkJson(given.parts);
   checkJson(given.usage);
   checkJson(given.meta ?? null);
+  checkJson(given.via ?? null);
   return { ...given, parts: distinct(given.parts) };
 }
 
@@ -111,10 +116,10 @@ function distinct(parts: readonly Part[]): readonly Part[] {
 }
 
 function isPart(part: unknown): boolean {
-  const { type, text, id, name, input } = (part ?? {}) as Readonly<Record<string, unknown>>;
-  return type === 'tool_call'
-    ? typeof id === 'string' && typeof name === 'string' && input !== undefined
-    : (type === 'text' || type === 'reasoning') && typeof text === 'string';
+  const { type, text, id, name, input, mediaType, data } = (part ?? {}) as Readonly<Record<string, unknown>>;
+  if (type === 'tool_call') return typeof id === 'string' && typeof name === 'string' && input !== undefined;
+  if (type === 'file') return typeof mediaType === 'string' && data !== undefined;
+  return (type === 'text' || type === 'reasoning') && typeof text === 'string';
 }
 
 function show(value: unknown): string {
@@ -138,6 +143,18 @@ function failure(call: Seq, error: unknown): EventData['model.failed'] {
     ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
   };
 }
+
+/** Sleeps until its time has come by this process's clock, which may jump back meanwhile. Cut off, it leaves the timer to the next driver. */
+export const performTimer: Performer = async (intent, { seq, signal, world }) => {
+  const { atMs, again } = (intent as Draft & { readonly type: 'timer.set' }).data;
+  try {
+    for (let leftMs = atMs - world.clock.nowMs(); leftMs > 0; leftMs = atMs - world.clock.nowMs())
+      await world.clock.sleep(leftMs, { signal });
+  } catch {
+    return []; // aborted: nothing came of it
+  }
+  return signal.aborted ? [] : [{ type: 'timer.fired', data: { timer: again ?? seq } }];
+};
 
 /** A model call may take ten minutes, and no longer than what the turn has left. */
 function deadlineMs({ bound, state }: Scene): number {
@@ -183,7 +200,8 @@ async function resolved(request: ModelRequest, store: Store): Promise<ModelReque
 }
 
 const hasBlob = ({ role, parts }: Message): boolean =>
-  role === 'tool' && parts.some((part) => part.type === 'tool_result' && isBlobRef(part.output));
+  role !== 'assistant' &&
+  parts.some((part) => isBlobRef(part.type === 'tool_result' ? part.output : part.type === 'file' ? part.data : null));
 const contents = new WeakMap<Message, Promise<Message>>();
 
 /** The same object each time, so that what adapters remember of a message holds. */
@@ -192,6 +210,7 @@ function inlined(message: Message, store: Store): Promise<Message> {
   if (known === undefined) {
     known = Promise.all(
       message.parts.map(async (part) => {
+        if (part.type === 'file' && isBlobRef(part.data)) return { ...part, data: toBase64(await store.blobs.get(part.data.ref)) };
         if (part.type !== 'tool_result' || !isBlobRef(part.output)) return part;
         const text = new TextDecoder().decode(await store.blobs.get(part.output.ref));
         return { ...part, output: JSON.parse(text) as Json };

@@ -10,6 +10,7 @@ export interface SessionPorts {
   readonly store: Store;
   readonly world: World;
   readonly facets: readonly Facet<unknown>[];
+  readonly fileBytesMax: number;
   readonly driver: (sid: Sid) => Promise<Driver>;
   readonly agent: (name: string) => Agent;
   readonly watch: (sid: Sid, watcher: (driver: Driver) => void) => () => void;

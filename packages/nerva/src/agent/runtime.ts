@@ -3,7 +3,7 @@ import type { Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
 import { Driver, LEASE_MS, surrender, type DriverPorts } from './driver.ts';
-import { performModel, type Performers } from './perform.ts';
+import { performModel, performTimer, type Performers } from './perform.ts';
 import { performReconcile, performTool } from './perform-tool.ts';
 import type { SessionPorts } from './ports.ts';
 import { Session } from './session.ts';
@@ -20,12 +20,14 @@ export interface RuntimeOptions {
   readonly idleMax?: number;
   /** How long aborted effects may take before they are given up, 0–600,000. Default 5,000. */
   readonly graceMs?: number;
+  /** Of a file sent with a message, in bytes, 0–1 GiB. Default 20 MiB. */
+  readonly fileBytesMax?: number;
   /** Parts of the agent's state that are added to the built-in ones, and performers of their intents. */
   readonly facets?: readonly Facet<unknown>[];
   readonly performers?: Performers;
 }
 
-const OPTIONS = ['store', 'agents', 'world', 'resumeMax', 'idleMax', 'graceMs', 'facets', 'performers'] as const;
+const OPTIONS = ['store', 'agents', 'world', 'resumeMax', 'idleMax', 'graceMs', 'fileBytesMax', 'facets', 'performers'] as const;
 
 /** Runs sessions of the agents it knows, on one store. */
 export interface Runtime {
@@ -60,7 +62,7 @@ class Engine implements Runtime {
   readonly #resting = new Map<Sid, Driver>();
   readonly #watchers = new Map<Sid, Set<(driver: Driver) => void>>();
   readonly #listeners = new Map<Sid, Set<(call: Seq, delta: Delta | 'reset') => void>>();
-  readonly #limits: { readonly resumeMax: number; readonly idleMax: number; readonly graceMs: number };
+  readonly #limits: { readonly resumeMax: number; readonly idleMax: number; readonly graceMs: number; readonly fileBytesMax: number };
   readonly #facets: readonly Facet<unknown>[];
   readonly #performers: Performers;
   readonly #owner: string;
@@ -82,12 +84,14 @@ class Engine implements Runtime {
       resumeMax: checkRange('resumeMax', options.resumeMax ?? 100, 1, 100_000),
       idleMax: checkRange('idleMax', options.idleMax ?? 256, 0, 100_000),
       graceMs: checkRange('graceMs', options.graceMs ?? 5_000, 0, 600_000),
+      fileBytesMax: checkRange('fileBytesMax', options.fileBytesMax ?? 20 * 1024 * 1024, 0, 1024 * 1024 * 1024),
     };
     this.#facets = options.facets ?? [];
     this.#performers = {
       'model.called': performModel,
       'tool.called': performTool,
       'reconcile.called': performReconcile,
+      'timer.set': performTimer,
       ...options.performers,
     };
     this.#owner = options.world.ids.random();
@@ -100,6 +104,7 @@ class Engine implements Runtime {
       store: this.store,
       world: this.world,
       facets: this.#facets,
+      fileBytesMax: this.#limits.fileBytesMax,
       driver: (id) => this.#driver(id, options.agent),
       agent: (name) => this.#agent(name),
       watch: (id, watcher) => subscribe(this.#watchers, id, watcher),

@@ -3,6 +3,7 @@ import { eventsOf, type EventId, type Frame, type Seq, type SessionInfo, type Si
 import type { Agent } from './definition.ts';
 import type { Driver } from './driver.ts';
 import type { AgentEvent, Deliver, Draft, ForkEffects } from './events.ts';
+import { checkFiles, keptFiles, type FileInput } from './files.ts';
 import { foldAt, type View } from './history.ts';
 import type { RunResult } from './outcome.ts';
 import type { SessionPorts } from './ports.ts';
@@ -20,6 +21,8 @@ export interface SendOptions {
   readonly deliver?: Deliver;
   /** Who sends it, for the record. Default `user`. */
   readonly by?: string;
+  /** Images, documents, sounds: at most 32, each up to the runtime's `fileBytesMax`. */
+  readonly files?: readonly FileInput[];
 }
 
 /** A handle on one session. Cheap: it holds nothing; any number may exist for one session. */
@@ -37,7 +40,9 @@ export class Session {
 
   /** Sends text, or JSON that a policy reads as data. Works at any time, also while an approval waits. */
   send(input: string | Json, options: SendOptions = {}): Run {
-    checkOptions(options, ['id', 'deliver', 'by'], 'send');
+    checkOptions(options, ['id', 'deliver', 'by', 'files'], 'send');
+    const { files = [] } = options;
+    checkFiles(files, this.#ports.fileBytesMax);
     const deliver = options.deliver ?? 'queue';
     if (!DELIVER.includes(deliver))
       throw new NervaError(
@@ -45,13 +50,14 @@ export class Session {
         `send: deliver must be one of ${DELIVER.join(', ')}; ${JSON.stringify(deliver)} came. Nothing was sent.`,
       );
     const content = typeof input === 'string' ? { text: input } : { data: checkJson(input) };
-    const draft: Draft = {
-      type: 'message.received',
-      origin: 'person',
-      data: { ...content, ...(deliver === 'queue' ? {} : { deliver }) },
-      ...(this.#subject === null ? {} : { subject: this.#subject }),
-    };
     return this.#run(async (driver) => {
+      const kept = files.length === 0 ? {} : { files: await keptFiles(files, { ...this.#ports, sid: this.sid, subject: this.#subject }) };
+      const draft: Draft = {
+        type: 'message.received',
+        origin: 'person',
+        data: { ...content, ...kept, ...(deliver === 'queue' ? {} : { deliver }) },
+        ...(this.#subject === null ? {} : { subject: this.#subject }),
+      };
       const { seq } = await driver.receive([draft], { by: options.by ?? 'user', ...(options.id === undefined ? {} : { id: options.id }) });
       return { seq, message: seq };
     });

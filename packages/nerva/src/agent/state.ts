@@ -17,6 +17,7 @@ export interface AgentState {
   readonly approval: Approvals;
   readonly model: ModelCalls;
   readonly tool: Calls;
+  readonly timer: Timers;
   readonly turn: Turns;
   readonly budget: Budgets;
   /** Slices of facets that were added to these. */
@@ -125,6 +126,13 @@ export interface Calls {
   readonly count: number;
 }
 
+/** Timers of the open turn. */
+export interface Timers {
+  readonly open: readonly { readonly seq: Seq; readonly atMs: number; readonly epoch: number }[];
+  /** Seq of the last `timer.fired` that ended one; -1 before the first. */
+  readonly firedBy: Seq;
+}
+
 /** Input that no turn has taken yet. */
 export interface Waiting {
   readonly seq: Seq;
@@ -155,9 +163,21 @@ export interface Turn {
   /** Answers rejected by the output schema so far. */
   readonly rejections: number;
   readonly cancel: { readonly why: string } | null;
-  readonly failure: { readonly code: string; readonly message: string } | null;
+  readonly failure: ModelFailure | null;
+  /** Failures of the call that is to be made, in a row. */
+  readonly failures: number;
   readonly answer: { readonly seq: Seq; readonly text: string; readonly output?: Json; readonly finish: FinishReason } | null;
   readonly calls: readonly DoneCall[];
+}
+
+/** Why a model call gave no answer, and whether it is worth asking again. */
+export interface ModelFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly retry: boolean;
+  readonly retryAfterMs: number | null;
+  /** Pieces of an answer had reached somebody. */
+  readonly isPartial: boolean;
 }
 
 /** How a turn ended. */

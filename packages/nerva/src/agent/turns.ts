@@ -3,6 +3,7 @@ import type { Bound } from './definition.ts';
 import type { Draft, EndReason } from './events.ts';
 import { refusal, reserveFor } from './budget.ts';
 import { requestDigest } from './context.ts';
+import { retryAtMs } from './retry.ts';
 import type { AgentState, Turn, Turns, Wish } from './state.ts';
 
 /** Opens, continues and ends turns. Reached only when no call is open (the model and tool facets are heard before). Pure. */
@@ -16,8 +17,11 @@ export function decideTurn(state: AgentState, bound: Bound): Wish {
   }
   if (open.cancel !== null) return end('cancelled', open.cancel.why);
   if (open.phase === 'final') return final(state, open, bound);
-  if (open.failure !== null)
+  if (open.failure !== null) {
+    const atMs = retryAtMs(state, open, bound);
+    if (atMs !== null) return [{ type: 'timer.set', data: { atMs, why: 'retry' } }];
     return end('error', open.failure.code === '' ? open.failure.message : `${open.failure.code}: ${open.failure.message}`);
+  }
   if (open.phase !== 'next' && open.phase !== 'ask') return 'wait';
   return step(state, open, bound);
 }

@@ -1,3 +1,4 @@
+export { fromBase64, toBase64 } from './base64.ts';
 export { assert, ERRORS, NervaError, type ErrorCode, type ErrorKind } from './errors.ts';
 export { canonicalJson, checkJson, freeze, toWellFormed, type Json, type JsonObject } from './json.ts';
 export { checkOptions, checkRange, nearestOf } from './options.ts';

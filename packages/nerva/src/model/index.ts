@@ -2,7 +2,20 @@ export { anthropic, type AnthropicOptions } from './anthropic.ts';
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { requestDigest } from './digest.ts';
 export { google, type GoogleOptions } from './google.ts';
-export type { FinishReason, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, ToolSpec, Usage } from './message.ts';
+export type {
+  Citation,
+  Echo,
+  FilePart,
+  FinishReason,
+  Message,
+  Part,
+  ReasoningPart,
+  TextPart,
+  ToolCallPart,
+  ToolResultPart,
+  ToolSpec,
+  Usage,
+} from './message.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
 export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';

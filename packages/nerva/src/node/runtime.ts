@@ -10,7 +10,8 @@ import {
   type RuntimeOptions,
   type Session,
 } from '../agent/index.ts';
-import { memoryStore, type Store } from '../log/index.ts';
+import { memoryProjectionRows, memoryStore, type ProjectionRows, type Store } from '../log/index.ts';
+import { telemetry, type TelemetryOptions } from '../trace/index.ts';
 import { openStore } from './open-store.ts';
 import { nodeWorld } from './world.ts';
 
@@ -19,6 +20,8 @@ export interface NodeRuntimeOptions extends Omit<RuntimeOptions, 'store' | 'worl
   /** `memory:`, `file:PATH`, or an open store. Default `file:.nerva/nerva.db`. One that is opened here is closed with the runtime. */
   readonly store?: string | Store;
   readonly world?: World;
+  /** Where OpenTelemetry spans and metrics of each turn go, e.g. `otlp({ url, world })`. Default: nowhere, which costs nothing. */
+  readonly telemetry?: Pick<TelemetryOptions, 'port' | 'isContent' | 'batchMax' | 'triesMax'>;
 }
 
 /** An agent that can also be asked without a runtime of your own: one turn, in memory. */
@@ -43,11 +46,38 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
     if (own.world) await world.transport.close();
   };
   try {
-    return closing(runtimeOn({ ...options, store, world }), closeOwn);
+    const { telemetry: traced, ...rest } = options;
+    const runtime = runtimeOn({ ...rest, store, world });
+    const stop = traced === undefined ? noTelemetry : following({ ...traced, store, world, rows: rowsOf(store) });
+    return closing(runtime, async () => (await stop(), closeOwn()));
   } catch (error) {
     await closeOwn();
     throw error;
   }
+}
+
+const noTelemetry = (): Promise<void> => Promise.resolve();
+/** How long a collector may hold up a close. */
+const FLUSH_MS = 2_000;
+
+/** Follows the store until the returned function is called, which sends what is left. */
+function following(options: TelemetryOptions): () => Promise<void> {
+  const stop = new AbortController();
+  const follower = telemetry(options);
+  const running = follower.run(stop.signal);
+  return async () => {
+    const late = new AbortController();
+    const cancel = options.world.clock.timer(FLUSH_MS, () => late.abort());
+    await follower.flush(late.signal).catch(() => undefined); // what a collector did not take is sent by the next process
+    cancel();
+    stop.abort();
+    await running;
+  };
+}
+
+/** Where a store keeps cursors: in its file, or, where it has none, in memory. */
+function rowsOf(store: Store): ProjectionRows {
+  return 'rows' in store && !store.capabilities.readOnly ? (store.rows as ProjectionRows) : memoryProjectionRows();
 }
 
 /** The runtime, its `close` followed by `after`. */

@@ -29,6 +29,7 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
     'tool.returned',
     'tool.failed',
     'session.forked',
+    'timer.fired',
   ],
   initial: { messages: listOf([]), inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 },
   evolve(slice, raw, state) {
@@ -47,6 +48,8 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
       case 'tool.failed':
       case 'approval.denied':
         return outcome(slice, event, state);
+      case 'timer.fired':
+        return state.timer.firedBy === raw.seq ? askedAnew(slice) : slice;
       case 'session.forked':
         return slice.open?.phase === 'model' ? askedAnew(slice) : slice;
       default:
@@ -64,7 +67,8 @@ function received(slice: Turns, event: AgentEvent & { readonly type: 'message.re
   const text = event.erased === true ? '[erased]' : (event.data.text ?? JSON.stringify(event.data.data ?? null));
   const origin = event.origin === 'system' ? 'system' : 'person';
   const deliver = event.data.deliver ?? 'queue';
-  const waiting: Waiting = { seq: event.seq, deliver, text, data: event.data.data ?? null, message: userMessage(text, origin) };
+  const message = userMessage(text, origin, event.data.files ?? []);
+  const waiting: Waiting = { seq: event.seq, deliver, text, data: event.data.data ?? null, message };
   const next = { ...slice, inbox: [...slice.inbox, waiting] };
   return deliver === 'interrupt' ? inTurn(next, (turn) => ({ cancel: turn.cancel ?? { why: 'superseded' } })) : next;
 }
@@ -82,6 +86,7 @@ function started(slice: Turns, event: AgentEvent & { readonly type: 'turn.starte
     rejections: 0,
     cancel: null,
     failure: null,
+    failures: 0,
     answer: null,
     calls: [],
   };
@@ -105,7 +110,7 @@ function stepped(slice: Turns, event: AgentEvent, state: AgentState): Turns {
     case 'model.failed':
       if (!isOutcome(event, state)) return slice;
       if (event.data.why === 'lost') return askedAnew(slice);
-      return inTurn(slice, () => ({ phase: 'next', failure: { code: event.data.code ?? '', message: event.data.message ?? '' } }));
+      return failed(slice, event);
     case 'model.interrupted': {
       if (!isOutcome(event, state)) return slice;
       const text: readonly Part[] =
@@ -130,15 +135,22 @@ const isOutcome = (event: AgentEvent, { model }: AgentState): boolean => model.s
 
 /** The call gave nothing and is made again: it is no step, and the policy that wanted it is not asked twice. */
 function askedAnew(slice: Turns): Turns {
-  return inTurn({ ...slice, steps: slice.steps - 1 }, (turn) => ({ phase: 'ask', steps: turn.steps - 1 }));
+  return inTurn({ ...slice, steps: slice.steps - 1 }, (turn) => ({ phase: 'ask', steps: turn.steps - 1, failure: null }));
+}
+
+function failed(slice: Turns, { data, erased }: AgentEvent & { readonly type: 'model.failed' }): Turns {
+  const { code = '', message = '', retry = false, retryAfterMs = null, partial = false } = erased === true ? {} : data;
+  const failure = { code, message, retry, retryAfterMs, isPartial: partial };
+  return inTurn(slice, (turn) => ({ phase: 'next', failure, failures: turn.failures + 1 }));
 }
 
 function answered(slice: Turns, event: AgentEvent & { readonly type: 'model.answered' }): Turns {
   const parts: readonly Part[] = event.erased === true ? [{ type: 'text', text: '[erased]' }] : event.data.parts;
   const messages = parts.length === 0 ? slice.messages : push(slice.messages, { role: 'assistant', parts, origin: 'model' });
-  if (toolCalls(parts).length > 0) return inTurn({ ...slice, messages }, () => ({ phase: 'tools' }));
+  if (toolCalls(parts).length > 0) return inTurn({ ...slice, messages }, () => ({ phase: 'tools', failures: 0 }));
   return inTurn({ ...slice, messages }, () => ({
     phase: 'final',
+    failures: 0,
     answer: { seq: event.seq, text: textOf(parts), finish: event.data.finish ?? 'stop' },
   }));
 }
