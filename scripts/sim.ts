@@ -239,6 +239,7 @@ async function main(): Promise<number> {
   let toldMs = performance.now();
   await performAll(jobs, flags.wanted.threads, (index, done) => {
     total.add(index, done);
+    for (const { scenario, invariant } of done.broken) process.stderr.write(`broken in ${scenario}: ${invariant}\n`);
     if (performance.now() - toldMs < (process.stderr.isTTY ? 200 : EVERY_MS)) return;
     toldMs = performance.now();
     const line = `${total.done} of ${jobs.length} jobs, ${total.runs} runs, ${total.states.size} situations, ${Math.round(total.seconds)} s`;
