@@ -1,6 +1,9 @@
 export { anthropic, type AnthropicOptions } from './anthropic.ts';
+export { bedrock, type BedrockOptions } from './bedrock.ts';
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { requestDigest } from './digest.ts';
+export type { Embedder, EmbedderOptions, Embedding, EmbedOptions } from './embed.ts';
+export { cohereEmbedder, googleEmbedder, ollamaEmbedder, openaiEmbedder, voyageEmbedder } from './embedders.ts';
 export { google, type GoogleOptions } from './google.ts';
 export type {
   Citation,
