@@ -31,7 +31,9 @@ export function failureOf(answer: Pick<HttpAnswer, 'status' | 'headers'>, body: 
   const said = excerpt(redact(complaint.message, who.secrets), EXCERPT_LENGTH);
   const code = codeOf(status, complaint);
   const details: Record<string, unknown> = { status };
-  if (complaint.code !== '') details['providerCode'] = excerpt(redact(complaint.code, who.secrets), EXCERPT_LENGTH);
+  // AWS says the kind of a failure in a header, before a colon.
+  const providerCode = complaint.code === '' ? (headers['x-amzn-errortype'] ?? '').replace(/:.*/, '') : complaint.code;
+  if (providerCode !== '') details['providerCode'] = excerpt(redact(providerCode, who.secrets), EXCERPT_LENGTH);
   const waitMs = retryAfterMs(headers, who.world.clock.nowMs()) ?? complaint.waitMs;
   if (waitMs !== undefined) details['retryAfterMs'] = waitMs;
   const requestId = headers['x-request-id'] ?? headers['request-id'] ?? headers['x-amzn-requestid'];
@@ -115,7 +117,7 @@ function complaintOf(body: string): Complaint {
     if (typeof error === 'string') return { message: error, code: '' };
     if (isObject(error)) {
       const code = [error['code'], error['type'], error['status']].find((value) => typeof value === 'string');
-      const message = error['message'] ?? error['Message'];
+      const message = error['message'] ?? error['Message'] ?? error['detail'];
       return { message: typeof message === 'string' ? message : body, code: code ?? '', ...detailsOf(error['details']) };
     }
   } catch {

@@ -1,4 +1,5 @@
 export { anthropicMessagesMock, anthropicMock } from './anthropic-mock.ts';
+export { embeddingMock, embeddingMocks } from './embedding-mock.ts';
 export { googleContentMock, googleMock } from './google-mock.ts';
 export { ollamaChatMock, ollamaMock } from './ollama-mock.ts';
 export { openaiChatMock, openaiMock } from './openai-mock.ts';
