@@ -41,14 +41,33 @@ const turns = async (): Promise<void> => {
 
 test('each frame says by whom it came: the runtime, a user, or who is named', async () => {
   const pay = tool({ name: 'pay', inputSchema: ANY, needsApproval: true, execute: () => 'paid' });
-  const { session, frames } = staged({ model: scriptedModel([{ calls: [call('pay')] }, 'one', 'two', 'three']), tools: [pay] });
+  const { session, frames } = staged({
+    model: scriptedModel([
+      { calls: [call('pay')] },
+      'one',
+      'two',
+      { calls: [call('pay')] },
+      'denied',
+      { calls: [call('pay')] },
+      { calls: [call('pay')] },
+    ]),
+    tools: [pay],
+  });
   const first = await session.send('one', { by: 'user:ada' }).result;
   await session.respond(first.pending[0]?.id ?? 's:-1', { decision: 'approve' }, { by: 'user:bob' }).result;
   await session.send('two', { by: 'user:cy' }).result;
-  await session.send('three').result;
+  const last = await session.send('three').result;
+  await session.respond(last.pending[0]?.id ?? 's:-1', { decision: 'deny' }).accepted;
+  const again = await session.send('four').result;
+  assert.equal(again.status, 'waiting');
+  await session.cancel('enough', { by: 'user:dee' });
+  await session.send('five').result;
+  await session.cancel();
   const by = frames.flatMap(({ frame }) => frame.events.map(({ type }) => `${type} ${frame.by ?? 'runtime'}`));
   const said = (type: string): string[] => by.filter((line) => line.startsWith(type)).map((line) => line.slice(type.length + 1));
-  assert.deepEqual(said('message.received'), ['user:ada', 'user:cy', 'user']);
+  assert.deepEqual(said('message.received'), ['user:ada', 'user:cy', 'user', 'user', 'user']);
+  assert.deepEqual(said('approval.denied').slice(0, 1), ['user']);
+  assert.deepEqual(said('cancel.requested'), ['user:dee', 'user']);
   assert.deepEqual(said('approval.granted'), ['user:bob']);
   assert.deepEqual(new Set(said('model.answered')), new Set(['runtime']));
 });
