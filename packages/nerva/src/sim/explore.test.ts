@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createAgent } from '../agent/index.ts';
 import { tool, type Tool } from '../tool/index.ts';
-import { explore } from './explore.ts';
+import { explore, type Summary } from './explore.ts';
 import { randomPlan, seconds, singles } from './plans.ts';
 import { simModel } from './model.ts';
 import { isDistinct } from './faults.ts';
@@ -115,4 +115,35 @@ test('a search ends at as many different broken laws as it was told to', async (
     failures.map(({ invariant, report }) => [invariant, report.plan, report.seed]),
     [['law A', [], 1]],
   );
+});
+
+test('a search that is told to end while it makes a case small keeps the case as it is by then', async () => {
+  const broken: Scenario = { ...looking, invariants: [{ name: 'law', check: () => 'It never holds.' }] };
+  let ran = 0;
+  let summary: Summary | null = null;
+  const onRun = (now: Summary): void => {
+    summary = now;
+    if (++ran === 2) throw new Error('enough');
+  };
+  await assert.rejects(explore(broken, { type: 'seeds', from: 2, count: 10 }, { onRun }), /enough/);
+  const { runs, failures } = summary ?? assert.fail('it was told of no run');
+  assert.equal(runs, 1);
+  assert.deepEqual(
+    failures.map(({ invariant, runs: tried }) => [invariant, tried]),
+    [['law', 1]],
+  );
+});
+
+test('a search of short runs lets the event loop in, so that a Ctrl-C is heard', async () => {
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const { runs, steps } = await explore(looking, { type: 'seeds', count: 100 });
+  isOver = true;
+  assert.ok(steps / runs < 200, 'each of them is shorter than the time between two turns');
+  assert.ok(turns >= Math.floor((2 * steps) / 600), `${turns} turns of the event loop in ${2 * steps} events`);
 });

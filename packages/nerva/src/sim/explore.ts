@@ -21,7 +21,7 @@ export interface ExploreOptions extends Omit<RunOptions, 'seed' | 'faults' | 'is
   readonly isTwice?: boolean;
   /** Ends after so many different broken invariants. Default 1. */
   readonly failuresMax?: number;
-  /** Called after each run. */
+  /** Called after each run, also while a case is made small. What it throws ends the search, with the case that is at hand kept. */
   readonly onRun?: (summary: Summary) => void;
 }
 
@@ -154,8 +154,18 @@ class Explorer {
     const [violation] = report.violations;
     const isNew = violation !== undefined && !this.#summary.failures.some(({ invariant }) => invariant === violation.invariant);
     if (isNew) {
-      const small = await shrink(this.#scenario, report, limits);
+      let thrown: { readonly error: unknown } | null = null;
+      const isOver = (): boolean => {
+        try {
+          onRun?.(this.#summary);
+        } catch (error) {
+          thrown = { error };
+        }
+        return thrown !== null;
+      };
+      const small = await shrink(this.#scenario, report, { ...limits, isOver });
       this.#fail(small, report, small.report.violations[0] ?? violation);
+      if (thrown !== null) throw (thrown as { readonly error: Error }).error;
     }
     onRun?.(this.#summary);
     return violation === undefined ? report : null;

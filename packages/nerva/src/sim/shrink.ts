@@ -11,18 +11,25 @@ export interface Shrunk {
 
 const RUNS_MAX = 400;
 
+/** How a failing run is made smaller. */
+export interface ShrinkOptions extends Omit<RunOptions, 'seed' | 'faults'> {
+  /** Asked before each run: once it says yes, the smallest case so far is given. Default: never. */
+  readonly isOver?: () => boolean;
+}
+
 /**
  * Makes a failing run smaller: fewer faults, then fewer steps, then the plain machine of seed 1, as long as the same invariant breaks.
  * Delta debugging (Zeller and Hildebrandt, ddmin, IEEE TSE 2002); the empty list is tried too.
  */
-export async function shrink(scenario: Scenario, failing: SimReport, limits: Omit<RunOptions, 'seed' | 'faults'> = {}): Promise<Shrunk> {
+export async function shrink(scenario: Scenario, failing: SimReport, options: ShrinkOptions = {}): Promise<Shrunk> {
+  const { isOver = () => false, ...limits } = options;
   const invariant = failing.violations[0]?.invariant;
   let best = { scenario, report: failing };
   let runs = 0;
-  const fails = async (given: Scenario, options: { readonly seed: number; readonly faults: SimReport['plan'] }): Promise<boolean> => {
-    if (runs >= RUNS_MAX) return false;
+  const fails = async (given: Scenario, how: { readonly seed: number; readonly faults: SimReport['plan'] }): Promise<boolean> => {
+    if (runs >= RUNS_MAX || isOver()) return false;
     runs++;
-    const report = await runOnce(given, { ...limits, ...options });
+    const report = await runOnce(given, { ...limits, ...how });
     if (report.violations[0]?.invariant !== invariant) return false;
     best = { scenario: given, report };
     return true;
