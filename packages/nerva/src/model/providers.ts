@@ -44,7 +44,15 @@ export const PROVIDERS: readonly Provider[] = [
     keyVariables: ['GROQ_API_KEY'],
     urlVariables: ['GROQ_BASE_URL'],
     // Thinking is shown apart only when asked for; `raw` leaves it in the text. Which models think differs, and so do their words for it.
-    quirks: { output: 'object', files: 'images', effort: 'none', reasoningField: 'reasoning', without: ['logprobs', 'tokenIds'] },
+    // Usage comes with the last chunk unasked, under `x_groq`.
+    quirks: {
+      streamUsage: false,
+      output: 'object',
+      files: 'images',
+      effort: 'none',
+      reasoningField: 'reasoning',
+      without: ['logprobs', 'tokenIds'],
+    },
     models: [
       {
         pattern: '^qwen/',
