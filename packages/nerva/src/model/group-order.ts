@@ -1,7 +1,7 @@
 import { NervaError, type World } from '../core/index.ts';
 import { unmetNeeds } from './find.ts';
 import type { Model, ModelRequest } from './model.ts';
-import { rolling } from './rolling.ts';
+import { answerTokens, requestTokens } from './size.ts';
 import { needsOf, taskOf } from './task.ts';
 
 /** In which order members of a group are asked. */
@@ -68,15 +68,10 @@ function shuffled(models: readonly Model[], { dice }: World): readonly Model[] {
   return order;
 }
 
-/** Nobody knows how long an answer gets; without a limit it is taken to be short. */
-const OUTPUT_TOKENS = 500;
-const CHARACTERS_A_TOKEN = 4;
-const lengthOf = rolling<number, null>(0, (length, message) => length + JSON.stringify(message.parts).length);
-
 /** Cheapest first, by a rough count of the tokens; those of unknown price last, in the order given. */
-function byCost(models: readonly Model[], { messages, params, instructions }: ModelRequest): readonly Model[] {
-  const input = (lengthOf(messages, null) + instructions.length) / CHARACTERS_A_TOKEN;
-  const output = params.maxOutputTokens ?? OUTPUT_TOKENS;
+function byCost(models: readonly Model[], request: ModelRequest): readonly Model[] {
+  const input = requestTokens(request);
+  const output = answerTokens(request);
   const costOf = ({ price }: Model): number => (price === undefined ? Number.MAX_VALUE : input * price.inputUsd + output * price.outputUsd);
   return models
     .map((model) => ({ model, cost: costOf(model) }))

@@ -62,11 +62,11 @@ export function attempt(model: Model, request: ModelRequest, { world, signal, on
  * State of a wrapper, one for each process: a model is made without a world and may be used in several. Clocks tell them apart, because
  * a world may be handed on with something in it replaced.
  */
-export function perWorld<S>(make: () => S): (world: World) => S {
+export function perWorld<S>(make: (world: World) => S): (world: World) => S {
   const states = new WeakMap<World['clock'], S>();
-  return ({ clock }) => {
-    let state = states.get(clock);
-    if (state === undefined) states.set(clock, (state = make()));
+  return (world) => {
+    let state = states.get(world.clock);
+    if (state === undefined) states.set(world.clock, (state = make(world)));
     return state;
   };
 }
