@@ -97,3 +97,9 @@ test('an output schema that only answers later is refused with each answer', () 
     issues: 'The output schema validates asynchronously, which answers cannot.',
   });
 });
+
+test('an agent with an output schema asks for it beside its other parameters', () => {
+  const output = { type: 'object', properties: { n: { type: 'integer' } } } as const;
+  const { params } = createAgent({ ...base, output, params: { maxOutputTokens: 7 } });
+  assert.deepEqual(params, { maxOutputTokens: 7, outputSchema: output });
+});

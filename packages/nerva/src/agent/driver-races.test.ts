@@ -314,3 +314,63 @@ test('a call that is cancelled before it is acknowledged hears of it at once', a
   assert.equal((await session.send('go').result).status, 'cancelled');
   assert.deepEqual([heard, (await types()).includes('tool.called')], [[], false], 'it was never made');
 });
+
+test('a verdict on a doubt is given anew when something came in between, and makes the session ready', async () => {
+  const pay = tool({ name: 'pay', effect: 'irreversible', inputSchema: ANY, execute: () => Promise.reject(new Error('broke')) });
+  const { session, hooks, below, frames, types } = staged({ model: scriptedModel([{ calls: [call('pay')] }, 'done']), tools: [pay] });
+  const [doubt] = (await session.send('go').result).pending;
+  let isDone = false;
+  const statuses: string[] = [];
+  hooks.append = async (frame) => {
+    if (isDone || !has(frame, 'tool.returned')) return;
+    isDone = true;
+    await below.append({ id: 'note', sid: 's', expected: 'fact', events: [{ type: 'note.taken', data: {} }], then: { status: 'waiting' } });
+  };
+  hooks.appended = async (frame) => {
+    if (has(frame, 'tool.returned')) statuses.push((await below.info('s')).status);
+  };
+  const run = session.respond(doubt?.id ?? 's:-1', { decision: 'returned', output: 'paid' });
+  assert.equal((await run.result).text, 'done');
+  const { seq } = await run.accepted;
+  assert.equal((await all(session.log({ after: seq - 1 })))[0]?.type, 'tool.returned');
+  assert.equal((await types()).filter((type) => type === 'tool.returned').length, 1);
+  assert.equal(frames.filter((frame) => has(frame, 'tool.returned')).length, 2);
+  assert.equal(statuses.at(-1), 'ready');
+});
+
+test('a verdict on a doubt that another runtime settled in between is refused', async () => {
+  const pay = tool({ name: 'pay', effect: 'irreversible', inputSchema: ANY, execute: () => Promise.reject(new Error('broke')) });
+  const { session, hooks, below, types } = staged({ model: scriptedModel([{ calls: [call('pay')] }, 'done']), tools: [pay] });
+  const [doubt] = (await session.send('go').result).pending;
+  const call5 = Number(doubt?.id.split(':')[1]);
+  hooks.append = async (frame) => {
+    if (!has(frame, 'tool.returned')) return;
+    delete hooks.append;
+    await below.append({
+      id: 'other',
+      sid: 's',
+      expected: 'fact',
+      events: [{ type: 'tool.failed', origin: 'person', data: { call: call5, why: 'not done', message: 'no', by: 'person' } }],
+    });
+  };
+  const late = session.respond(doubt?.id ?? 's:-1', { decision: 'returned', output: 'paid' });
+  await assert.rejects(late.accepted, (error) => NervaError.is(error, 'APPROVAL_SETTLED'));
+  assert.equal((await types()).includes('tool.returned'), false);
+});
+
+test('a refusal says of which session it is, where that stands and why', async () => {
+  const { session, below } = staged({ model: scriptedModel(['one']) });
+  await session.send('go').result;
+  const head = await below.head('s');
+  await below.append({
+    id: 'x',
+    sid: 's',
+    expected: head,
+    events: [{ type: 'session.closed', data: { why: 'x' } }],
+    then: { status: 'closed' },
+  });
+  await assert.rejects(session.send('more').accepted, (error) => {
+    assert.deepEqual(NervaError.is(error) ? error.details : null, { sid: 's', head: head + 1, why: 'closed' });
+    return true;
+  });
+});

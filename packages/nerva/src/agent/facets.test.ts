@@ -426,7 +426,7 @@ test('what had come of an answer that was cut stays in the conversation, its tex
 
 test('a failed model call is remembered with its code, and a lost one is made again as the same step', () => {
   const failed = folded([...calling.slice(0, 4), the('model.failed', { call: 3, why: 'error', code: 'X', message: 'no' })]).turn;
-  const quiet = { retry: false, retryAfterMs: null, isPartial: false };
+  const quiet = { id: 's:4', retry: false, retryAfterMs: null, isPartial: false };
   assert.deepEqual([failed.open?.phase, failed.open?.failures, failed.open?.failure], ['next', 1, { code: 'X', message: 'no', ...quiet }]);
   const bare = folded([...calling.slice(0, 4), the('model.failed', { call: 3, why: 'error' })]).turn;
   assert.deepEqual(bare.open?.failure, { code: '', message: '', ...quiet });

@@ -46,7 +46,7 @@ export function retryAtMs(state: AgentState, open: Turn, { agent, hash }: Bound)
   if (failure === null || !failure.retry || failure.isPartial || open.failures > retriesMax) return null;
   if ((failure.retryAfterMs ?? 0) > retryAfterMsMax) return null;
   const plainMs = Math.min(delayMsMax, initialMs * factor ** (open.failures - 1));
-  const share = Number.parseInt(hash(`${state.sid}:${state.head}`).slice(0, 8), 16) / 0x1_0000_0000;
+  const share = Number.parseInt(hash(failure.id).slice(0, 8), 16) / 0x1_0000_0000;
   const ownMs = plainMs * (1 + jitter * (2 * share - 1));
   const atMs = state.nowMs + Math.ceil(Math.max(ownMs, failure.retryAfterMs ?? 0));
   const { turnMs = Infinity } = agent.budget ?? {};

@@ -172,6 +172,8 @@ export interface Turn {
 
 /** Why a model call gave no answer, and whether it is worth asking again. */
 export interface ModelFailure {
+  /** `sid:seq` of the event that says so; in a fork that of the parent. */
+  readonly id: string;
   readonly code: string;
   readonly message: string;
   readonly retry: boolean;

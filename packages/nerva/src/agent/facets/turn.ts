@@ -138,9 +138,9 @@ function askedAnew(slice: Turns): Turns {
   return inTurn({ ...slice, steps: slice.steps - 1 }, (turn) => ({ phase: 'ask', steps: turn.steps - 1, failure: null }));
 }
 
-function failed(slice: Turns, { data, erased }: AgentEvent & { readonly type: 'model.failed' }): Turns {
+function failed(slice: Turns, { data, erased, sid, seq }: AgentEvent & { readonly type: 'model.failed' }): Turns {
   const { code = '', message = '', retry = false, retryAfterMs = null, partial = false } = erased === true ? {} : data;
-  const failure = { code, message, retry, retryAfterMs, isPartial: partial };
+  const failure = { id: `${sid}:${seq}`, code, message, retry, retryAfterMs, isPartial: partial };
   return inTurn(slice, (turn) => ({ phase: 'next', failure, failures: turn.failures + 1 }));
 }
 
