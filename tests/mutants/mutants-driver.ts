@@ -177,6 +177,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `composed.drafts.length > facts.length || facts.some(isOpinion);`,
     replace: `composed.drafts.length > facts.length;`,
     says: 'What a policy decided at one head is appended at any other (fix reverted).',
+    unfound: { gap: 'A policy that takes its time in the simulator (`sim/wrap.ts`): then the scenario `dithering` tells.' },
   },
   {
     name: 'catch-up-skips-event',
@@ -202,6 +203,9 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);`,
     replace: `if (result.seq === base.head) this.#adopt(composed.state);`,
     says: 'A driver takes for granted what it composed, though a fact came in between (fix reverted).',
+    unfound: {
+      gap: 'Law for `sim/people.ts`: whoever is told of an error that is no typed failure was told of a bug. Here the driver’s own assertion fails, and another attempt heals it.',
+    },
   },
   {
     name: 'rest-set-blindly',
