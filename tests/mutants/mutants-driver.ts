@@ -204,7 +204,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     replace: `if (result.seq === base.head) this.#adopt(composed.state);`,
     says: 'A driver takes for granted what it composed, though a fact came in between (fix reverted).',
     unfound: {
-      gap: 'Law for `sim/people.ts`: whoever is told of an error that is no typed failure was told of a bug. Here the driver’s own assertion fails, and another attempt heals it.',
+      gap: 'A fault in which the answer to a frame comes after that to a later one: then the driver’s own assertion fails. And a law for `sim/people.ts`: an error that is no typed failure is a bug, also where another attempt heals it.',
     },
   },
   {
