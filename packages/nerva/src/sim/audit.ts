@@ -1,9 +1,9 @@
-import { EVENTS, type Agent, type AgentState, type Facet } from '../agent/index.ts';
+import type { Agent } from '../agent/index.ts';
 import { eventsOf, placed, type AppendResult, type FrameId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
-import type { ModelRequest } from '../model/index.ts';
+import type { Message, ModelRequest } from '../model/index.ts';
 import type { Tool, ToolContext } from '../tool/index.ts';
 import { Book } from './book.ts';
-import { finish, hash32 } from './dice.ts';
+import { Folds } from './folds.ts';
 import type { Hub } from './hub.ts';
 import { Ledger, placeOf, type Execution } from './ledger.ts';
 import type { SimProcess } from './process.ts';
@@ -19,6 +19,8 @@ interface Kept {
   readonly frames: Map<FrameId, { readonly seq: Seq; readonly count: number }>;
   /** Who wrote each event; null when a restart found it. */
   readonly writers: (SimProcess | null)[];
+  /** The data of each event as JSON. */
+  readonly texts: string[];
   epoch: number;
 }
 
@@ -31,18 +33,20 @@ export class Audit {
   events = 0;
   /** Called with each new event, for whoever must react: people who are asked something. */
   onEvent: (event: LogEvent, tenant: string | null) => void = () => undefined;
+  readonly folds: Folds;
   readonly #hub: Hub;
+  readonly #isJudged: boolean;
   #agents: readonly Agent[] = [];
-  readonly #states = new Map<string, Set<number>>();
-  #isJudging = false;
-  /** Sessions of whose record something was erased: no driver had their fold as it is now. */
-  readonly #erased = new Set<Sid>();
+  readonly #markers = new WeakMap<Message, readonly string[]>();
   /** What tools answered to processes that lived: who, which call, when, and how long the record was then. */
   readonly #answers: { readonly process: SimProcess; readonly call: string; readonly atMs: number; readonly head: Seq }[] = [];
 
-  constructor(hub: Hub) {
+  /** @param isJudged whether the laws are looked at that cost most: a second run of one seed can do without. */
+  constructor(hub: Hub, isJudged: boolean) {
     this.#hub = hub;
+    this.#isJudged = isJudged;
     this.ledger = new Ledger(hub);
+    this.folds = new Folds(hub);
   }
 
   /** The agents of the run. */
@@ -104,6 +108,7 @@ export class Audit {
     for (const event of parent.book.events.slice(0, fork.at + 1)) {
       kept.book.add(event);
       kept.writers.push(null);
+      kept.texts.push(parent.texts[event.seq] as string);
     }
     this.#add(
       kept,
@@ -217,12 +222,12 @@ export class Audit {
 
   /** A model is about to be asked. */
   asks(process: SimProcess, request: ModelRequest): void {
+    if (!this.#isJudged) return;
     const hub = this.#hub;
     const problem = requestProblem(request);
     if (problem !== null) hub.violated('a call is never split from its result', `No provider takes this request: ${problem}.`);
     const markers = new Set<string>();
-    for (const { parts } of request.messages)
-      for (const part of parts) for (const [, marker] of JSON.stringify(part).matchAll(MARKERS)) markers.add(marker as string);
+    for (const message of request.messages) for (const marker of this.#markersOf(message)) markers.add(marker);
     if (markers.size > 1) hub.violated('sessions are isolated', `One request holds what ${[...markers].join(' and ')} said.`);
     const [marker] = markers;
     if (marker === undefined) return;
@@ -233,49 +238,20 @@ export class Audit {
     hub.violated('intent before effect', `Process ${process.n} asks the model for ${marker}, and no durable intent of it says so.`);
   }
 
-  /**
-   * A part of the agent's state that notes each state by its position. While a run lives a driver also folds what it then does not
-   * get to append; when it is judged, each fold of the record must be one that a driver had.
-   */
-  probe(): Facet<Probed> {
-    return {
-      name: 'probe',
-      version: 1,
-      types: Object.keys(EVENTS),
-      initial: { slices: [], digests: [] },
-      evolve: (before, event, state) => {
-        if (event.erased === true) this.#erased.add(state.sid);
-        const probed = probe(before, state);
-        // A driver also folds what it would like to append: that is no fold of what another one appended there.
-        const place = { sid: state.sid, head: state.head, event: digestOfValue(event.data, hash32(event.type, 0)) };
-        this.#compare(
-          place,
-          probed.digests.reduce((all, digest) => finish(Math.imul(all, 31) + digest), 0),
-        );
-        return probed;
-      },
-    };
-  }
-
-  #compare({ sid, head, event }: { readonly sid: Sid; readonly head: Seq; readonly event: number }, digest: number): void {
-    const position = `${sid}:${head} ${event}`;
-    const seen = this.#states.get(position);
-    if (!this.#isJudging) {
-      if (seen === undefined) this.#states.set(position, new Set([digest]));
-      else seen.add(digest);
-    } else if (seen?.has(digest) === false && !this.#erased.has(sid))
-      this.#hub.violated('fold = live state', `The fold at ${sid}:${head} is none that a driver had.`);
-  }
-
-  /** From now on folds are compared. */
-  judging(): void {
-    this.#isJudging = true;
+  /** Messages are immutable, and each is asked with again and again. */
+  #markersOf(message: Message): readonly string[] {
+    let markers = this.#markers.get(message);
+    if (markers === undefined) {
+      markers = Array.from(JSON.stringify(message.parts).matchAll(MARKERS), ([, marker = '']) => marker);
+      this.#markers.set(message, markers);
+    }
+    return markers;
   }
 
   #open(sid: Sid, tenant: string | null, agent: string): Kept {
     const budget = this.#agents.find(({ name }) => name === agent)?.budget;
     const book = new Book(sid, budget, (invariant, message) => this.#hub.violated(invariant, message));
-    const kept: Kept = { book, tenant, agent, frames: new Map(), writers: [], epoch: -1 };
+    const kept: Kept = { book, tenant, agent, frames: new Map(), writers: [], texts: [], epoch: -1 };
     this.kept.set(sid, kept);
     return kept;
   }
@@ -286,7 +262,9 @@ export class Audit {
       kept.writers.push(writer);
       kept.book.add(event);
       this.events++;
-      trace.note(`${event.sid}:${event.seq} ${event.type} ${JSON.stringify(event.data)}`, scheduler.nowMs);
+      const text = JSON.stringify(event.data);
+      kept.texts.push(text);
+      trace.note(`${event.sid}:${event.seq} ${event.type} ${text}`, scheduler.nowMs);
       trace.reached(kept.book.abstract());
     }
     for (const event of events) this.onEvent(event, kept.tenant);
@@ -297,33 +275,3 @@ export class Audit {
 const RECKLESS = ['store.fsync', 'store.torn', 'store.unsynced', 'store.corrupt', 'store.read'] as const;
 
 const MARKERS = /«([^»]+)»/g;
-
-/** The slices of a state and a digest of each. Slices are immutable, so one that stayed is not looked at again. */
-interface Probed {
-  readonly slices: readonly object[];
-  readonly digests: readonly number[];
-}
-
-/** What the fold of an agent comes to, but for the earlier messages, which were looked at when they were the last. */
-function probe(before: Probed, { session, approval, model, tool, turn, budget }: AgentState): Probed {
-  const slices = [session, approval, model, tool, turn, budget];
-  const digests = slices.map((slice, at) => (before.slices[at] === slice ? (before.digests[at] as number) : digestOfValue(slice, at)));
-  return { slices, digests };
-}
-
-/** Of plain values, maps and lists that grow; of these the last item and the length. Not of what holds functions. */
-function digestOfValue(value: unknown, seed: number): number {
-  if (typeof value === 'string') return hash32(value, seed);
-  if (typeof value === 'number') return finish(seed ^ value ^ Math.imul(value % 1, 0x7fff_ffff) ^ 0x5bd1);
-  if (typeof value !== 'object' || value === null)
-    return finish(seed ^ (value === true ? 3 : value === false ? 5 : value === null ? 7 : 11));
-  if (Array.isArray(value)) return value.reduce((digest: number, item) => digestOfValue(item, digest), finish(seed ^ value.length));
-  if (value instanceof Map) return digestOfValue([...(value as ReadonlyMap<unknown, unknown>)], seed);
-  if ('shared' in value && 'count' in value) {
-    const list = value as AgentState['turn']['messages'];
-    return digestOfValue(list.shared[list.count - 1], finish(seed ^ list.count));
-  }
-  let digest = seed;
-  for (const key in value) digest = digestOfValue((value as Readonly<Record<string, unknown>>)[key], hash32(key, digest));
-  return digest;
-}

@@ -14,7 +14,7 @@ export function requestProblem({ messages }: Pick<ModelRequest, 'messages'>): st
     const given = idsOf(messages[index] as Message, 'tool_result');
     if (parts.length === 0) return `message ${index} is empty`;
     if (role === 'tool' && given.length !== parts.length) return `message ${index} of the tool holds more than results`;
-    if (JSON.stringify(asked) !== JSON.stringify(given))
+    if (asked.length !== given.length || asked.some((id, at) => id !== given[at]))
       return `message ${index} answers the calls ${show(given)}, but those asked are ${show(asked)}`;
   }
   const open = messages.at(-1)?.role === 'assistant' ? idsOf(messages.at(-1) as Message, 'tool_call') : [];

@@ -3,7 +3,7 @@ import type { FaultKind, Plan, Point } from './faults.ts';
 import type { Violation } from './hub.ts';
 import { poisoned } from './poison.ts';
 import type { Scenario } from './scenario.ts';
-import { Simulation, type RunLimits } from './simulation.ts';
+import { Simulation, type Looks, type RunLimits } from './simulation.ts';
 import { START_MS } from './trace.ts';
 
 /** One run. Equal seeds and plans give equal reports. */
@@ -33,13 +33,11 @@ export interface SimReport {
 }
 
 /** How a run is bounded and told. */
-export interface RunOptions extends Partial<RunLimits> {
+export interface RunOptions extends Partial<RunLimits>, Partial<Looks> {
   /** Default 1. */
   readonly seed?: number;
   /** Default none. */
   readonly faults?: Plan;
-  /** Keeps a line for everything that happened. Default false. */
-  readonly isTraced?: boolean;
 }
 
 const EVENTS_MAX = 200_000;
@@ -48,12 +46,12 @@ const SIMULATED_MS = 30 * 86_400_000;
 /** Runs a scenario once. Never throws for what the scenario does: that is a violation of the report. */
 export async function runOnce(scenario: Scenario, options: RunOptions = {}): Promise<SimReport> {
   const { seed = 1, faults = [], isTraced = false, isJudged = true, eventsMax = EVENTS_MAX, simulatedMs = SIMULATED_MS } = options;
-  const simulation = new Simulation(scenario, seed, faults, isTraced);
+  const simulation = new Simulation(scenario, seed, faults, { isTraced, isJudged });
   const { hub, audit } = simulation;
   try {
     await poisoned(
       (leak) => hub.violated('nothing reaches past the World', leak.message),
-      () => simulation.run({ eventsMax, simulatedMs, isJudged }),
+      () => simulation.run({ eventsMax, simulatedMs }),
     );
   } catch (error) {
     hub.violated('nothing throws what is no failure', error instanceof Error ? (error.stack ?? error.message) : String(error));

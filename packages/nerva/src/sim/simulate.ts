@@ -146,7 +146,7 @@ export async function runTwice(
   return guarded(async () => {
     const report = await runOnce(scenario, options);
     if (report.violations[0] !== undefined) return { report, broken: report.violations[0] };
-    const { hash } = await runOnce(scenario, options);
+    const { hash } = await runOnce(scenario, { ...options, isTraced: false, isJudged: false });
     if (hash === report.hash) return { report, broken: null };
     const message = `Two runs of one seed have the hashes ${report.hash} and ${hash}: something outlives a run, e.g. a variable beside the agents.`;
     return { report, broken: { invariant: 'same seed, same bytes', message } };

@@ -29,7 +29,13 @@ export interface RunLimits {
   readonly eventsMax: number;
   /** Simulated ms. Default 30 days. */
   readonly simulatedMs: number;
-  /** Looks at the laws that hold at rest. A second run of one seed can do without: its hash tells. Default true. */
+}
+
+/** How closely a run is looked at. It does the same, and has the same hash, however closely. */
+export interface Looks {
+  /** Keeps a line for everything that happened. Default false. */
+  readonly isTraced: boolean;
+  /** Looks at every law. A second run of one seed can do without those that cost: its hash tells. Default true. */
   readonly isJudged: boolean;
 }
 
@@ -40,6 +46,7 @@ export class Simulation implements Supervisor, Judged {
   readonly people: People;
   readonly store: SimStore;
   readonly scenario: Scenario;
+  readonly #isJudged: boolean;
   readonly #agents: readonly Agent[];
   readonly #tenants: readonly (string | null)[];
   readonly #facets: readonly Facet<unknown>[];
@@ -55,15 +62,17 @@ export class Simulation implements Supervisor, Judged {
   readonly #network: SimNetwork;
   readonly #servers: readonly SimServer[];
 
-  constructor(scenario: Scenario, seed: number, plan: Plan, isTraced = false) {
+  // oxlint-disable-next-line max-params -- a case, and how it is looked at
+  constructor(scenario: Scenario, seed: number, plan: Plan, { isTraced, isJudged }: Looks) {
     this.scenario = scenario;
     this.hub = new Hub(seed, plan, isTraced);
-    this.audit = new Audit(this.hub);
+    this.#isJudged = isJudged;
+    this.audit = new Audit(this.hub, isJudged);
     this.#agents = typeof scenario.agents === 'function' ? scenario.agents(this.audit.ledger) : scenario.agents;
     this.audit.know(this.#agents);
     this.#keys = scenario.keys?.();
     this.store = new SimStore(this.hub, this, this, { limits: scenario.limits ?? {}, keys: this.#keys });
-    this.#facets = [this.audit.probe()];
+    this.#facets = [this.audit.folds.facet(isJudged)];
     this.#operator = new SimProcess(-1, this.hub, this, () => NO_NETWORK);
     this.#world = this.#operator.world;
     this.#network = new SimNetwork(this.hub, scenario.network);
@@ -104,7 +113,7 @@ export class Simulation implements Supervisor, Judged {
     await whole;
     if (failure !== null) throw failure as Error;
     for (const { process } of this.#desks) this.audit.recordedAll(process, Infinity);
-    if (limits.isJudged) await judge(this);
+    if (this.#isJudged) await judge(this);
   }
 
   /** The agents by name, as they were given. */

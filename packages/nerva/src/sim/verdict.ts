@@ -33,12 +33,12 @@ export async function judge(judged: Judged): Promise<void> {
   const { hub, audit, store, scenario, people } = judged;
   const logs = new Map<Sid, readonly LogEvent[]>();
   const rested: Rested[] = [];
-  audit.judging();
-  for (const [sid, { book, agent }] of audit.kept) {
+  audit.folds.judging();
+  for (const [sid, { book, texts, agent }] of audit.kept) {
     const reading = await read(store.inspected, sid);
     logs.set(sid, reading.log);
-    judgeLog(judged, book, reading.log);
-    await judgeBlobs(judged, book);
+    judgeLog(hub, { book, texts }, reading.log);
+    await judgeBlobs(judged, { book, texts });
     rested.push(await judgeSession(judged, reading, { book, agent }));
   }
   for (const { sid, seq } of audit.accepted.values()) {
@@ -57,8 +57,14 @@ export async function judge(judged: Judged): Promise<void> {
   }
 }
 
+/** A session's record as it was acknowledged, and the data of its events as JSON. */
+interface Booked {
+  readonly book: Book;
+  readonly texts: readonly string[];
+}
+
 /** What is stored is what was acknowledged. */
-function judgeLog({ hub }: Judged, book: Book, log: readonly LogEvent[]): void {
+function judgeLog(hub: Hub, { book, texts }: Booked, log: readonly LogEvent[]): void {
   if (log.length !== book.events.length)
     return hub.violated(
       'nothing acknowledged is lost',
@@ -66,7 +72,7 @@ function judgeLog({ hub }: Judged, book: Book, log: readonly LogEvent[]): void {
     );
   for (let seq = 0; seq < log.length; seq++) {
     const [stored, given] = [log[seq], book.events[seq]];
-    if (stored?.erased === true || (stored?.type === given?.type && JSON.stringify(stored?.data) === JSON.stringify(given?.data))) continue;
+    if (stored?.erased === true || (stored?.type === given?.type && JSON.stringify(stored?.data) === texts[seq])) continue;
     return hub.violated(
       'nothing acknowledged is lost',
       `Event ${seq} of ${book.sid} is ${stored?.type ?? 'missing'}, ${given?.type ?? ''} was acknowledged, or its data differs.`,
@@ -106,11 +112,11 @@ async function judgeTenants({ hub, audit, store }: Judged): Promise<void> {
 }
 
 /** What the record names is stored, unless it was erased. */
-async function judgeBlobs({ hub, store }: Judged, book: Book): Promise<void> {
+async function judgeBlobs({ hub, store }: Judged, { book, texts }: Booked): Promise<void> {
   const erased = erasedIn(book);
-  for (const { seq, type, data, subject } of book.events) {
-    if (seq < book.base || erased.has(subject)) continue;
-    for (const [, ref = ''] of JSON.stringify(data).matchAll(BLOB_REF)) {
+  for (const { seq, type, subject } of book.events) {
+    if (seq < book.base || erased.has(subject) || texts[seq]?.includes('"ref":"') !== true) continue;
+    for (const [, ref = ''] of texts[seq].matchAll(BLOB_REF)) {
       const isThere = await store.inspected.blobs.get(ref, { start: 0, end: 1 }).then(
         () => true,
         () => false,
