@@ -161,6 +161,19 @@ test('texts stay apart where a signature stood, and one that comes alone has a p
   ]);
 });
 
+test('texts stay apart where code ran between them', async () => {
+  const parts = [{ text: 'a' }, { executableCode: { code: '1' } }, { text: 'b' }];
+  const { parts: read } = await call({ body: JSON.stringify({ candidates: [{ content: { parts }, finishReason: 'STOP' }] }) });
+  assert.deepEqual(
+    read.map((part) => [part.type, part.type === 'text' && part.text]),
+    [
+      ['text', 'a'],
+      ['reasoning', false],
+      ['text', 'b'],
+    ],
+  );
+});
+
 test('what is not a generated content is MODEL_GARBAGE with a bounded excerpt, whole and streamed', async () => {
   const one = (part: unknown): string => JSON.stringify({ candidates: [{ content: { parts: [part] }, finishReason: 'STOP' }] });
   const bodies = [

@@ -246,6 +246,25 @@ test('each refusal of Ollama has its code, before and in a stream', async () => 
   }
 });
 
+test('a change of parameters or instructions is sent to Ollama though tools and history are the same', async () => {
+  const model = ollama({ model: 'm' });
+  const seen: HttpRequest[] = [];
+  const world = cannedWorld({ body: fixture('length.json') }, seen);
+  const request = ask([say('a')], { tools: TOOLS });
+  for (const next of [request, { ...request, params: { seed: 1 } }, { ...request, instructions: 'new' }, request])
+    await model.call(next, { world });
+  const bodies = seen.map(({ body }) => JSON.parse(String(body)) as JsonObject);
+  assert.deepEqual(
+    bodies.map((body) => [body['options'], (body['messages'] as readonly JsonObject[])[0]?.['content']]),
+    [
+      [undefined, 'be brief'],
+      [{ seed: 1 }, 'be brief'],
+      [undefined, 'new'],
+      [undefined, 'be brief'],
+    ],
+  );
+});
+
 test('any history of growing, forking and rewriting lists sends to Ollama what a list never seen before would send', async () => {
   const assistant = (id: string): Message => ({
     role: 'assistant',

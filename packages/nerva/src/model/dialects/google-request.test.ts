@@ -282,6 +282,25 @@ test('of a schema only what Gemini takes is sent, and the rest is named', async 
   assert.deepEqual(notSent, ['params.outputSchema: const, description beside $ref, minLength, pattern, uniqueItems']);
 });
 
+test('a change of parameters or instructions is sent to Gemini though tools and history are the same', async () => {
+  const model = google({ model: 'gemini-3-flash-preview' });
+  const seen: HttpRequest[] = [];
+  const world = cannedWorld({ body: fixture('length.json') }, seen);
+  const request = ask([say('a')], { tools: TOOLS });
+  for (const next of [request, { ...request, params: { seed: 1 } }, { ...request, instructions: 'new' }, request])
+    await model.call(next, { world });
+  const bodies = seen.map(({ body }) => JSON.parse(String(body)) as JsonObject);
+  assert.deepEqual(
+    bodies.map((body) => [body['generationConfig'], (body['systemInstruction'] as { parts: readonly JsonObject[] }).parts[0]?.['text']]),
+    [
+      [undefined, 'be brief'],
+      [{ seed: 1 }, 'be brief'],
+      [undefined, 'new'],
+      [undefined, 'be brief'],
+    ],
+  );
+});
+
 test('any history of growing, forking and rewriting lists sends to Gemini what a list never seen before would send', async () => {
   const assistant = (id: string): Message => ({
     role: 'assistant',
