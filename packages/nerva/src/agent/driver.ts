@@ -73,7 +73,7 @@ export class Driver {
   readonly #lates = new Set<Promise<void>>();
   readonly #running = new Map<Seq, AbortController>();
   /** Of these the timers. */
-  readonly #sleepers = new Set<AbortController>();
+  readonly #sleepers = new Set<Seq>();
 
   private constructor(sid: Sid, ports: DriverPorts) {
     this.sid = sid;
@@ -197,7 +197,7 @@ export class Driver {
   /** Starts nothing more; lets what runs finish for `graceMs`, then aborts it. Resolves when the driver rests. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true;
-    for (const sleeper of this.#sleepers) sleeper.abort(CANCELLED()); // a timer is not worth a grace
+    this.#wakeSleepers(); // a timer is not worth a grace
     this.#signal();
     if (this.#loop === null && this.#lates.size === 0) return;
     const timer = new AbortController();
@@ -434,10 +434,10 @@ export class Driver {
       const controller = new AbortController();
       if (isCancelled(this.state)) controller.abort(CANCELLED());
       this.#running.set(seq, controller);
-      if (draft.type === 'timer.set') this.#sleepers.add(controller);
+      if (draft.type === 'timer.set') this.#sleepers.add(seq);
       const done = (outcome: readonly Draft[]): void => {
         this.#running.delete(seq);
-        this.#sleepers.delete(controller);
+        this.#sleepers.delete(seq);
         this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));
         this.#signal();
       };
@@ -503,7 +503,17 @@ export class Driver {
   }
 
   #abort(): void {
+    this.#wakeSleepers();
     for (const controller of this.#running.values()) controller.abort(CANCELLED());
+  }
+
+  /** A timer that is given up comes to nothing: nobody waits for it. */
+  #wakeSleepers(): void {
+    for (const seq of this.#sleepers) {
+      this.#running.get(seq)?.abort(CANCELLED());
+      this.#running.delete(seq);
+    }
+    this.#sleepers.clear();
   }
 
   /** Aborts what runs; an opinion cannot be aborted and is asked for again by the next driver. */
