@@ -26,6 +26,8 @@ export type Operation =
   | { readonly kind: 'create'; readonly inode: number; readonly name: string }
   | { readonly kind: 'remove'; readonly name: string }
   | { readonly kind: 'sync'; readonly inode: number }
+  /** A sync that failed: what it was to write may never reach the disk, and no later sync says anything about it. */
+  | { readonly kind: 'unsynced'; readonly inode: number }
   | { readonly kind: 'syncNames' }
   | { readonly kind: 'said'; readonly line: string };
 
@@ -63,10 +65,11 @@ function onFile(call: string, inode: number, args: string, content: string): Ope
   const last = Number(/(\d+)$/.exec(args)?.[1]);
   if (call === 'pwrite64') return { kind: 'write', inode, at: last, bytes: bytesOf(content) };
   if (call === 'ftruncate') return { kind: 'size', inode, bytes: last };
+  if (call === 'unsynced') return { kind: 'unsynced', inode };
   return call === 'fsync' || call === 'fdatasync' ? { kind: 'sync', inode } : null;
 }
 
-/** Calls that succeeded, in the order they ended. One that another thread interrupted stands in two lines. */
+/** Calls that succeeded, in the order they ended, and syncs that failed as `unsynced`. One that another thread interrupted stands in two lines. */
 function* callsOf(trace: string): Generator<{ readonly call: string; readonly args: string }> {
   const begun = new Map<string, string>();
   for (const line of trace.split('\n')) {
@@ -80,6 +83,8 @@ function* callsOf(trace: string): Generator<{ readonly call: string; readonly ar
     const whole = resumed === undefined ? rest : `${begun.get(pid) ?? ''}${rest.slice(resumed.length)}`;
     const [, call, args] = /^(\w+)\((.*)\) += (?!-1)/.exec(whole) ?? [];
     if (call !== undefined && args !== undefined) yield { call, args };
+    const failed = /^f(?:data)?sync\((.*)\) += -1/.exec(whole)?.[1];
+    if (failed !== undefined) yield { call: 'unsynced', args: failed };
   }
 }
 
@@ -94,6 +99,7 @@ export function pendingBefore(operations: readonly Operation[], end: number): re
   for (let index = end - 1; index >= 0; index--) {
     const operation = operations[index] as Operation;
     if (operation.kind === 'sync') synced.add(operation.inode);
+    else if (operation.kind === 'unsynced') synced.delete(operation.inode);
     else if (operation.kind === 'syncNames') areNamesSynced = true;
     else if (operation.kind === 'create' || operation.kind === 'remove') {
       if (!areNamesSynced) pending.unshift(index);

@@ -1,7 +1,7 @@
 /**
  * A process that writes a store and says on its standard output, line by line and without a buffer, what was acknowledged.
- * `power-loss-writer.ts <path> small|large`: `small` uses every kind of write and opens twice; `large` fills the write-ahead log
- * until it is written back into the file and begun anew.
+ * `power-loss-writer.ts <path> small|large|poisoned`: `small` uses every kind of write and opens twice; `large` fills the write-ahead log
+ * until it is written back into the file and begun anew; `poisoned` goes on in a second life after a sync that fails in the first.
  * Lines: `ack <sid> <head>` · `blob <ref>` · `deleting <sid>` · `deleted <sid>`.
  */
 import { writeSync } from 'node:fs';
@@ -23,6 +23,13 @@ if (size === 'large') {
   // The sixteenth commit finds more than a thousand pages in the log.
   for (let head = 0; head < 19; head++) await append(store, 's0', head, 265_000);
   await store.close();
+} else if (size === 'poisoned') {
+  for (let life = 0; life < 2; life++) {
+    const store = await openSqlite(path, { world });
+    const from = await store.head('s0');
+    for (let head = from; head < from + 4; head++) await append(store, 's0', head).catch(() => undefined);
+    await store.close();
+  }
 } else {
   let store = await openSqlite(path, { world });
   for (let round = 0; round < 4; round++) {

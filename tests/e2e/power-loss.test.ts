@@ -52,13 +52,27 @@ test('power that goes while the log is written back into the file, or begun anew
   for (const end of moments) await loseAt(operations, end);
 });
 
+test('power that goes after a sync had failed loses nothing that the next life of the store acknowledged', async (t) => {
+  let tried = 0;
+  for (const sync of [11, 12, 13, 14]) {
+    const operations = recorded(t, 'poisoned', ['-e', `inject=fsync,fdatasync:error=EIO:when=${sync}`]);
+    if (operations === null) return t.skip(NO_STRACE);
+    const failed = operations.findIndex((operation) => operation.kind === 'unsynced' && isOf(operations, operation.inode, 's.db-wal'));
+    // Behind a frame that was acknowledged, and with a life that goes on behind it.
+    if (failed < firstSaid(operations) || !operations.slice(failed).some(({ kind }) => kind === 'said')) continue;
+    tried++;
+    for (let end = failed; end <= operations.length; end++) await loseAt(operations, end);
+  }
+  assert(tried >= 2, `${tried} commits failed`);
+});
+
 const firstSaid = (operations: readonly Operation[]): number => operations.findIndex(({ kind }) => kind === 'said');
 
 /** Runs the writer and reads what it did. Null where nothing can be traced. */
-function recorded(t: TestContext, size: string): readonly Operation[] | null {
+function recorded(t: TestContext, size: string, more: readonly string[] = []): readonly Operation[] | null {
   const folder = directory(t);
   const trace = join(folder, 'trace');
-  const run = spawnSync('strace', ['-f', '-qq', ...TRACE, '-o', trace, process.execPath, ...WRITER, join(folder, 's.db'), size], {
+  const run = spawnSync('strace', ['-f', '-qq', ...TRACE, ...more, '-o', trace, process.execPath, ...WRITER, join(folder, 's.db'), size], {
     encoding: 'utf8',
   });
   if (run.error !== undefined || /ptrace|Operation not permitted/.test(run.stderr.slice(0, 400))) return null;

@@ -25,7 +25,8 @@ export interface EngineOptions {
 /**
  * The writing side of a store on one connection: a group of operations is one transaction, durable when `commit` returns.
  * Invariants: E1 an operation that fails has written nothing · E2 after a rollback nothing kept in memory is believed ·
- * E3 after a commit that failed, but for a full disk, nothing more is written.
+ * E3 after a commit that failed, but for a full disk, nothing more is written: the connection is closed at once, while the reader's
+ * still holds the file, for whichever is closed last, or collected, would write the log back.
  */
 export class Engine {
   readonly #path: string;
@@ -41,9 +42,10 @@ export class Engine {
   #groups = 0;
   #poisoned: string | null = null;
 
-  constructor({ path, limits, incarnation, digest }: EngineOptions) {
+  /** @param database of `openWriter`; it becomes the engine's. */
+  constructor({ path, limits, incarnation, digest }: EngineOptions, database: DatabaseSync) {
     this.#path = path;
-    const database = (this.#database = openWriter(path));
+    this.#database = database;
     const words = (this.#words = new Words(database));
     const rows = (this.#rows = new SessionRows(database, words));
     const work = (this.#work = new Work(database, rows, limits));
@@ -99,9 +101,18 @@ export class Engine {
     return { outcomes, poisoned: this.#poisoned };
   }
 
-  /** Closes the connection; as the last one of the file it writes the log back. */
+  /** Closes the connection. Contract: another one is open, for as the last of the file it would write the log back. */
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  #poison(why: string): void {
+    this.#poisoned = why;
+    try {
+      this.close();
+    } catch {
+      // It is not used again, and how it ended is told with `why`.
+    }
   }
 
   #run(operation: Operation): Outcome {
@@ -121,7 +132,7 @@ export class Engine {
     this.#words.reset();
     const rolledBack = this.#rollback();
     const survivable = isFull(error) || isBusy(error) || (phase === 'work' && failure.code === 'STORE_FAILED');
-    if (!rolledBack || !survivable) this.#poisoned = failure.message;
+    if (!rolledBack || !survivable) this.#poison(failure.message);
     return { outcomes: group.map(() => ({ ok: false, error: failure })), poisoned: this.#poisoned };
   }
 
@@ -152,14 +163,25 @@ export class Engine {
       if (pages > WAL_PAGES) this.#checkpoint.get();
     } catch (error) {
       // Full or busy: the log stays as it is and is tried again. A disk that refuses must not be trusted again.
-      if (!isFull(error) && !isBusy(error)) this.#poisoned = this.#meaning(error, 'commit').message;
+      if (!isFull(error) && !isBusy(error)) this.#poison(this.#meaning(error, 'commit').message);
     }
+  }
+}
+
+/** An engine on a connection of its own, which is closed when there cannot be one. */
+export function openEngine(options: EngineOptions): Engine {
+  const database = openWriter(options.path);
+  try {
+    return new Engine(options, database);
+  } catch (error) {
+    database.close();
+    throw error;
   }
 }
 
 /** Commits on this thread: simplest, and fastest over all; a commit blocks the event loop for one fsync. */
 export function inlineCommitter(options: EngineOptions): Committer {
-  const engine = new Engine(options);
+  const engine = openEngine(options);
   return {
     commit: (group, done) => done(engine.commit(group)),
     close: () => {

@@ -78,16 +78,15 @@ export class GroupCommit {
     });
   }
 
-  /** Rejects what waits with STORE_CLOSED, awaits the group on its way, calls `before` and closes the connection. Idempotent. */
-  close(before: () => void = () => undefined): Promise<void> {
-    return (this.#closing ??= this.#close(before));
+  /** Rejects what waits with STORE_CLOSED, awaits the group on its way and closes the connection. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
   }
 
-  async #close(before: () => void): Promise<void> {
+  async #close(): Promise<void> {
     const closed = new NervaError('STORE_CLOSED', 'The store was closed. What was still queued was not written.');
     this.#stop(this.#stopped ?? closed, closed);
     if (this.#busy) await new Promise<void>((resolve) => (this.#onIdle = resolve));
-    before();
     await this.#committer.close();
   }
 

@@ -6,7 +6,7 @@ import { storeError } from './errors.ts';
 import { GroupCommit, type Committer } from './group-commit.ts';
 import { takeLock, type Lock } from './lock.ts';
 import { Reader } from './reader.ts';
-import { openReader, prepareStore } from './schema.ts';
+import { openReader, prepareStore, refuseForeign } from './schema.ts';
 import { sqliteStore, type Shared, type SqliteStore } from './store.ts';
 import { threadCommitter } from './thread.ts';
 import { Watch } from './watch.ts';
@@ -53,6 +53,7 @@ export async function openWith(
   }
   const limits = limitsOf(options.limits ?? {});
   const file = resolve(path);
+  refuseForeign(file);
   const lock = readOnly ? null : takeLock(file);
   try {
     if (lock !== null) prepareStore(file, () => world.ids.random());

@@ -250,8 +250,9 @@ export class Reader {
     return walk.end(head ?? row.hash);
   }
 
-  /** Releases the connection. */
+  /** Releases the connection. Idempotent. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#prepared.clear();
     this.#database.close();

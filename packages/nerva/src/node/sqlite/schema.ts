@@ -3,11 +3,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { NervaError } from '../../core/index.ts';
 import { isUnopened, storeError } from './errors.ts';
+import { APPLICATION_ID, kindOf } from './identity.ts';
+import { writeBackAtStart } from './write-back.ts';
 
-/** "Nrva" in the header of the file: tells a store from any other SQLite database. */
-const APPLICATION_ID = 0x4e727661;
 /** Raised by one whenever an older release could no longer read or write the file. */
 export const SCHEMA_VERSION = 1;
+
+/** How long a connection waits for another one's lock. */
+const BUSY_MS = 5000;
 
 /** Of the write-ahead log, after a checkpoint found no reader in its way. */
 const WAL_BYTES_MAX = 8 * 1024 * 1024;
@@ -44,19 +47,39 @@ create table snapshot(s integer not null, key text not null, seq integer not nul
 create table row(space text not null, key text not null, value text not null, primary key (space, key)) without rowid;
 `;
 
-/** Creates the file when it is absent or empty, else checks that it is a store this release knows. The caller holds the lock. */
+/** Refuses what is another program's, before anything is opened or made beside it. @throws STORE_CORRUPT */
+export function refuseForeign(path: string): void {
+  guarded(path, () => kindOf(path));
+}
+
+/**
+ * Creates the file when it is absent or empty, else checks that it is a store this release knows. The caller holds the lock. From
+ * here on the file has a write-ahead log, so that a reader holds it from its first look until it is closed.
+ */
 export function prepareStore(path: string, incarnation: () => string): void {
   guarded(path, () => {
-    rollBack(path);
+    if (kindOf(path) !== 'empty') rollBack(path);
     if (isEmpty(path)) create(path, incarnation());
-    else inspect(path, path).close();
+    const found = inspect(path, path);
+    const mode = found.prepare('pragma journal_mode').get()?.['journal_mode'];
+    found.close();
+    if (mode !== 'wal') startLog(path);
   });
+}
+
+function startLog(path: string): void {
+  const database = new DatabaseSync(path, { timeout: BUSY_MS });
+  try {
+    database.exec('pragma synchronous=full; pragma journal_mode=wal');
+  } finally {
+    database.close();
+  }
 }
 
 /** Undoes what a crash left half-way in the making of the store: a connection that only reads cannot, and would say read-only. */
 function rollBack(path: string): void {
   if (statSync(`${path}-journal`, { throwIfNoEntry: false }) === undefined) return;
-  const database = new DatabaseSync(path, { timeout: 5000 });
+  const database = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
     database.prepare('pragma schema_version').get();
   } finally {
@@ -64,15 +87,24 @@ function rollBack(path: string): void {
   }
 }
 
-/** The connection that writes a prepared store. There is one, and its holder's process holds the lock. */
+/**
+ * The connection that writes a prepared store. There is one, and its holder's process holds the lock and another connection, which
+ * keeps SQLite from writing the log back when this one is closed.
+ */
 export function openWriter(path: string): DatabaseSync {
   return guarded(path, () => {
-    const database = new DatabaseSync(path, { timeout: 5000 });
-    // Auto-checkpoint would swallow a failed fsync of the main file; the engine checkpoints itself and looks at the result.
-    database.exec(
-      `pragma journal_mode=wal; pragma synchronous=full; pragma wal_autocheckpoint=0; pragma journal_size_limit=${WAL_BYTES_MAX}; pragma cache_size=-16000`,
-    );
-    return database;
+    const database = new DatabaseSync(path, { timeout: BUSY_MS });
+    try {
+      // Auto-checkpoint would swallow a failed fsync of the main file; the engine checkpoints itself and looks at the result.
+      database.exec(
+        `pragma synchronous=full; pragma wal_autocheckpoint=0; pragma journal_size_limit=${WAL_BYTES_MAX}; pragma cache_size=-16000`,
+      );
+      writeBackAtStart(database, path, BUSY_MS);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   });
 }
 
@@ -82,6 +114,7 @@ export function openWriter(path: string): DatabaseSync {
  */
 export function openReader(path: string): DatabaseSync {
   return guarded(path, () => {
+    kindOf(path);
     try {
       return inspect(path, path);
     } catch (error) {
@@ -107,7 +140,7 @@ function isEmpty(path: string): boolean {
 }
 
 function create(path: string, incarnation: string): void {
-  const database = new DatabaseSync(path, { timeout: 5000 });
+  const database = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
     // One transaction with a rollback journal: a crash half-way leaves an empty file, which is created again.
     database.exec(
@@ -121,7 +154,7 @@ function create(path: string, incarnation: string): void {
 }
 
 function inspect(path: string, location: string): DatabaseSync {
-  const database = new DatabaseSync(location, { readOnly: true, timeout: 5000 });
+  const database = new DatabaseSync(location, { readOnly: true, timeout: BUSY_MS });
   try {
     const application = numberOf(database, 'application_id');
     if (application !== APPLICATION_ID) {
@@ -135,6 +168,11 @@ function inspect(path: string, location: string): DatabaseSync {
     if (version > SCHEMA_VERSION) {
       const message = `${path} has schema version ${version}, this release knows up to ${SCHEMA_VERSION}. Use the release that wrote it. It was left as it is.`;
       throw new NervaError('STORE_VERSION', message, { details: { path, version, known: SCHEMA_VERSION } });
+    }
+    const tables = database.prepare("select count(*) as tables from sqlite_schema where name in ('meta', 'session', 'ev')").get();
+    if (tables?.['tables'] !== 3) {
+      const message = `${path} has a Nerva store's application_id but not its tables. It was left as it is.`;
+      throw new NervaError('STORE_CORRUPT', message, { details: { path } });
     }
     database.prepare("select value from meta where key = 'incarnation'").get();
     return database;

@@ -28,6 +28,7 @@ import { sqliteRows } from './projection-rows.ts';
 import { PAGE_FRAMES, type FeedEntry, type Reader } from './reader.ts';
 import type { Watch } from './watch.ts';
 import type { Changed } from './work.ts';
+import { writeBackAtEnd } from './write-back.ts';
 
 /** A store in an SQLite file: the port, and what only this adapter can do. */
 export interface SqliteStore extends Store {
@@ -304,6 +305,7 @@ async function* tail(
 ): ReturnType<Store['tail']> {
   let from = start + 1;
   while (!isAborted(signal)) {
+    assertOpen(shared);
     const page = shared.reader.page(sid, tenant, { from, upto: Number.MAX_SAFE_INTEGER, limit: PAGE_FRAMES });
     for (const frame of page) {
       from = frame.seq + frame.events.length;
@@ -334,16 +336,18 @@ async function* feed(shared: Shared, tenant: string | null, options: NonNullable
   }
 }
 
-async function close(shared: Shared): Promise<void> {
-  const { reader, writer, lock, watch } = shared;
-  // The last connection to close writes the log back. After a failed fsync nobody may: the reader, which cannot, goes last.
-  const writing = writer?.close(() => {
-    if (!writer.poisoned) reader.close();
-  });
+/** @throws STORE_LOCKED, STORE_FULL, STORE_FAILED: all is released, but what was acknowledged stands in the file and its log together. */
+async function close({ path, reader, writer, lock, watch }: Shared): Promise<void> {
+  const writing = writer?.close();
   watch.all();
-  await writing;
-  if (writer === null || writer.poisoned) reader.close();
-  lock?.release();
+  try {
+    await writing;
+    // After a failed fsync nobody may write the log back: the reader, which cannot, goes last.
+    if (writer !== null && !writer.poisoned) writeBackAtEnd(path, () => reader.close());
+  } finally {
+    reader.close();
+    lock?.release();
+  }
 }
 
 function submit({ writer, path }: Shared, name: string, args: unknown, finish?: (value: unknown) => unknown): Promise<unknown> {

@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Engine, type EngineOptions } from './engine.ts';
+import { openEngine, type EngineOptions } from './engine.ts';
 import { toFailure } from './errors.ts';
 import type { Operation } from './group-commit.ts';
 
 /** The writer's thread: one message in is a group, one message out its result. `close` ends the thread. */
-const engine = new Engine({ ...(workerData as Omit<EngineOptions, 'digest'>), digest: (data) => hash('sha256', data) });
+const engine = openEngine({ ...(workerData as Omit<EngineOptions, 'digest'>), digest: (data) => hash('sha256', data) });
 
 parentPort?.on('message', (group: readonly Operation[] | 'close') => {
   if (group === 'close') {
