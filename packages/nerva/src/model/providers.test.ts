@@ -240,6 +240,9 @@ test('reasoning goes back to its maker under the name that it wants, and to nobo
     { type: 'reasoning.encrypted', data: 'AAAABBBB', id: 'r2', format: 'anthropic-claude-v1', index: 1 },
   ]);
   assert.deepEqual(await back('moonshot'), { role: 'assistant', content: '4', reasoning_content: '2 and 2.' });
+  const plain: Message = { role: 'assistant', origin: 'model', parts: [{ type: 'text', text: 'ho' }] };
+  const { body } = await sent('deepseek', { messages: [say('hi'), plain, say('and?')] });
+  assert.deepEqual((body['messages'] as readonly unknown[])[1], { role: 'assistant', content: 'ho' });
   assert.deepEqual(await back('deepseek', 'together'), ['reasoning of 1 earlier part']);
   assert.deepEqual(await back('mistral', 'deepseek'), ['reasoning of 1 earlier part']);
 });

@@ -292,6 +292,13 @@ test('any cut of a stream before its last event is MODEL_TRUNCATED, and never an
   );
 });
 
+test('a stream that tells its items only at its end is read too', async () => {
+  const whole = await askCanned(model(), { body: fixture('tools.json') });
+  const stream = fixture('tools.sse');
+  const body = stream.slice(stream.indexOf('event: response.completed'));
+  assert.deepEqual(await askCanned(model(), { body, headers: SSE }, { onDelta: ignore }), whole);
+});
+
 test('what is not a response is MODEL_GARBAGE with a bounded excerpt, whole and streamed', async () => {
   const response = (rest: object): string => JSON.stringify({ object: 'response', status: 'completed', output: [], ...rest });
   const bodies = [

@@ -32,7 +32,6 @@ async function withMock(
     model: 'gpt-5',
     baseUrl: mock.baseUrl,
     apiKey: 'sk-right-key',
-    limits: { firstByteMs: 250, idleMs: 250 },
     ...adapter,
   });
   const call: Call = (request, more) =>
@@ -177,6 +176,22 @@ function withoutIds(answer: ModelAnswer): unknown {
   return JSON.parse(JSON.stringify(answer).replaceAll(/resp_\d+/g, 'resp_n')) as unknown;
 }
 
+test('an empty text has its place before what follows it, whole and streamed', async () => {
+  let next: MockAnswer = {};
+  await withMock({ answer: () => next }, async (call) => {
+    for (const answer of [
+      { text: '', refusal: 'no' },
+      { text: '', calls: [{ name: 'add', input: {} }] },
+      { reasoning: '', text: '' },
+    ]) {
+      next = answer;
+      const streamed = await call({}, { onDelta: ignore });
+      assert.deepEqual(withoutIds(streamed), withoutIds(await call()));
+      assert.equal(streamed.parts.length, 2);
+    }
+  });
+});
+
 test('each fault of the network has its error, and the next call works', async () => {
   const table: readonly (readonly [MockAnswer, string, string])[] = [
     [{ fault: 'silent' }, 'HTTP_TIMEOUT', 'HTTP_TIMEOUT'],
@@ -192,15 +207,19 @@ test('each fault of the network has its error, and the next call works', async (
     [{ raw: { status: 500, body: 'oops' } }, 'MODEL_UNAVAILABLE', 'MODEL_UNAVAILABLE'],
   ];
   let next: MockAnswer = {};
-  await withMock({ answer: () => next }, async (call) => {
-    for (const [fault, whole, streamed] of table) {
-      next = fault;
-      await assert.rejects(call(), { code: whole });
-      await assert.rejects(call({}, { onDelta: ignore }), { code: streamed });
-      next = { text: 'well' };
-      assert.equal((await call()).parts.length, 1);
-    }
-  });
+  await withMock(
+    { answer: () => next },
+    async (call) => {
+      for (const [fault, whole, streamed] of table) {
+        next = fault;
+        await assert.rejects(call(), { code: whole });
+        await assert.rejects(call({}, { onDelta: ignore }), { code: streamed });
+        next = { text: 'well' };
+        assert.equal((await call()).parts.length, 1);
+      }
+    },
+    { limits: { firstByteMs: 500, idleMs: 500 } },
+  );
 });
 
 test('an abort before, in the middle and after a stream ends the call or changes nothing', async () => {

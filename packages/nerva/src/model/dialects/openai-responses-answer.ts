@@ -39,8 +39,6 @@ function withFailure(event: WireEvent): WireEvent {
  */
 export class ResponsesDecoder implements Decoder {
   readonly #parts: PartsBuilder;
-  /** Items that are done, by their index; a stream may repeat them at its end. */
-  readonly #done = new Set<number>();
   /** Of each part: which section of it came last, how many citations came. */
   readonly #sections = new Map<string, string>();
   readonly #cited = new Map<string, number>();
@@ -131,8 +129,6 @@ export class ResponsesDecoder implements Decoder {
 
   /** A whole item; what of it came in pieces before is not taken twice. */
   #item(item: Loose, index: number): void {
-    if (this.#done.has(index)) return;
-    this.#done.add(index);
     switch (item['type']) {
       case 'message':
         return this.#message(item, index);
@@ -230,7 +226,8 @@ export class ResponsesDecoder implements Decoder {
 
   #ended(response: Loose): void {
     const { output, status = 'completed', incomplete_details: details, id, model, usage } = response;
-    if (Array.isArray(output)) output.forEach((item, index) => this.#item(object(item, 'item'), index));
+    // A stream repeats them at its end; from a server that told none of them before they are taken here.
+    if (Array.isArray(output) && this.#parts.size === 0) output.forEach((item, index) => this.#item(object(item, 'item'), index));
     const reason = isObject(details) ? details['reason'] : undefined;
     if (status === 'completed') this.#finish = 'stop';
     else if (status === 'incomplete')
