@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { NervaError, type HttpRequest, type JsonObject } from '../core/index.ts';
 import { nodeWorld } from '../node/index.ts';
-import { embeddingMock, embeddingMocks, mockVector, type EmbeddingProvider } from '../testing/embedding-mock.ts';
+import { embeddingMock, embeddingMocks, mockVector, type EmbeddingProvider } from '../testing/index.ts';
 import type { Embedder, EmbedderOptions } from './embed.ts';
 import { cohereEmbedder, googleEmbedder, ollamaEmbedder, openaiEmbedder, voyageEmbedder } from './embedders.ts';
 import { cannedWorld, wireFixture, type Canned } from './wire-scene.test.ts';

@@ -5,8 +5,6 @@ import type { Framing, WireEvent } from './framing.ts';
 import type { CallOptions, Model, ModelAnswer, ModelRequest } from './model.ts';
 import { streamParts } from './scripted.ts';
 
-export type { Endpoint } from './exchange.ts';
-
 /** How one model is spoken to: a dialect bound to the model's name and to the endpoint's quirks. Pure; it may remember what it encoded. */
 export interface Wire {
   /** What an answer is called in errors: `a chat completion`. */

@@ -1,7 +1,7 @@
 export { anthropicMessagesMock, anthropicMock } from './anthropic-mock.ts';
 export { bedrockConverseMock, bedrockMock, eventMessage } from './bedrock-mock.ts';
 export { MOCK_ACCOUNT } from './bedrock-signature.ts';
-export { embeddingMock, embeddingMocks } from './embedding-mock.ts';
+export { embeddingMock, embeddingMocks, mockVector, type EmbeddingProvider } from './embedding-mock.ts';
 export { googleContentMock, googleMock } from './google-mock.ts';
 export { ollamaChatMock, ollamaMock } from './ollama-mock.ts';
 export { openaiChatMock, openaiMock } from './openai-mock.ts';
