@@ -202,6 +202,19 @@ test('what is not an answer of Converse is MODEL_GARBAGE, whole and streamed; ev
   assert.deepEqual(await call({ body, headers: STREAM }, { onDelta: ignore }), await call({ body: fixture('text.json') }));
 });
 
+test('what is signed or sealed may come in pieces, and nothing is read behind the end', async () => {
+  const delta = (reasoningContent: object, contentBlockIndex: number): Uint8Array =>
+    eventMessage('contentBlockDelta', { contentBlockIndex, delta: { reasoningContent } });
+  const pieces = [delta({ text: 'hm' }, 0), delta({ signature: 'ab' }, 0), delta({ signature: 'cd' }, 0)];
+  const sealed = ['sealed ', 'thoughts'].map((part) => delta({ redactedContent: Buffer.from(part).toString('base64') }, 1));
+  const end = [eventMessage('messageStop', { stopReason: 'end_turn' }), eventMessage('metadata', {}), eventMessage('messageStop', 7)];
+  const { parts } = await call({ body: [Buffer.concat([...pieces, ...sealed, ...end])], headers: STREAM }, { onDelta: ignore });
+  assert.deepEqual(
+    parts.map((part) => part.type === 'reasoning' && part.echo?.data),
+    [{ signature: 'abcd' }, { redacted: Buffer.from('sealed thoughts').toString('base64') }],
+  );
+});
+
 test('requests go to the region and the model, signed or with a key, and keys may change', async () => {
   const seen: HttpRequest[] = [];
   const world = cannedWorld({ body: fixture('text.json') }, seen);

@@ -95,9 +95,13 @@ test('a session token is sent and signed; headers that proxies change are not si
 
 test('any HMAC is the one that the platform makes', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 150 }), fc.string({ unit: 'grapheme' }), (key, text) => {
-      assert.deepEqual(Buffer.from(hmac(key, text, digest)), createHmac('sha256', key).update(text).digest());
-    }),
+    fc.property(
+      fc.oneof(fc.uint8Array({ maxLength: 64 }), fc.uint8Array({ minLength: 65, maxLength: 130 })),
+      fc.string({ unit: 'grapheme' }),
+      (key, text) => {
+        assert.deepEqual(Buffer.from(hmac(key, text, digest)), createHmac('sha256', key).update(text).digest());
+      },
+    ),
   );
 });
 
