@@ -13,7 +13,7 @@ import {
 } from '../core/index.ts';
 import { checkRetry, type Retry } from './retry.ts';
 import type { BlobRef } from '../log/index.ts';
-import type { Model, ModelParams, ToolSpec } from '../model/index.ts';
+import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
 import type { Policy } from '../policy/index.ts';
 import { toTools, type Tool, type ToolEffect, type ToolInput } from '../tool/index.ts';
 
@@ -42,7 +42,8 @@ export interface Budget {
 export interface AgentOptions {
   /** 1–64 of `A-Za-z0-9_.-`: stored with every session. */
   readonly name: string;
-  readonly model?: Model;
+  /** A model, or a `LanguageModel` of the AI SDK (v2, v3, v4) as it is. */
+  readonly model?: Model | AiSdkModel;
   readonly policy?: Policy;
   readonly instructions?: string;
   readonly tools?: ToolInput;
@@ -104,13 +105,14 @@ const LIMITS = ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMa
  */
 export function createAgent(options: AgentOptions): Agent {
   checkOptions(options, OPTIONS, 'createAgent');
-  const { name, model, policy, params = {}, budget } = options;
+  const { name, policy, params = {}, budget } = options;
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,64}$/.test(name)) {
     throw new NervaError(
       'AGENT_INVALID',
       `createAgent: name must be 1–64 of A-Z a-z 0-9 _ . -, ${JSON.stringify(name) ?? 'nothing'} came.`,
     );
   }
+  const model = modelOf(name, options.model);
   if (model === undefined && policy === undefined) {
     throw new NervaError(
       'AGENT_INVALID',
@@ -118,13 +120,19 @@ export function createAgent(options: AgentOptions): Agent {
     );
   }
   checkBudget(name, budget, model, params);
+  const tools = toTools(options.tools ?? []);
+  if (tools.length > 0 && model?.capabilities?.tool_use === 0)
+    throw new NervaError(
+      'AGENT_INVALID',
+      `createAgent: agent "${name}" has tools, and ${model.name} cannot call any. ${thatCan('tool_use')}`,
+    );
   const { stopWhen = [] } = options;
   return Object.freeze({
     name,
     model,
     policy,
     instructions: options.instructions ?? '',
-    tools: toTools(options.tools ?? []),
+    tools,
     params: outputParams(params, options.output),
     stepsMax: checkRange('stepsMax', options.stepsMax ?? 20, 1, 10_000),
     stopWhen: typeof stopWhen === 'function' ? [stopWhen] : stopWhen,
@@ -135,6 +143,18 @@ export function createAgent(options: AgentOptions): Agent {
     outputBytesMax: checkRange('outputBytesMax', options.outputBytesMax ?? 256 * 1024, 1024, 64 * 1024 * 1024),
     retry: checkRetry(options.retry),
   });
+}
+
+function modelOf(agent: string, given: Model | AiSdkModel | undefined): Model | undefined {
+  if (given === undefined) return undefined;
+  if (isAiSdkModel(given)) return fromAiSdk(given);
+  if (typeof given === 'object' && (given as unknown) !== null && typeof given.name === 'string' && typeof given.call === 'function')
+    return given;
+  const came = typeof given === 'string' ? `the text ${JSON.stringify(given)}` : `a ${typeof given}`;
+  throw new NervaError(
+    'AGENT_INVALID',
+    `createAgent: the model of agent "${agent}" is ${came}; give a Model or a LanguageModel of the AI SDK. Names such as "openai/gpt-5" are known to createAgent of 'nerva' and to modelNamed().`,
+  );
 }
 
 function outputParams(params: ModelParams, output: Schema | undefined): ModelParams {

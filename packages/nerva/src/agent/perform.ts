@@ -1,6 +1,16 @@
 import { checkJson, excerpt, NervaError, toBase64, type Json, type JsonObject, type World } from '../core/index.ts';
 import { isBlobRef, type Seq, type Sid, type Store } from '../log/index.ts';
-import { costUsd, type Delta, type Message, type ModelAnswer, type ModelRequest, type Part, type Usage } from '../model/index.ts';
+import {
+  costUsd,
+  thatCan,
+  type Delta,
+  type Message,
+  type Model,
+  type ModelAnswer,
+  type ModelRequest,
+  type Part,
+  type Usage,
+} from '../model/index.ts';
 import type { Bound } from './definition.ts';
 import { buildRequest } from './context.ts';
 import type { Draft, EventData, EventType } from './events.ts';
@@ -49,6 +59,7 @@ export const performModel: Performer = async (_intent, scene) => {
     onDelta === undefined ? {} : { onDelta: (delta: Delta) => ((isPartial = true), partial?.add(delta), onDelta(call, delta)) };
   try {
     const built = buildRequest(scene.state, bound, []);
+    refuseFiles(built.messages, model);
     const request = built.messages.some(hasBlob) ? await resolved(built, scene.store) : built;
     const answer = await within(deadlineMs(scene), scene, () => model.call(request, { world, signal, ...listen }));
     return [{ type: 'model.answered', origin: 'model', data: answeredData(call, answer, bound) }];
@@ -189,6 +200,20 @@ function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Prom
       fail(error);
     }
   });
+}
+
+/** What a model is known not to take is refused before anything is sent. @throws MODEL_REFUSED naming models that take it. */
+function refuseFiles(messages: readonly Message[], { name, capabilities }: Model): void {
+  if (capabilities === undefined) return;
+  for (const { parts } of messages)
+    for (const part of parts) {
+      if (part.type !== 'file') continue;
+      const needed = part.mediaType.startsWith('image/') ? 'vision' : part.mediaType.startsWith('audio/') ? 'audio' : 'documents';
+      if (capabilities[needed] === 0)
+        throw new NervaError('MODEL_REFUSED', `${name} does not take ${part.mediaType}. Nothing was sent. ${thatCan(needed)}`, {
+          details: { mediaType: part.mediaType },
+        });
+    }
 }
 
 /** The request with blob references replaced by their content. Messages without any keep their identity. */

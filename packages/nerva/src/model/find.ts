@@ -35,6 +35,16 @@ export function pickModel(prompt: string, query: ModelQuery = {}): { readonly ta
   return model === undefined ? null : { task, model };
 }
 
+/** A sentence that names models which are known to be able to do it, the cheapest first; for refusals. */
+export function thatCan(capability: keyof Capabilities): string {
+  const names = findModels({ needs: { [capability]: 1 } })
+    .slice(0, NAMED_MAX)
+    .map(({ name }) => name);
+  return names.length === 0 ? `No model is known here that can (${capability}).` : `Models that can (${capability}): ${names.join(', ')}.`;
+}
+
+const NAMED_MAX = 4;
+
 /** What is known of a model, by its name with or without the date of its version; undefined when nothing is. */
 export function modelInfo(name: string, models: readonly ModelInfo[] = MODELS): ModelInfo | undefined {
   return models.find((info) => info.name === name) ?? models.find((info) => info.name === name.replace(VERSION, ''));

@@ -1,10 +1,17 @@
 export { anthropic, type AnthropicOptions } from './anthropic.ts';
 export { bedrock, type BedrockOptions } from './bedrock.ts';
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
+export { withBreaker, type BreakerOptions } from './breaker.ts';
+export { withCache, type CacheOptions } from './cache.ts';
+export { CAPABILITIES, type Capabilities, type Capability } from './capability.ts';
 export { requestDigest } from './digest.ts';
 export type { Embedder, EmbedderOptions, Embedding, EmbedOptions } from './embed.ts';
 export { cohereEmbedder, googleEmbedder, ollamaEmbedder, openaiEmbedder, voyageEmbedder } from './embedders.ts';
+export { findModels, modelInfo, modelsWith, pickModel, priceOf, thatCan, type ModelQuery } from './find.ts';
 export { google, type GoogleOptions } from './google.ts';
+export { modelGroup, type GroupOptions } from './group.ts';
+export type { Order, Strategy } from './group-order.ts';
+export { limiter, withLimits, type LimitOptions } from './limits.ts';
 export type {
   Citation,
   Echo,
@@ -19,7 +26,8 @@ export type {
   ToolSpec,
   Usage,
 } from './message.ts';
-export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest } from './model.ts';
+export { MODELS, type ModelInfo } from './models.ts';
+export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest, Price } from './model.ts';
 export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
 export { replayModel, type RecordedAnswer } from './replay.ts';
@@ -28,4 +36,7 @@ export { compatible, PROVIDERS, type CompatibleOptions, type Provider } from './
 export type { ChatQuirks } from './dialects/openai-chat-quirks.ts';
 export { openaiResponses, type OpenAiResponsesOptions } from './responses.ts';
 export { scriptedModel, type Script, type ScriptedModel, type ScriptStep } from './scripted.ts';
+export { needsOf, taskOf, TASKS, type Task } from './task.ts';
+export { withTimeouts, type TimeoutOptions } from './timeouts.ts';
 export { addUsage, costUsd, totalTokens } from './usage.ts';
+export { answerUsd } from './wrap.ts';

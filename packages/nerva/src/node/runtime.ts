@@ -12,6 +12,7 @@ import {
 } from '../agent/index.ts';
 import { memoryProjectionRows, memoryStore, type ProjectionRows, type Store } from '../log/index.ts';
 import { telemetry, type TelemetryOptions } from '../trace/index.ts';
+import { modelNamed } from './models.ts';
 import { openStore } from './open-store.ts';
 import { nodeWorld } from './world.ts';
 
@@ -22,6 +23,12 @@ export interface NodeRuntimeOptions extends Omit<RuntimeOptions, 'store' | 'worl
   readonly world?: World;
   /** Where OpenTelemetry spans and metrics of each turn go, e.g. `otlp({ url, world })`. Default: nowhere, which costs nothing. */
   readonly telemetry?: Pick<TelemetryOptions, 'port' | 'isContent' | 'batchMax' | 'triesMax'>;
+}
+
+/** What `createAgent` takes on Node: the model also by its name. */
+export interface NodeAgentOptions extends Omit<AgentOptions, 'model'> {
+  /** `provider/model` such as `openai/gpt-5-mini` (key from the environment, when first called), a model, or a `LanguageModel` of the AI SDK. */
+  readonly model?: AgentOptions['model'] | string;
 }
 
 /** An agent that can also be asked without a runtime of your own: one turn, in memory. */
@@ -97,8 +104,9 @@ function closing(runtime: Runtime, after: () => Promise<void>): Runtime {
  * Checks and freezes a definition.
  * @throws OPTION_UNKNOWN, OPTION_INVALID, AGENT_INVALID, TOOL_INVALID, SCHEMA_UNSUPPORTED. Nothing is registered anywhere.
  */
-export function createAgent(options: AgentOptions): LooseAgent {
-  const agent = defineAgent(options);
+export function createAgent({ model, ...options }: NodeAgentOptions): LooseAgent {
+  const named = typeof model === 'string' ? modelNamed(model) : model;
+  const agent = defineAgent(named === undefined ? options : { ...options, model: named });
   let world: World | null = null;
   let runtime: Runtime | null = null;
   let asked = 0;

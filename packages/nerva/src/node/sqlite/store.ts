@@ -108,15 +108,17 @@ function handle(shared: Shared, tenant: string | null): Store {
     },
     tail: (sid, options = {}) => tail(shared, tenant, { ...options, sid }),
     feed: (options = {}) => feed(shared, tenant, options),
-    fork: async ({ events, ...fork }) => {
+    fork: async ({ events, parent, at, ...frame }) => {
       assertOpen(shared);
-      const checked = checkAppend({ ...fork, events }, shared);
+      const checked = checkAppend({ ...frame, events }, shared);
+      const fork = { ...plainFrame({ ...frame, events, expected: at }), parent, at };
       const args: ForkArgs = { tenant, fork, count: events.length, checked, nowMs: world.clock.nowMs() };
       return (await submit(shared, 'fork', args, (value) => settled(shared, fork.sid, value as Appended))) as AppendResult;
     },
     list: async (options = {}) => {
       if (options.tenant !== undefined && tenant !== null && options.tenant !== tenant) throw denied(tenant, options.tenant);
       const { status = null, agent = null, after = null, limit = Number.MAX_SAFE_INTEGER } = options;
+      checkSeq('limit', limit, 0);
       return reader.list({ tenant: options.tenant ?? tenant, status, agent, after, limit });
     },
     scope(name) {
@@ -125,8 +127,10 @@ function handle(shared: Shared, tenant: string | null): Store {
       return handle(shared, name);
     },
     stats: async () => ({ ...reader.stats(tenant), fileBytes: fileBytes(shared.path) + fileBytes(`${shared.path}-wal`) }),
-    prune: async ({ closedBeforeMs, limit = Number.MAX_SAFE_INTEGER }) =>
-      Number(await submit(shared, 'prune', { tenant, beforeMs: closedBeforeMs, limit })),
+    prune: async ({ closedBeforeMs, limit = Number.MAX_SAFE_INTEGER }) => {
+      checkSeq('limit', limit, 0);
+      return Number(await submit(shared, 'prune', { tenant, beforeMs: closedBeforeMs, limit }));
+    },
     delete: async (sid, { cascade = false } = {}) => {
       const gone = (await submit(shared, 'delete', { tenant, sid, cascade })) as readonly Sid[];
       for (const one of gone) watch.changed(one);
@@ -236,9 +240,15 @@ function work(shared: Shared, tenant: string | null): Pick<Store, 'claim' | 'tak
       }[];
     },
     takeOver: async (sid, owner) => (await submit(shared, 'takeOver', { tenant, sid, owner, nowMs: nowMs() })) as Fence,
-    renew: async (sid, fence) => fence.epoch >= shared.reader.session(sid, tenant).epoch,
-    release: async (sid, fence, row) =>
-      tell(sid, (await submit(shared, 'release', { tenant, sid, fence, ...row, nowMs: nowMs() })) as Changed<boolean>),
+    renew: async (sid, fence) => {
+      checkSeq('fence.epoch', fence.epoch, 0);
+      return fence.epoch >= shared.reader.session(sid, tenant).epoch;
+    },
+    release: async (sid, fence, row) => {
+      checkSeq('fence.epoch', fence.epoch, 0);
+      if (row.wakeAtMs !== null) checkSeq('wakeAtMs', row.wakeAtMs, 0);
+      return tell(sid, (await submit(shared, 'release', { tenant, sid, fence, ...row, nowMs: nowMs() })) as Changed<boolean>);
+    },
     unquarantine: async (sid) =>
       void tell(sid, (await submit(shared, 'unquarantine', { tenant, sid, owner: '', nowMs: nowMs() })) as Changed<null>),
     onWork: (hint) => shared.watch.onWork(tenant, hint),
@@ -303,6 +313,7 @@ async function* tail(
   tenant: string | null,
   { sid, after: start = -1, signal }: { readonly sid: Sid; readonly after?: number; readonly signal?: AbortSignal },
 ): ReturnType<Store['tail']> {
+  checkSeq('after', start, -1);
   let from = start + 1;
   while (!isAborted(signal)) {
     assertOpen(shared);
