@@ -90,6 +90,18 @@ test('a large output of a session of a subject is a blob that goes with the subj
   await assert.rejects(store.blobs.get(ref.ref), (error) => NervaError.is(error, 'BLOB_UNKNOWN'));
 });
 
+test('a large file of a session of a subject goes with the subject’s key', async () => {
+  const world = testWorld();
+  const keys = memoryKeys();
+  const store = memoryStore({ world, keys });
+  const runtime = createRuntime({ store, world, agents: [createAgent({ name: 'a', model: scriptedModel(['seen']) })] });
+  const data = new Uint8Array(50_000).fill(7);
+  await runtime.session('s', { agent: 'a', subject: 'ada' }).send('see', { files: [{ mediaType: 'image/png', data }] }).result;
+  assert.equal((await store.blobs.get(world.digest(data))).length, data.length);
+  keys.destroy('ada');
+  await assert.rejects(store.blobs.get(world.digest(data)), (error) => NervaError.is(error, 'BLOB_UNKNOWN'));
+});
+
 test('an output of exactly 16 KB stands in the log, and one byte more beside it', async () => {
   const sizes = [16 * 1024 - 2, 16 * 1024 - 1];
   const tools = sizes.map((size, index) => tool({ name: `t${index}`, effect: 'read', inputSchema: ANY, execute: () => 'x'.repeat(size) }));

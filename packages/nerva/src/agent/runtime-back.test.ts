@@ -76,6 +76,17 @@ test('a session that could not be read is given back after a second and taken up
   await runtime.idle();
 });
 
+test('a session that is given back keeps its status and the time it wanted to be woken at', async () => {
+  const { world, below, runtime, left: fails } = await left();
+  const wakeAtMs = world.clock.nowMs() + 500_000;
+  await below.append({ id: 'g', sid: 's', expected: 2, events: [{ type: 'note.taken', data: {} }], then: { wakeAtMs } });
+  fails.read = 1;
+  await runtime.start();
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await world.advance(1_000);
+  assert.equal((await below.info('s')).wakeAtMs, wakeAtMs);
+});
+
 test('a session that cannot be given back yet is tried again after twice as long, and so on, up to a minute', async () => {
   const { world, runtime, left: fails, status, asked } = await left();
   fails.read = 1;

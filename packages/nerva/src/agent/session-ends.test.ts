@@ -210,12 +210,12 @@ test('facets that are added are folded, asked and shown by a look into the past'
     store: world.store,
     world: world.world,
     agents: [createAgent({ name: 'a', model: scriptedModel(['one', 'two']) })],
-    facets: [counter as never],
+    facets: [counter as never, { ...counter, name: 'other', types: ['turn.ended'] } as never],
   });
   const session = runtime.session('s', { agent: 'a' });
   await session.send('one').result;
   await session.send('two').result;
-  assert.deepEqual((await session.at()).state.more, { counter: 2 });
-  assert.deepEqual((await session.at(0)).state.more, { counter: 0 });
+  assert.deepEqual((await session.at()).state.more, { counter: 2, other: 2 });
+  assert.deepEqual((await session.at(0)).state.more, { counter: 0, other: 0 });
   assert.equal((await session.replay()).divergence, null);
 });

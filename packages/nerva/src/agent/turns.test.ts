@@ -8,6 +8,7 @@ import { bind, createAgent, type AgentOptions, type Bound } from './definition.t
 import { asDrafts, type Draft, type EventData, type EventType } from './events.ts';
 import { evolve, initial } from './fold.ts';
 import type { AgentState, Wish } from './state.ts';
+import { decide } from './decide.ts';
 import { decideTurn } from './turns.ts';
 
 const the = <T extends EventType>(type: T, data: EventData[T], origin?: 'person'): Draft =>
@@ -117,4 +118,18 @@ test('an answer goes on where somebody steers, and is sent back while it does no
     reason: 'error',
     why: 'SCHEMA_MISMATCH: It is not JSON.',
   });
+});
+
+test('facets that are added are heard after the built-in ones, in their order, and only where those want nothing', () => {
+  const wanting = (name: string, wish: Wish) => ({ name, version: 1, types: [], initial: null, evolve: () => null, decide: () => wish });
+  const silent = { name: 'silent', version: 1, types: [], initial: null, evolve: () => null };
+  const one = [the('session.closed', { why: 'one' })];
+  const two = [the('session.closed', { why: 'two' })];
+  const idle = folded([created]);
+  const bound = boundOf();
+  assert.equal(decide(idle, bound, 1), null);
+  assert.equal(decide(idle, bound, 1, [silent]), null);
+  assert.deepEqual(decide(idle, bound, 1, [silent, wanting('one', one), wanting('two', two)]), one);
+  assert.equal(decide(idle, bound, 1, [wanting('waits', 'wait'), wanting('two', two)]), 'wait');
+  assert.deepEqual(typesOf(decide(folded([created, said('go')]), bound, 1, [wanting('one', one)])), ['turn.started']);
 });
