@@ -6,7 +6,7 @@ import { testWorld } from '../testing/index.ts';
 import { withBreaker } from './breaker.ts';
 import { ask, heldModel, settle, textOf } from './call-scene.test.ts';
 import { modelGroup, type GroupOptions } from './group.ts';
-import type { Message, Part } from './message.ts';
+import type { Message } from './message.ts';
 import type { Delta, Model, ModelAnswer, ModelRequest } from './model.ts';
 import { openaiChat } from './openai.ts';
 import { scriptedModel, type ScriptedModel, type ScriptStep } from './scripted.ts';
@@ -395,9 +395,7 @@ test('a conversation that moves between members keeps working: what is sealed fo
     isDown = isNowDown;
     const answer = await group.call({ ...ask(''), messages }, { world });
     answers.push(answer);
-    const by = String(answer.via?.[0]?.['member']);
-    const parts = answer.parts.map((part): Part => (part.type === 'reasoning' ? { ...part, echo: { by, data: {} } } : part));
-    messages = [...messages, { role: 'assistant', parts, origin: 'model' }, ...ask('more').messages];
+    messages = [...messages, { role: 'assistant', parts: answer.parts, origin: 'model' }, ...ask('more').messages];
     await base.advance(1_000);
   }
   assert.deepEqual(answers.map(text), ['from a', 'from b', 'from a']);
