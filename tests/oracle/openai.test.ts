@@ -192,6 +192,39 @@ for (const [name, file, known, streamed = known] of DECODED) {
   }
 }
 
+const RETRY_QUOTA: Known = {
+  at: 'failed.isWorthRetry',
+  ours: false,
+  theirs: true,
+  reason: 'A quota that is used up comes with status 429 too, and waiting does not bring money.',
+};
+
+/** How either takes a failure: the status, and whether to call again. */
+const FAILURES: readonly (readonly [Name, status: number, file: string, known: readonly Known[]])[] = [
+  ['chat', 401, 'openai/error-401', []],
+  ['chat', 429, 'openai/error-429', []],
+  ['chat', 429, 'openai/error-quota', [RETRY_QUOTA]],
+  ['chat', 400, 'openai/error-context', []],
+  ['chat', 503, 'openai/error-429', []],
+  ['responses', 400, 'openai-responses/error-reasoning', []],
+  ['responses', 429, 'openai-responses/error-429', []],
+  ['responses', 409, 'openai-responses/error-429', []],
+  ['azureChat', 400, 'azure/error-filter', []],
+  ['azureChat', 404, 'azure/error-404', []],
+  ['azureResponses', 401, 'azure/error-401', []],
+  ['groq', 429, 'openai/error-429', []],
+  ['fireworks', 500, 'openai/error-429', []],
+];
+
+for (const [name, status, file, known] of FAILURES) {
+  test(`${name}: both take ${file} with status ${status} alike`, async () => {
+    for (const isStream of [false, true]) {
+      const { read } = await askBoth(pair(name, ask(), { served: { status, body: fixture(`${file}.json`) }, isStream }));
+      assertAgree(read, known, file);
+    }
+  });
+}
+
 /** A conversation that the model itself had: what it made goes back to it. */
 function ownTurns(by: string): readonly Message[] {
   const isResponses = by === 'openai/gpt-5' || by === 'azure/gpt';

@@ -262,21 +262,28 @@ test('images and documents are sent as this wire has them, sounds are refused be
   await assert.rejects(bodyOf(files({ type: 'file', mediaType: 'audio/wav', data: 'QUJD' })), { code: 'MODEL_REFUSED' });
 });
 
-test('ids of calls that this wire refuses are made fit, the same for a call and its result', async () => {
-  const id = `functions.add:0/${'x'.repeat(80)}`;
-  const { input } = await bodyOf(
+test('ids of calls that this wire refuses are made fit, the same for a call and its result, and no other is touched', async () => {
+  const long = `call_${'x'.repeat(80)}`;
+  const ids = [long, '12.0', 'functions.add:0', 'call_A-1'];
+  const input = { x: 1 };
+  const { input: items } = await bodyOf(
     ask([
       say('hi'),
-      { role: 'assistant', origin: 'model', parts: [{ type: 'tool_call', id, name: 'add', input: '{"x":', malformed: true }] },
-      { role: 'tool', origin: 'tool', parts: [{ type: 'tool_result', id, name: 'add', output: { sum: 1 } }] },
+      { role: 'assistant', origin: 'model', parts: ids.map((id) => ({ type: 'tool_call', id, name: 'add', input })) },
+      { role: 'tool', origin: 'tool', parts: ids.map((id) => ({ type: 'tool_result', id, name: 'add', output: 1 })) },
     ]),
   );
-  const [, called, result] = input as readonly Record<string, unknown>[];
-  assert.match(String(called?.['call_id']), /^[a-z0-9]{1,64}$/);
-  assert.deepEqual(
-    [called?.['arguments'], result],
-    ['{"x":', { type: 'function_call_output', call_id: called?.['call_id'], output: '{"sum":1}' }],
-  );
+  const sentIds = (items as readonly Record<string, unknown>[]).slice(1).map((item) => String(item['call_id']));
+  assert.deepEqual(sentIds.slice(0, 4), sentIds.slice(4));
+  assert.equal(new Set(sentIds).size, 4);
+  for (const id of sentIds) assert.match(id, /^[A-Za-z0-9_-]{1,64}$/);
+  assert.equal(sentIds[3], 'call_A-1');
+});
+
+test('arguments that were not JSON go back as they were written', async () => {
+  const { parts } = await askCanned(model(), { body: fixture('length.json') });
+  const { input } = await bodyOf(ask([say('hi'), { role: 'assistant', origin: 'model', parts }, ...resultsOf(parts)]));
+  assert.equal((input as readonly Record<string, unknown>[])[3]?.['arguments'], '{"text":"The fir');
 });
 
 test('any cut of a stream before its last event is MODEL_TRUNCATED, and never an answer', async () => {
@@ -356,13 +363,16 @@ test('each failure has its code, whether its status says it or an event', async 
 const itemCount = (body: Record<string, unknown> | undefined): number => ((body?.['input'] ?? []) as unknown[]).length;
 
 /** A stored model in a network of these answers, and the bodies that it sent. */
-function stored(...answers: Canned[]): {
+function stored(
+  answers: readonly Canned[],
+  options: Partial<OpenAiResponsesOptions> = {},
+): {
   readonly call: (request: ModelRequest) => Promise<ModelAnswer>;
   readonly bodies: () => Record<string, unknown>[];
 } {
   const seen: HttpRequest[] = [];
   const world = cannedWorld(answers, seen);
-  const kept = model({ store: true });
+  const kept = model({ store: true, ...options });
   return {
     call: (request) => kept.call(request, { world }),
     bodies: () => seen.map(({ body }) => JSON.parse(String(body)) as Record<string, unknown>),
@@ -372,7 +382,7 @@ function stored(...answers: Canned[]): {
 test('a stored conversation goes on from its last answer; when that is gone, all is sent in the same call', async () => {
   const [tools, text] = [{ body: fixture('tools.json') }, { body: fixture('text.json') }];
   const gone = { status: 400, body: fixture('error-previous.json') };
-  const { call, bodies } = stored(tools, text, gone, text);
+  const { call, bodies } = stored([tools, text, gone, text]);
   const first = [say('hi')];
   const { parts } = await call(ask(first));
   const second = [...first, { role: 'assistant', origin: 'model', parts } as const, ...resultsOf(parts)];
@@ -392,7 +402,7 @@ test('a stored conversation goes on from its last answer; when that is gone, all
 
 test('a stored conversation that was rewritten, or whose last message is the answer, is sent whole', async () => {
   const text = { body: fixture('text.json') };
-  const { call, bodies } = stored(text, text, text);
+  const { call, bodies } = stored([text, text, text]);
   const { parts } = await call(ask([say('hi')]));
   await call(ask([say('ho'), { role: 'assistant', origin: 'model', parts }, say('more')]));
   await call(ask([say('hi'), { role: 'assistant', origin: 'model', parts }]));
@@ -402,8 +412,28 @@ test('a stored conversation that was rewritten, or whose last message is the ans
   );
 });
 
+test('a stored answer that is gone is not asked for again, and no more are remembered than allowed', async () => {
+  const text = { body: fixture('text.json') };
+  const gone = { status: 400, body: fixture('error-previous.json') };
+  const first = stored([text, gone, { status: 503, body: 'busy' }, text]);
+  const { parts } = await first.call(ask([say('hi')]));
+  const more = ask([say('hi'), { role: 'assistant', origin: 'model', parts }, say('more')]);
+  await assert.rejects(first.call(more), { code: 'MODEL_UNAVAILABLE' });
+  await first.call(more);
+  const isContinued = (body: Record<string, unknown>): boolean => 'previous_response_id' in body;
+  assert.deepEqual(first.bodies().map(isContinued), [false, true, false, false]);
+  const second = stored([text, text, text, text], { storedMax: 1 });
+  for (const word of ['hi', 'ho']) await second.call(ask([say(word)]));
+  for (const word of ['hi', 'ho']) await second.call(ask([say(word), { role: 'assistant', origin: 'model', parts }, say('more')]));
+  assert.deepEqual(second.bodies().map(isContinued), [false, false, false, false]);
+  const third = stored([text, text, text], { storedMax: 1 });
+  for (const word of ['hi', 'ho']) await third.call(ask([say(word)]));
+  await third.call(ask([say('ho'), { role: 'assistant', origin: 'model', parts }, say('more')]));
+  assert.deepEqual(third.bodies().map(isContinued), [false, false, true]);
+});
+
 test('another failure of a call that goes on from a stored answer is not hidden', async () => {
-  const { call, bodies } = stored({ body: fixture('text.json') }, { status: 503, body: 'busy' });
+  const { call, bodies } = stored([{ body: fixture('text.json') }, { status: 503, body: 'busy' }]);
   const { parts } = await call(ask([say('hi')]));
   await assert.rejects(call(ask([say('hi'), { role: 'assistant', origin: 'model', parts }, say('more')])), { code: 'MODEL_UNAVAILABLE' });
   assert.equal(bodies().length, 2);

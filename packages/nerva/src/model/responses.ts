@@ -1,4 +1,4 @@
-import { NervaError } from '../core/index.ts';
+import { checkRange, NervaError } from '../core/index.ts';
 import { RESPONSE, RESPONSES_SSE, ResponsesDecoder } from './dialects/openai-responses-answer.ts';
 import { ResponsesEncoder, type ResponsesOptions } from './dialects/openai-responses-request.ts';
 import { endpointOf, type EndpointOptions } from './endpoint.ts';
@@ -33,7 +33,18 @@ export function responsesModel(endpoint: Endpoint, options: ResponsesOptions & {
     decoder: (onDelta) => new ResponsesDecoder(endpoint.name, onDelta),
   };
   const whole = httpModel(wire, endpoint);
-  return options.store === true ? { ...whole, call: storedCall({ encoder, wire, endpoint, whole }) } : whole;
+  return options.store === true
+    ? {
+        ...whole,
+        call: storedCall({
+          encoder,
+          wire,
+          endpoint,
+          whole,
+          storedMax: checkRange('storedMax', options.storedMax ?? STORED_MAX, 0, Infinity),
+        }),
+      }
+    : whole;
 }
 
 interface Stored {
@@ -41,16 +52,16 @@ interface Stored {
   readonly wire: Wire;
   readonly endpoint: Endpoint;
   readonly whole: Model;
+  readonly storedMax: number;
 }
 
-/** How many stored answers a model remembers, the newest. */
 const STORED_MAX = 10_000;
 
 /**
  * Remembers by a digest of the conversation up to and with an answer under which id the provider keeps it: only a conversation that is
  * the same, item by item, goes on from it. Process-local, and a cache: without it everything is sent.
  */
-function storedCall({ encoder, wire, endpoint, whole }: Stored): Model['call'] {
+function storedCall({ encoder, wire, endpoint, whole, storedMax }: Stored): Model['call'] {
   const ids = new Map<string, string>();
   const digest = (before: string, message: Message, world: CallOptions['world']): string =>
     world.digest(`${before}\n${encoder.textOf(message)}`);
@@ -63,7 +74,7 @@ function storedCall({ encoder, wire, endpoint, whole }: Stored): Model['call'] {
     if (typeof id !== 'string') return;
     const before = chain(request.messages, world).at(-1) ?? '';
     ids.set(digest(before, { role: 'assistant', origin: 'model', parts: answer.parts }, world), id);
-    const oldest = ids.size > STORED_MAX ? ids.keys().next().value : undefined;
+    const oldest = ids.size > storedMax ? ids.keys().next().value : undefined;
     if (oldest !== undefined) ids.delete(oldest);
   };
   const continued = async (request: ModelRequest, options: CallOptions): Promise<ModelAnswer | Gone | null> => {

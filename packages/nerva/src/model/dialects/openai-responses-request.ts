@@ -21,6 +21,8 @@ export interface ResponsesOptions {
   readonly hostedTools?: readonly JsonObject[];
   /** What else the answer should contain. */
   readonly include?: readonly string[];
+  /** With `store`: how many stored answers are remembered, the newest; what is forgotten is sent whole. Default 10,000. */
+  readonly storedMax?: number;
   /** Path of the endpoint. Default `/responses`. */
   readonly path?: string;
 }
