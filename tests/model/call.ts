@@ -182,7 +182,7 @@ async function frameOf(
   context: Context,
   { number, nowMs }: { readonly number: number; readonly nowMs: number },
 ): Promise<Append> {
-  const { sid, kind, texts, blob, late, status, wake, agent, owner, progress } = command;
+  const { sid, kind, texts, blob, late, status, seen, wake, agent, owner, progress } = command;
   const expected = command.expected === 'fact' ? 'fact' : await seqOf(context, sid, command.expected);
   const events = texts.map((text, index): EventDraft => ({
     type: kind,
@@ -192,6 +192,7 @@ async function frameOf(
   }));
   const then = {
     ...(status === undefined ? {} : { status }),
+    ...(seen === undefined ? {} : { ifHead: await seqOf(context, sid, seen) }),
     ...(wake === undefined ? {} : { wakeAtMs: wakeOf(wake, { number, nowMs }) }),
     ...(agent === undefined ? {} : { agent }),
     ...(owner === undefined ? {} : { owner }),

@@ -18,6 +18,8 @@ export interface FrameCommand {
   readonly blob: boolean;
   readonly late: -1 | 0 | 1;
   readonly status?: 'ready' | 'waiting' | 'idle' | 'closed' | 'quarantined';
+  /** The head at which the status counts. */
+  readonly seen?: Place;
   /** Seconds from now; null clears. */
   readonly wake?: number | null;
   readonly agent?: 'one' | 'two';
@@ -121,7 +123,8 @@ const frame = {
   blob: fc.constantFrom(false, false, false, true),
   late: fc.constantFrom(0 as const, 0 as const, -1 as const, 1 as const),
 };
-const optional = { status, wake, agent: fc.constantFrom('one' as const, 'two' as const), owner, progress: fc.boolean() };
+const seen = fc.constantFrom<Place>('zero', 'behind', 'head', 'ahead');
+const optional = { status, seen, wake, agent: fc.constantFrom('one' as const, 'two' as const), owner, progress: fc.boolean() };
 const required = Object.keys(frame) as (keyof typeof frame)[];
 const frames = fc.record({ ...frame, ...optional }, { requiredKeys: required });
 const limit = fc.integer({ min: 0, max: 4 });

@@ -92,7 +92,7 @@ export function findRow(memory: Memory, tenant: string | null, sid: Sid): Sessio
 }
 
 /** The row as a reader sees it: a copy. */
-export function infoOf(row: SessionRow): SessionInfo {
+export function infoOf(row: SessionInfo): SessionInfo {
   const { sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent } = row;
   return {
     sid,

@@ -44,9 +44,12 @@ export function memoryWork(memory: Memory, tenant: string | null): WorkMethods {
       return { epoch: row.epoch };
     },
     async renew(sid, fence) {
+      checkSeq('fence.epoch', fence.epoch, 0);
       return fence.epoch >= rowOf(memory, tenant, sid).epoch;
     },
     async release(sid, fence, { expected, status, wakeAtMs }) {
+      checkSeq('fence.epoch', fence.epoch, 0);
+      if (wakeAtMs !== null) checkSeq('wakeAtMs', wakeAtMs, 0);
       const row = rowOf(memory, tenant, sid);
       if (fence.epoch < row.epoch || row.head !== expected) return false;
       checkTransition(row.status, status);

@@ -53,6 +53,8 @@ export function readingLaws(law: Law): void {
     for (const options of [{ after: -2 }, { after: 0.5 }, { upto: Number.NaN }, { limit: 0 }]) {
       await assert.rejects(store.read('a', options), coded('LOG_RANGE'), JSON.stringify(options));
     }
+    for (const after of [-2, 0.5, Number.NaN])
+      await assert.rejects(store.tail('a', { after })[Symbol.asyncIterator]().next(), coded('LOG_RANGE'), String(after));
   });
 
   law('a reader that paged before a commit goes on over a consistent prefix (R9)', async ({ store }) => {

@@ -143,6 +143,21 @@ export function workLaws(law: Law): void {
     assert.deepEqual(await sidsOf(claimOf(store)), ['a']);
   });
 
+  law('a malformed fence or wake-up time is a typed error, and the session stays as it was', async ({ store }) => {
+    await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready' } });
+    const [claimed] = await claimOf(store);
+    assert.ok(claimed);
+    const row = { expected: 1, status: 'waiting', wakeAtMs: null } as const;
+    for (const epoch of [Number.NaN, -1, 1.5, undefined as unknown as number, '9' as unknown as number]) {
+      await assert.rejects(store.release('a', { epoch }, row), coded('LOG_RANGE'), String(epoch));
+      await assert.rejects(store.renew('a', { epoch }, 1000), coded('LOG_RANGE'), String(epoch));
+    }
+    for (const wakeAtMs of [Number.NaN, Infinity, 2 ** 60, -1, 0.5])
+      await assert.rejects(store.release('a', claimed.fence, { ...row, wakeAtMs }), coded('LOG_RANGE'), String(wakeAtMs));
+    assert.equal((await store.info('a')).status, 'ready');
+    assert.equal(await store.release('a', claimed.fence, row), true);
+  });
+
   law('claim can be restricted to the agents that are registered here', async ({ store }) => {
     await take(store, 'a', { id: 'f', expected: 0, then: { status: 'ready', agent: 'one' } });
     await take(store, 'b', { id: 'f', expected: 0, then: { status: 'ready', agent: 'two' } });
