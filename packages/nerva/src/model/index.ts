@@ -36,7 +36,7 @@ export { compatible, PROVIDERS, type CompatibleOptions, type Provider } from './
 export type { ChatQuirks } from './dialects/openai-chat-quirks.ts';
 export { openaiResponses, type OpenAiResponsesOptions } from './responses.ts';
 export { scriptedModel, type Script, type ScriptedModel, type ScriptStep } from './scripted.ts';
-export { needsOf, taskOf, TASKS, type Task } from './task.ts';
+export { taskOf, type Task } from './task.ts';
 export { withTimeouts, type TimeoutOptions } from './timeouts.ts';
 export { addUsage, costUsd, totalTokens } from './usage.ts';
 export { answerUsd } from './wrap.ts';
