@@ -15,7 +15,7 @@ export interface AnthropicOptions extends EndpointOptions {
   readonly betas?: readonly string[];
   /** Documents are sent so that the model cites them. Default false; not together with an output schema. */
   readonly citations?: boolean;
-  /** Whether the text of thinking is shown, where the model lets one choose. */
+  /** Whether the text of thinking is shown. Default: it is, as a summary where the model gives no more. */
   readonly thinkingDisplay?: 'summarized' | 'omitted';
   /** Tools that run at the provider (web search …), as its documentation has them. */
   readonly serverTools?: readonly JsonObject[];

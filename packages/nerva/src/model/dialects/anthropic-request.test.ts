@@ -246,29 +246,6 @@ test('any history of growing, forking and rewriting lists sends what a list neve
   );
 });
 
-test('ids of other makers become ids that the wire takes, each once, and results find their calls', async () => {
-  const long = 'x'.repeat(80);
-  const list = await messagesOf([
-    say('hi'),
-    reply(call1('12.0'), call1('call_0'), call1('call_0'), call1(long)),
-    results('call_0', 'call_0', '12.0', long),
-    reply(call1('call_0'), call1('12_0')),
-    results('12_0', 'call_0'),
-  ]);
-  const ids = (
-    list as readonly { readonly content: readonly { readonly id?: string; readonly tool_use_id?: string; readonly content?: string }[] }[]
-  )
-    .slice(1)
-    .map(({ content }) => content.map((block) => block.id ?? `${block.content ?? ''}:${block.tool_use_id ?? ''}`));
-  const cut = 'x'.repeat(56);
-  assert.deepEqual(ids, [
-    ['12_0', 'call_0', 'call_0-1', cut],
-    ['0:call_0', '1:call_0-1', '2:12_0', `3:${cut}`],
-    ['call_0-2', '12_0-1'],
-    ['0:12_0-1', '1:call_0-2'],
-  ]);
-});
-
 test('how a model is asked to think follows its name, and what it cannot do is named', async () => {
   const table: readonly (readonly [model: string, params: ModelParams, thinking: unknown, effort: unknown, left?: readonly string[]])[] = [
     [BUDGET_MODEL, {}, undefined, undefined],
@@ -284,14 +261,14 @@ test('how a model is asked to think follows its name, and what it cannot do is n
     ['claude-3-7-sonnet-latest', { reasoning: 'low' }, { type: 'enabled', budget_tokens: 6400 }, undefined],
     ['claude-sonnet-4-20250514', { reasoning: 'low' }, { type: 'enabled', budget_tokens: 6400 }, undefined],
     ['claude-sonnet-4-20250514', { temperature: 0, topP: 1 }, undefined, undefined],
-    ['claude-opus-4-6', { reasoning: 'high' }, { type: 'adaptive' }, 'high'],
-    [ADAPTIVE_MODEL, { reasoning: 'low' }, { type: 'adaptive' }, 'low'],
+    ['claude-opus-4-6', { reasoning: 'high' }, { type: 'adaptive', display: 'summarized' }, 'high'],
+    [ADAPTIVE_MODEL, { reasoning: 'low' }, { type: 'adaptive', display: 'summarized' }, 'low'],
     [ADAPTIVE_MODEL, { reasoning: 'none' }, { type: 'disabled' }, undefined],
     [ADAPTIVE_MODEL, { reasoning: 'low', toolChoice: { tool: 'add' } }, { type: 'disabled' }, undefined, ['params.reasoning']],
     [ADAPTIVE_MODEL, { temperature: 0, topP: 1 }, undefined, undefined, ['params.temperature', 'params.topP']],
     [BUDGET_MODEL, { temperature: 0, topP: 1 }, undefined, undefined, ['params.topP']],
     ['claude-fable-5', { reasoning: 'none' }, undefined, undefined, ['params.reasoning']],
-    ['claude-unheard-of', { reasoning: 'medium' }, { type: 'adaptive' }, 'medium'],
+    ['claude-unheard-of', { reasoning: 'medium' }, { type: 'adaptive', display: 'summarized' }, 'medium'],
   ];
   for (const [model, params, thinking, effort, left = []] of table) {
     const { body, left: named = [] } = await sent(ask([say('hi')], { tools: [ADD], params }), { model });
@@ -305,8 +282,8 @@ test('how a model is asked to think follows its name, and what it cannot do is n
       ],
     );
   }
-  const shown = await sent(ask([say('hi')], { params: { reasoning: 'low' } }), { model: ADAPTIVE_MODEL, thinkingDisplay: 'summarized' });
-  assert.deepEqual(shown.body['thinking'], { type: 'adaptive', display: 'summarized' });
+  const hidden = await sent(ask([say('hi')], { params: { reasoning: 'low' } }), { model: ADAPTIVE_MODEL, thinkingDisplay: 'omitted' });
+  assert.deepEqual(hidden.body['thinking'], { type: 'adaptive', display: 'omitted' });
 });
 
 test('a turn that began without thinking goes on without, where the model has a budget for it', async () => {
@@ -333,7 +310,7 @@ test('a turn that began without thinking goes on without, where the model has a 
     'with the same tools and parameters, too',
   );
   const adaptive = await sent(ask(cases[0]?.[1], { tools: [ADD], params }), { model: ADAPTIVE_MODEL });
-  assert.deepEqual(adaptive.body['thinking'], { type: 'adaptive' });
+  assert.deepEqual(adaptive.body['thinking'], { type: 'adaptive', display: 'summarized' });
 });
 
 test('thinking that was cut off before it was signed, or that nothing follows, is not sent and named', async () => {
@@ -397,16 +374,23 @@ test('an answer of a schema is asked for natively where model and schema allow i
   const open = { ...CLOSED, additionalProperties: true };
   const list = { type: 'array', items: { $ref: '#/$defs/n' }, $defs: { n: { type: 'number' } } };
   const table: readonly (readonly [string, JsonObject, ModelParams, boolean, unknown, unknown])[] = [
-    [ADAPTIVE_MODEL, open, {}, false, { type: 'tool', name: 'nerva_answer' }, open],
+    [ADAPTIVE_MODEL, open, {}, false, { type: 'tool', name: 'nerva_answer', disable_parallel_tool_use: true }, open],
     [ADAPTIVE_MODEL, { ...CLOSED, maxProperties: 3 }, {}, true, { type: 'any' }, { ...CLOSED, maxProperties: 3 }],
-    ['claude-3-7-sonnet-latest', CLOSED, { toolChoice: 'none' }, true, { type: 'tool', name: 'nerva_answer' }, CLOSED],
+    [
+      'claude-3-7-sonnet-latest',
+      CLOSED,
+      { toolChoice: 'none' },
+      true,
+      { type: 'tool', name: 'nerva_answer', disable_parallel_tool_use: true },
+      CLOSED,
+    ],
     ['claude-3-7-sonnet-latest', CLOSED, { toolChoice: { tool: 'add' } }, true, { type: 'tool', name: 'add' }, CLOSED],
     [
       ADAPTIVE_MODEL,
       list,
       {},
       false,
-      { type: 'tool', name: 'nerva_answer_value' },
+      { type: 'tool', name: 'nerva_answer_value', disable_parallel_tool_use: true },
       { type: 'object', properties: { value: { type: 'array', items: { $ref: '#/$defs/n' } } }, required: ['value'], $defs: list.$defs },
     ],
   ];

@@ -15,7 +15,7 @@ export interface AnthropicHow {
   readonly cache: 'auto' | 'off';
   /** Whether documents are sent so that the model cites them. */
   readonly citesDocuments: boolean;
-  /** Whether thinking is shown where the model keeps it sealed by default. */
+  /** Whether thinking is shown. Models that decide themselves how much to think seal it by default: there the default is that it is. */
   readonly display?: 'summarized' | 'omitted';
   /** Tools that run at the provider, as its documentation has them. */
   readonly serverTools: readonly JsonObject[];
@@ -96,7 +96,7 @@ export class AnthropicEncoder {
     const head: Record<string, unknown> = {
       model: this.#model,
       max_tokens: params.maxOutputTokens ?? rules.maxOutputTokens,
-      thinking: isOn ? { ...thinking, display } : thinking,
+      thinking: isOn ? { ...thinking, display: rules.thinking === 'adaptive' ? (display ?? 'summarized') : display } : thinking,
       output_config: effort === undefined && format === undefined ? undefined : { effort, format },
       ...this.#toolsOf(tools, params, isByTool ? schema : undefined, names),
       temperature: sampling.includes('temperature') ? undefined : temperature,
@@ -175,7 +175,7 @@ function choiceOf(choice: ModelParams['toolChoice']): JsonObject | null {
 /** The answer comes by a tool: beside other tools one of all must be called. */
 function answerChoice(choice: ModelParams['toolChoice'], { name }: JsonObject, hasTools: boolean): JsonObject {
   if (typeof choice === 'object') return { type: 'tool', name: choice.tool };
-  return hasTools && choice !== 'none' ? { type: 'any' } : { type: 'tool', name: name ?? ANSWER_TOOL };
+  return hasTools && choice !== 'none' ? { type: 'any' } : { type: 'tool', name: name ?? ANSWER_TOOL, disable_parallel_tool_use: true };
 }
 
 /** A tool whose arguments are the answer, as this wire has tools. Arguments are objects: what is none goes inside of one. */

@@ -19,6 +19,7 @@ export interface BedrockHistoryHow {
   readonly citesDocuments: boolean;
   /** Whether results say by themselves that they are errors. */
   readonly hasStatus: boolean;
+  readonly ids: 'plain' | 'nine';
 }
 
 /**
@@ -27,7 +28,7 @@ export interface BedrockHistoryHow {
  */
 export class BedrockHistory {
   readonly #how: BedrockHistoryHow;
-  readonly #ids = new CallIds();
+  readonly #ids: CallIds;
   readonly #documents = new Map<string, number>();
   readonly #names = new Set<string>();
   #text = '';
@@ -40,6 +41,7 @@ export class BedrockHistory {
 
   constructor(how: BedrockHistoryHow) {
     this.#how = how;
+    this.#ids = new CallIds(how.ids);
   }
 
   /** Adds a message. What throws does so before anything is kept. @throws MODEL_REFUSED for content that the wire cannot carry. */

@@ -134,6 +134,25 @@ test('a request has the form of the protocol', async () => {
   });
 });
 
+test('ids are of nine letters and digits where Mistral wants it so, each once, and results find their calls', async () => {
+  const history = [
+    say('hi'),
+    reply(call1('call_0'), call1('abcDEF123')),
+    results('abcDEF123', 'call_0'),
+    reply(call1('call_0')),
+    results('call_0'),
+  ];
+  const list = (await messagesOf(history, { model: 'mistral.mistral-large-2407-v1:0' })) as readonly {
+    readonly content: readonly JsonObject[];
+  }[];
+  const ids = list
+    .slice(1)
+    .map(({ content }) => content.map((block) => ((block['toolUse'] ?? block['toolResult']) as JsonObject | undefined)?.['toolUseId']));
+  const [[first, second] = [], answers, [third] = [], last] = ids;
+  assert.ok([first, second, third].every((id) => /^[A-Za-z0-9]{9}$/.test(String(id))) && new Set([first, second, third]).size === 3);
+  assert.deepEqual([second, answers, last], ['abcDEF123', [second, first], [third]]);
+});
+
 test('what a model can cache is marked, and each message is made into JSON once though the mark moves on', async () => {
   const history = [say('hi'), reply(call1('a')), results('a')];
   for (const [model, tools, rest] of [

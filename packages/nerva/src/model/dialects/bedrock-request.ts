@@ -35,9 +35,9 @@ export class BedrockEncoder {
     this.#name = name;
     this.#path = `/model/${encodeURIComponent(model)}`;
     this.#how = how;
-    const { hasStatus } = how.rules;
+    const { hasStatus, ids } = how.rules;
     this.#history = rolling<BedrockHistory | null, null>(null, (known, message) => {
-      const history = known ?? new BedrockHistory({ by: name, citesDocuments: how.citesDocuments, hasStatus });
+      const history = known ?? new BedrockHistory({ by: name, citesDocuments: how.citesDocuments, hasStatus, ids });
       history.add(message);
       return history;
     });

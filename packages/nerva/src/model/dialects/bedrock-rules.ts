@@ -14,6 +14,8 @@ export interface BedrockRules {
   readonly output: 'tool' | 'any' | 'prompt';
   /** Whether a result can say by itself that it is an error. */
   readonly hasStatus: boolean;
+  /** The form of call ids: Mistral's have nine letters and digits. */
+  readonly ids: 'plain' | 'nine';
 }
 
 /**
@@ -22,7 +24,8 @@ export interface BedrockRules {
  * of the Nova 2 user guide, read 2026-11.
  */
 export function bedrockRules(model: string): BedrockRules {
-  if (/claude/i.test(model)) return { claude: claudeRules(model), reasoning: 'none', cache: 'all', output: 'tool', hasStatus: true };
+  if (/claude/i.test(model))
+    return { claude: claudeRules(model), reasoning: 'none', cache: 'all', output: 'tool', hasStatus: true, ids: 'plain' };
   const isNova = /nova/i.test(model);
   return {
     claude: null,
@@ -30,6 +33,7 @@ export function bedrockRules(model: string): BedrockRules {
     cache: isNova ? 'system and messages' : 'none',
     output: isNova ? 'tool' : /mistral/i.test(model) ? 'any' : 'prompt',
     hasStatus: isNova,
+    ids: /mistral/i.test(model) ? 'nine' : 'plain',
   };
 }
 
