@@ -1,3 +1,4 @@
+import type { Price } from '../model/index.ts';
 import type { Bound } from './definition.ts';
 import type { EndReason, Reserve } from './events.ts';
 import { estimateTokens } from './context.ts';
@@ -49,9 +50,12 @@ export function reserveFor(state: AgentState, bound: Bound): Reserve | null {
   if (isBounded === undefined) return null;
   const input = estimateTokens(state, bound, 1);
   const output = params.maxOutputTokens ?? 0;
-  const usd = model.price === undefined ? null : (input * model.price.inputUsd + output * model.price.outputUsd) / 1_000_000;
+  const usd = model.price === undefined ? null : (input * dearest(model.price) + output * model.price.outputUsd) / 1_000_000;
   return { tokens: input + output, usd };
 }
+
+/** What a token of input costs at most: writing to a cache may cost more than plain input. */
+const dearest = ({ inputUsd, cacheWriteUsd = 0 }: Price): number => Math.max(inputUsd, cacheWriteUsd);
 
 /** The conversation does not fit: counted by what the provider said last, and four bytes a token for what came since. */
 function contextRefusal(state: AgentState, bound: Bound): string | null {

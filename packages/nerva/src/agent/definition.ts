@@ -11,7 +11,7 @@ import {
   utf8Bytes,
   type World,
 } from '../core/index.ts';
-import { checkRetry, type Retry } from './retry.ts';
+import { checkRetry, type Retry } from './retry-options.ts';
 import type { BlobRef } from '../log/index.ts';
 import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
 import type { Policy } from '../policy/index.ts';

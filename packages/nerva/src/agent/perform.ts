@@ -1,7 +1,7 @@
 import { checkJson, excerpt, NervaError, toBase64, type Json, type JsonObject, type World } from '../core/index.ts';
 import { isBlobRef, type Seq, type Sid, type Store } from '../log/index.ts';
 import {
-  costUsd,
+  answerUsd,
   thatCan,
   type Delta,
   type Message,
@@ -76,7 +76,7 @@ function answeredData(call: Seq, given: ModelAnswer, bound: Bound): EventData['m
   const { parts, finish, usage: reported, model, meta, via } = checked(given);
   const usage: Usage = { ...reported, inputTokens: counted(reported.inputTokens), outputTokens: counted(reported.outputTokens) };
   const price = bound.agent.model?.price;
-  const usd = price === undefined ? null : costUsd(usage, price);
+  const usd = answerUsd({ usage, ...(via === undefined ? {} : { via }) }, price);
   return {
     call,
     parts,

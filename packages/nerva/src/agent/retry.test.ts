@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NervaError, type ErrorCode } from '../core/index.ts';
 import type { Model, ModelAnswer } from '../model/index.ts';
-import type { Retry } from './retry.ts';
+import type { Retry } from './retry-options.ts';
 import { all, scene, until, type Scene } from './session-scene.test.ts';
 
 const OK: ModelAnswer = { parts: [{ type: 'text', text: 'ok' }], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null };

@@ -211,3 +211,29 @@ test('the stream of a run that fails to begin rejects with the failure', async (
   await assert.rejects(all(runtime.session('nobody').send('go')), { code: 'SESSION_UNKNOWN' });
   await assert.rejects(all(runtime.session('nobody').send('go').textStream), { code: 'SESSION_UNKNOWN' });
 });
+
+test('a reader that pauses through thirty thousand pieces gets them all when it goes on, in fewer and larger ones', async () => {
+  const words = Array.from({ length: 30_000 }, (_, at) => `w${at} `);
+  const done = gate();
+  const model: Model = {
+    name: 'fast/model',
+    call: (_request, { onDelta }) => {
+      for (const word of words) onDelta?.(piece(word));
+      done.open();
+      return Promise.resolve(whole(words.join('')));
+    },
+  };
+  const { session } = scene({ model });
+  const reader = session.send('go')[Symbol.asyncIterator]();
+  await reader.next(); // it has begun to read, and stops
+  await done.opened;
+  let text = '';
+  let count = 0;
+  for (let item = await reader.next(); item.done !== true; item = await reader.next()) {
+    if (item.value.type !== 'delta' || item.value.delta.type !== 'text') continue;
+    text += item.value.delta.text;
+    count++;
+  }
+  assert.equal(text, words.join(''));
+  assert.ok(count <= 10_000, `${count} pieces`);
+});

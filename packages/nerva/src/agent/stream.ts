@@ -18,7 +18,7 @@ export interface StreamSource {
   readonly end?: Promise<Seq>;
 }
 
-/** Deltas kept for a reader that is slower than the model. More are dropped: only events are exact. */
+/** Pieces kept for a reader that is slower than the model. More are joined to the last one. */
 const DELTAS_MAX = 10_000;
 
 /**
@@ -47,7 +47,7 @@ async function* items({ store, sid, after, signal, end, ready }: StreamSource, d
     tail = new Tail(store, sid, next - 1, stop.signal, () => deltas.wake());
     for (;;) {
       const woken = deltas.next();
-      for (let delta = deltas.take(); delta !== undefined; delta = deltas.take()) yield delta;
+      for (let delta = deltas.take(next); delta !== undefined; delta = deltas.take(next)) yield delta;
       const frame = tail.take();
       if (frame !== null) {
         yield* eventItems(frame, next);
@@ -55,7 +55,7 @@ async function* items({ store, sid, after, signal, end, ready }: StreamSource, d
         continue;
       }
       if (isOver(last, next) || tail.isDone || signal.aborted) return;
-      if (deltas.isEmpty) await woken;
+      if (!deltas.has(next)) await woken;
     }
   } finally {
     deltas.close();
@@ -74,7 +74,7 @@ function* eventItems(frame: Frame, next: Seq): Generator<StreamItem> {
 /** The deltas that wait for the reader. */
 class Deltas {
   readonly close: () => void;
-  #items: StreamItem[] = [];
+  readonly #items: { readonly seq: Seq; readonly item: StreamItem }[] = [];
   #counts = { call: -1, index: 0 };
   #wake = (): void => undefined;
 
@@ -83,18 +83,31 @@ class Deltas {
       const isNext = this.#counts.call === call && delta !== 'reset';
       this.#counts = { call, index: isNext ? this.#counts.index + 1 : 0 };
       const id = `${sid}:${call}` as const;
-      if (delta === 'reset') this.#items.push({ type: 'reset', call: id });
-      else if (this.#items.length < DELTAS_MAX) this.#items.push({ type: 'delta', call: id, index: this.#counts.index, delta });
+      if (delta === 'reset') this.#items.push({ seq: call, item: { type: 'reset', call: id } });
+      else if (this.#items.length < DELTAS_MAX)
+        this.#items.push({ seq: call, item: { type: 'delta', call: id, index: this.#counts.index, delta } });
+      else this.#merge(call, delta);
       this.wake();
     });
   }
 
-  get isEmpty(): boolean {
-    return this.#items.length === 0;
+  /** A reader that is far behind gets larger pieces. What does not join the last one is dropped: only events are exact. */
+  #merge(call: Seq, delta: Delta): void {
+    const last = this.#items.at(-1);
+    if (last?.seq !== call || last.item.type !== 'delta' || !('text' in delta) || !('text' in last.item.delta)) return;
+    const before = last.item.delta;
+    if (before.type !== delta.type || before.index !== delta.index) return;
+    this.#items[this.#items.length - 1] = { seq: call, item: { ...last.item, delta: { ...before, text: before.text + delta.text } } };
   }
 
-  take(): StreamItem | undefined {
-    return this.#items.shift();
+  /** Whether one waits whose call was told already: a reader hears that a call began before what it says. */
+  has(next: Seq): boolean {
+    const [first] = this.#items;
+    return first !== undefined && first.seq < next;
+  }
+
+  take(next: Seq): StreamItem | undefined {
+    return this.has(next) ? this.#items.shift()?.item : undefined;
   }
 
   /** Resolves at the next wake. Ask before looking, so that nothing is missed. */

@@ -153,6 +153,29 @@ export const COMMANDS = {
     },
     examples: ['nerva stats', 'nerva stats --usage', 'nerva stats --json'],
   },
+  models: {
+    usage: '',
+    count: [0, 0],
+    help: 'list the providers that a model may be named by, whether their keys are there, and what is known of their models',
+    flags: {
+      provider: value('NAME', 'only this one, with its models'),
+      needs: {
+        kind: 'list',
+        value: 'CAPABILITY[=N]',
+        help: 'only models known to have it, at a strength of N (1 to 4) or more; may be repeated',
+      },
+    },
+    examples: ['nerva models', 'nerva models --provider anthropic', 'nerva models --needs vision --needs tool_use=3 --json'],
+    notes: ['Keys are read from the environment and never printed. Prices carry the day on which they were published.'],
+  },
+  doctor: {
+    usage: '',
+    count: [0, 0],
+    help: 'look at what runs need (store, sessions, models, agents) and say what to do; changes nothing',
+    flags: {},
+    examples: ['nerva doctor', 'nerva doctor --agents agent.ts --json'],
+    notes: ['Exit 1 when something fails.'],
+  },
   sim: {
     usage: '<file.ts[#export]>',
     count: [1, 1],

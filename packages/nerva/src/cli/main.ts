@@ -5,8 +5,10 @@ import { readArguments, UsageError } from './arguments.ts';
 import { compare, fork } from './branch.ts';
 import type { CommandName } from './commands.ts';
 import { processContext, type Context, type ExitCode } from './context.ts';
+import { doctor } from './doctor.ts';
 import { commandHelp, mainHelp, usageLine } from './help.ts';
 import { replay, sessions, show } from './inspect.ts';
+import { models } from './models.ts';
 import { plain, processOutput, type Output } from './output.ts';
 import { resume, run } from './run.ts';
 import { sim } from './sim.ts';
@@ -24,6 +26,8 @@ const RUN: Readonly<Record<CommandName, (context: Context) => Promise<ExitCode>>
   approve,
   deny,
   stats,
+  models,
+  doctor,
   sim,
   close,
   release,

@@ -85,7 +85,7 @@ export const ERRORS = {
   STORE_QUEUE_FULL: entry('limit', true, 'More than queueMax frames wait for the disk. Slow down and send again.'),
   STORE_CLOSED: entry('unavailable', false, 'The store was closed.'),
   HTTP_UNREACHABLE: entry('unavailable', true, 'No connection could be made (refused, DNS, TLS).'),
-  HTTP_TIMEOUT: entry('unavailable', true, 'The peer was too slow; details.phase is connect, first-byte, idle or total.'),
+  HTTP_TIMEOUT: entry('unavailable', true, 'The peer was too slow; details.phase is connect, first-byte, first-part, idle or total.'),
   HTTP_TOO_LARGE: entry('limit', false, 'The answer is larger than bytesMax.'),
   HTTP_BROKEN: entry('unavailable', true, 'The connection broke before the answer was complete.'),
   MODEL_AUTH: entry('denied', false, 'The provider refused the key. Check the environment variable that holds it.'),

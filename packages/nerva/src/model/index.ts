@@ -1,5 +1,6 @@
 export { anthropic, type AnthropicOptions } from './anthropic.ts';
 export { bedrock, type BedrockOptions } from './bedrock.ts';
+export type { AwsCredentials } from './sigv4.ts';
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { withBreaker, type BreakerOptions } from './breaker.ts';
 export { withCache, type CacheOptions } from './cache.ts';
@@ -30,7 +31,9 @@ export { MODELS, type ModelInfo } from './models.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest, Price } from './model.ts';
 export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
-export { replayModel, type RecordedAnswer } from './replay.ts';
+export { replayModel, type RecordedAnswer, type ReplayModel, type ReplayOptions } from './replay.ts';
+export { cassetteLine, readCassette, type CassetteEntry, type CassetteError } from './cassette.ts';
+export { recordModel, type CassetteSink, type RecordOptions } from './record.ts';
 export { azureOpenai, type AzureOptions } from './azure.ts';
 export { compatible, PROVIDERS, type CompatibleOptions, type Provider } from './providers.ts';
 export type { ChatQuirks } from './dialects/openai-chat-quirks.ts';

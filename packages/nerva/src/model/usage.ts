@@ -6,10 +6,16 @@ export function totalTokens(usage: Usage): number | null {
   return usage.inputTokens === null || usage.outputTokens === null ? null : usage.inputTokens + usage.outputTokens;
 }
 
-/** What a call cost by our price list, in USD; null when the price or a count is unknown. Cached tokens count in full. */
+/** What a call cost by our price list, in USD; null when the price or a count is unknown. Cached tokens have a price of their own where one is known. */
 export function costUsd(usage: Usage, price: Model['price']): number | null {
   if (price === undefined || usage.inputTokens === null || usage.outputTokens === null) return null;
-  return (usage.inputTokens * price.inputUsd + usage.outputTokens * price.outputUsd) / TOKENS_PRICED;
+  const { inputUsd, outputUsd, cachedInputUsd = inputUsd, cacheWriteUsd = inputUsd } = price;
+  const { cachedInputTokens = 0, cacheWriteTokens = 0 } = usage;
+  const plain = Math.max(0, usage.inputTokens - cachedInputTokens - cacheWriteTokens);
+  return (
+    (plain * inputUsd + cachedInputTokens * cachedInputUsd + cacheWriteTokens * cacheWriteUsd + usage.outputTokens * outputUsd) /
+    TOKENS_PRICED
+  );
 }
 
 /** The sum of two usages. Unknown and known is unknown: a sum that hides a gap would look exact. */

@@ -1,3 +1,4 @@
+export { fileCassette, type FileCassette, type FileCassetteOptions } from './file-cassette.ts';
 export { httpTransport, type HttpOptions } from './http.ts';
 export { fileKeys, openSqlite, type SqliteOptions, type SqliteStore } from './sqlite/index.ts';
 export { modelNamed, PROVIDER_ENTRIES, type Env, type ProviderEntry } from './models.ts';

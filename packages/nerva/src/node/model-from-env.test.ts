@@ -37,6 +37,16 @@ test('a key alone takes OpenAI, a base URL takes that endpoint, and neither touc
   assert.equal(seen.length, 0);
 });
 
+test('NERVA_MODEL names any model, and the key of another provider takes its cheapest known one', async () => {
+  const transport = network();
+  const named = await modelFromEnv({ env: { NERVA_MODEL: 'groq/x', OPENAI_API_KEY: 'sk' }, transport });
+  assert.deepEqual([named.model.name, named.took], ['groq/x', 'groq/x (NERVA_MODEL)']);
+  const keyed = await modelFromEnv({ env: { ANTHROPIC_API_KEY: 'sk-ant' }, transport });
+  assert.match(keyed.took, /^anthropic\/claude-\S+ \(ANTHROPIC_API_KEY\)$/);
+  assert.equal(keyed.model.price === undefined, false, 'one whose price is known comes first');
+  await assert.rejects(modelFromEnv({ env: { NERVA_MODEL: 'nobody/x' }, transport }), { code: 'OPTION_INVALID' });
+});
+
 test('without a key a running Ollama is taken, asked for no longer than 300 ms', async () => {
   const seen: HttpRequest[] = [];
   const found = await modelFromEnv({ env: {}, transport: network('{"models":[{"name":"qwen3:4b"},{"name":"llama"}]}', seen) });

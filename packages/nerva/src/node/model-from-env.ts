@@ -1,5 +1,6 @@
 import { NervaError, type Transport } from '../core/index.ts';
-import { openaiChat, type Model } from '../model/index.ts';
+import { findModels, type Model } from '../model/index.ts';
+import { modelNamed, PROVIDER_ENTRIES, type Env } from './models.ts';
 
 /** A model and how it was found, for telling the user: `openai/gpt-5 (OPENAI_API_KEY)`. */
 export interface FoundModel {
@@ -12,37 +13,52 @@ const OPENAI_MODEL = 'gpt-5-mini';
 const PROBE_MS = 300;
 
 /**
- * Takes the model that the environment names: `OPENAI_BASE_URL` or `OPENAI_API_KEY` (with `OPENAI_MODEL`), else an Ollama that runs on this machine.
+ * Takes the model that the environment names: `NERVA_MODEL` (`provider/model`), `OPENAI_BASE_URL` with `OPENAI_MODEL`, `OPENAI_API_KEY`, the
+ * key of another provider (then its cheapest known model that calls tools), else an Ollama that runs on this machine.
  * The probe of Ollama is the only request made, and only when the environment names nothing.
  * @throws OPTION_INVALID when there is none, saying what to set.
  */
-export async function modelFromEnv(options: {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly transport: Transport;
-}): Promise<FoundModel> {
-  const { OPENAI_API_KEY: apiKey = '', OPENAI_BASE_URL: baseUrl = '', OPENAI_MODEL: model = '' } = options.env;
+export async function modelFromEnv(options: { readonly env: Env; readonly transport: Transport }): Promise<FoundModel> {
+  const { env } = options;
+  const { NERVA_MODEL: named = '', OPENAI_API_KEY: apiKey = '', OPENAI_BASE_URL: baseUrl = '', OPENAI_MODEL: model = '' } = env;
+  if (named !== '') return { model: modelNamed(named, { env }), took: `${named} (NERVA_MODEL)` };
   if (baseUrl !== '') {
     if (model === '')
       throw new NervaError(
         'OPTION_INVALID',
         'OPENAI_BASE_URL is set, but not OPENAI_MODEL. Set it to the name of a model of that endpoint.',
       );
-    const found = openaiChat({ model, baseUrl, ...(apiKey === '' ? {} : { apiKey }) });
+    const found = modelNamed(`openai/${model}`, { env });
     return { model: found, took: `${found.name} at ${withoutUser(baseUrl)} (OPENAI_BASE_URL)` };
   }
   if (apiKey !== '') {
-    const found = openaiChat({ model: model === '' ? OPENAI_MODEL : model, apiKey });
+    const found = modelNamed(`openai/${model === '' ? OPENAI_MODEL : model}`, { env });
     return { model: found, took: `${found.name} (OPENAI_API_KEY)` };
   }
-  const names = await ollamaModels(options.transport);
+  return byKey(env) ?? ollamaHere(options.transport, model);
+}
+
+/** The first provider whose key is there and of which a model is known. */
+function byKey(env: Env): FoundModel | null {
+  for (const { id, isConfigured, isLocal, keyVariables } of PROVIDER_ENTRIES) {
+    if (isLocal || !isConfigured(env)) continue;
+    const [cheapest] = findModels({ providers: [id], needs: { tool_use: 1 } });
+    const variable = keyVariables.find((name) => (env[name] ?? '') !== '');
+    if (cheapest !== undefined) return { model: modelNamed(cheapest.name, { env }), took: `${cheapest.name} (${variable ?? id})` };
+  }
+  return null;
+}
+
+async function ollamaHere(transport: Transport, model: string): Promise<FoundModel> {
+  const names = await ollamaModels(transport);
   const name = model === '' ? names[0] : model;
   if (name === undefined || names.length === 0) {
     throw new NervaError(
       'OPTION_INVALID',
-      `No model found: set OPENAI_API_KEY, or OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama with a model (none answered at ${OLLAMA_URL}).`,
+      `No model found: set NERVA_MODEL (provider/model), OPENAI_API_KEY or the key of another provider (\`nerva models\` lists them), OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama with a model (none answered at ${OLLAMA_URL}).`,
     );
   }
-  const found = openaiChat({ model: name, baseUrl: `${OLLAMA_URL}/v1`, provider: 'ollama' });
+  const found = modelNamed(`ollama/${name}`, { env: {} });
   return { model: found, took: `${found.name} (Ollama at ${OLLAMA_URL})` };
 }
 

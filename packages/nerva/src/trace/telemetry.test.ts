@@ -71,8 +71,8 @@ test('a turn is a tree of spans: the agent above its model calls, its tools and 
   const { store, world } = await played();
   const port = kept();
   await telemetry({ store, rows: memoryProjectionRows(), world, port }).flush();
-  const [first, second] = port.turns;
-  assert.deepEqual(tree(first?.spans ?? []).toSorted(), [
+  const [first, second] = port.turns as [TurnTelemetry, TurnTelemetry];
+  assert.deepEqual(tree(first.spans).toSorted(), [
     '  chat gpt-x',
     '  chat gpt-x',
     '  execute_tool look',
@@ -80,20 +80,20 @@ test('a turn is a tree of spans: the agent above its model calls, its tools and 
     '  wait_for_person pay',
     'invoke_agent clerk',
   ]);
-  assert.deepEqual(tree(second?.spans ?? []), ['invoke_agent clerk !', '  chat gpt-x !']);
-  const chat = first?.spans.find(({ name }) => name === 'chat gpt-x');
+  assert.deepEqual(tree(second.spans), ['invoke_agent clerk !', '  chat gpt-x !']);
+  const chat = first.spans.find(({ name }) => name === 'chat gpt-x');
   assert.equal(chat?.attributes['gen_ai.provider.name'], 'openai');
   assert.equal(chat?.attributes['gen_ai.usage.input_tokens'], 12);
   assert.equal(chat?.kind, 'client');
-  for (const span of [...(first?.spans ?? []), ...(second?.spans ?? [])]) {
+  for (const span of [...first.spans, ...second.spans]) {
     assert.match(`${span.traceId} ${span.spanId}`, /^[0-9a-f]{32} [0-9a-f]{16}$/);
     assert.ok(span.endMs >= span.startMs);
   }
-  assert.equal(new Set(first?.spans.map(({ traceId }) => traceId)).size, 1);
-  assert.deepEqual([second?.spans[0]?.attributes['error.type'], second?.spans[1]?.attributes['error.type']], ['MODEL_AUTH', 'MODEL_AUTH']);
-  const tokens = first?.measurements.filter(({ name }) => name === 'gen_ai.client.token.usage').map(({ value }) => value);
+  assert.equal(new Set(first.spans.map(({ traceId }) => traceId)).size, 1);
+  assert.deepEqual([second.spans[0]?.attributes['error.type'], second.spans[1]?.attributes['error.type']], ['MODEL_AUTH', 'MODEL_AUTH']);
+  const tokens = first.measurements.filter(({ name }) => name === 'gen_ai.client.token.usage').map(({ value }) => value);
   assert.deepEqual(tokens, [12, 3, 12, 3]);
-  assert.equal(first?.measurements.filter(({ name }) => name === 'gen_ai.client.operation.duration').length, 2);
+  assert.equal(first.measurements.filter(({ name }) => name === 'gen_ai.client.operation.duration').length, 2);
 });
 
 test('what was said goes along only when it is asked for', async () => {
@@ -132,9 +132,7 @@ test('a collector that is away is asked again, and after so many tries its turns
 });
 
 /** A collector that takes OTLP over HTTP and refuses what is not its protocol. */
-async function collector(
-  t: TestContext,
-): Promise<{
+async function collector(t: TestContext): Promise<{
   readonly url: string;
   readonly spans: Readonly<Record<string, unknown>>[];
   readonly metrics: unknown[];

@@ -23,6 +23,18 @@ export function turnTelemetry(events: readonly AgentEvent[], scene: TurnScene): 
   return new Turn(scene).of(events);
 }
 
+/** Members that ends have, whatever their type. */
+interface Loose {
+  readonly call?: number;
+  readonly why?: string;
+  readonly code?: string;
+  readonly approval?: number;
+  readonly reason?: string;
+  readonly output?: unknown;
+}
+
+const MARKED: ReadonlySet<string> = new Set(['tool.in_doubt', 'timer.set', 'cancel.requested']);
+
 interface Open {
   readonly span: Omit<Span, 'endMs' | 'status' | 'message'>;
   readonly attributes: Record<string, string | number | boolean | readonly string[]>;
@@ -98,45 +110,27 @@ class Turn {
     }
   }
 
-  /** What ends something that was begun. */
+  /** What ends something that was begun, or is worth a mark on the turn. */
   #ended(event: AgentEvent): void {
-    const data = (event.erased === true ? {} : event.data) as {
-      readonly call?: number;
-      readonly why?: string;
-      readonly code?: string;
-      readonly approval?: number;
-    };
-    switch (event.type) {
-      case 'turn.ended':
-        return this.#end(
-          'turn',
-          event.atMs,
-          event.erased !== true && event.data.reason === 'error' ? { error: codeOf(event.data.why), message: event.data.why ?? '' } : {},
-        );
-      case 'model.failed':
-        return this.#end(`model ${data.call ?? -1}`, event.atMs, { error: data.code ?? data.why ?? 'error' });
-      case 'model.interrupted':
-        return this.#end(`model ${data.call ?? -1}`, event.atMs, { error: 'cancelled' });
-      case 'tool.returned':
-        return this.#end(
-          `tool ${data.call ?? -1}`,
-          event.atMs,
-          {},
-          this.#scene.isContent && event.erased !== true ? { 'gen_ai.tool.call.result': JSON.stringify(event.data.output) } : {},
-        );
-      case 'tool.failed':
-        return this.#end(`tool ${data.call ?? -1}`, event.atMs, { error: data.why ?? 'error' });
-      case 'tool.in_doubt':
-        return this.#mark('tool.in_doubt', event.atMs, { 'nerva.why': data.why ?? '' });
-      case 'approval.granted':
-      case 'approval.denied':
-        return this.#end(`approval ${data.approval ?? -1}`, event.atMs, {}, { 'nerva.approval': event.type.slice('approval.'.length) });
-      case 'timer.set':
-        return this.#mark('retry.scheduled', event.atMs, {});
-      case 'cancel.requested':
-        return this.#mark('cancel.requested', event.atMs, {});
-      default:
-    }
+    const data = (event.erased === true ? {} : event.data) as Loose;
+    const { atMs, type } = event;
+    if (type === 'turn.ended')
+      return this.#end('turn', atMs, data.reason === 'error' ? { error: codeOf(data.why), message: data.why ?? '' } : {});
+    if (type === 'model.failed' || type === 'model.interrupted')
+      return this.#end(`model ${data.call ?? -1}`, atMs, {
+        error: type === 'model.interrupted' ? 'cancelled' : (data.code ?? data.why ?? 'error'),
+      });
+    if (type === 'tool.returned')
+      return this.#end(
+        `tool ${data.call ?? -1}`,
+        atMs,
+        {},
+        this.#scene.isContent ? { 'gen_ai.tool.call.result': JSON.stringify(data.output ?? null) } : {},
+      );
+    if (type === 'tool.failed') return this.#end(`tool ${data.call ?? -1}`, atMs, { error: data.why ?? 'error' });
+    if (type === 'approval.granted' || type === 'approval.denied')
+      return this.#end(`approval ${data.approval ?? -1}`, atMs, {}, { 'nerva.approval': type.slice('approval.'.length) });
+    if (MARKED.has(type)) this.#mark(type, atMs, data.why === undefined ? {} : { 'nerva.why': data.why });
   }
 
   #answered({ data, atMs }: AgentEvent & { readonly type: 'model.answered' }): void {
