@@ -8,7 +8,7 @@ export { CAPABILITIES, type Capabilities, type Capability } from './capability.t
 export { requestDigest } from './digest.ts';
 export type { Embedder, EmbedderOptions, Embedding, EmbedOptions } from './embed.ts';
 export { cohereEmbedder, googleEmbedder, ollamaEmbedder, openaiEmbedder, voyageEmbedder } from './embedders.ts';
-export { findModels, modelInfo, modelsWith, pickModel, priceOf, thatCan, type ModelQuery } from './find.ts';
+export { findModels, modelInfo, modelsWith, pickModel, thatCan, type ModelQuery } from './find.ts';
 export { google, type GoogleOptions } from './google.ts';
 export { modelGroup, type GroupOptions } from './group.ts';
 export type { Order, Strategy } from './group-order.ts';
@@ -41,5 +41,5 @@ export { openaiResponses, type OpenAiResponsesOptions } from './responses.ts';
 export { scriptedModel, type Script, type ScriptedModel, type ScriptStep } from './scripted.ts';
 export { taskOf, type Task } from './task.ts';
 export { withTimeouts, type TimeoutOptions } from './timeouts.ts';
-export { addUsage, costUsd, totalTokens } from './usage.ts';
+export { costUsd, totalTokens } from './usage.ts';
 export { answerUsd } from './wrap.ts';
