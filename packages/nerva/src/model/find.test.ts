@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CAPABILITIES, type Capabilities } from './capability.ts';
-import { findModels, modelInfo, modelsWith, pickModel, priceOf, unmetNeeds, type ModelQuery } from './find.ts';
+import { findModels, modelInfo, modelsWith, pickModel, unmetNeeds, type ModelQuery } from './find.ts';
 import { MODELS, type ModelInfo } from './models.ts';
 
 const row = (name: string, capabilities: Capabilities, usd?: number): ModelInfo => ({
@@ -86,11 +86,11 @@ test('a prompt picks the cheapest model that is known to be good at its task', (
 });
 
 test('a price is found by the name, with the date of a version or without, and is unknown rather than zero', () => {
-  assert.deepEqual(priceOf('anthropic/claude-haiku-4-5-20251001'), { inputUsd: 1, outputUsd: 5, cachedInputUsd: 0.1, cacheWriteUsd: 1.25 });
-  assert.equal(priceOf('openai/gpt-5.6-luna-2026-07-09')?.inputUsd, 0.2);
-  assert.equal(priceOf('openai/gpt-5.6-luna')?.inputUsd, 0.2);
-  assert.equal(priceOf('openai/gpt-unheard-of'), undefined);
-  assert.equal(priceOf('anthropic/claude-haiku-5-5'), undefined);
+  assert.deepEqual(modelInfo('anthropic/claude-haiku-4-5-20251001')?.price, { inputUsd: 1, outputUsd: 5, cachedInputUsd: 0.1, cacheWriteUsd: 1.25 });
+  assert.equal(modelInfo('openai/gpt-5.6-luna-2026-07-09')?.price?.inputUsd, 0.2);
+  assert.equal(modelInfo('openai/gpt-5.6-luna')?.price?.inputUsd, 0.2);
+  assert.equal(modelInfo('openai/gpt-unheard-of')?.price, undefined);
+  assert.equal(modelInfo('anthropic/claude-haiku-5-5')?.price, undefined);
   assert.equal(modelInfo('anthropic/claude-haiku-5-5')?.contextTokensMax, 1_000_000);
   assert.equal(modelInfo('gpt-5.6-luna'), undefined, 'the provider is part of the name: others charge other prices');
 });
@@ -116,7 +116,7 @@ test('one’s own rows come first, member by member', () => {
     asOf: '',
     source: 'given by the program',
   });
-  assert.equal(priceOf('d/new', own), undefined);
+  assert.equal(modelInfo('d/new', own)?.price, undefined);
 });
 
 test('each row of the registry has a name of its own, a day, a page, and figures that can be', () => {

@@ -53,11 +53,6 @@ export function modelInfo(name: string, models: readonly ModelInfo[] = MODELS): 
 /** `-20250929`, `-2026-04-23`. */
 const VERSION = /-(?:\d{8}|\d{4}-\d{2}-\d{2})$/;
 
-/** The price of a model, undefined when unknown: then a budget in USD refuses it. */
-export function priceOf(name: string, models: readonly ModelInfo[] = MODELS): Price | undefined {
-  return modelInfo(name, models)?.price;
-}
-
 /** The known models with one’s own: rows under a known name replace the members that they have, others are added. `asOf` and `source` are the user’s. */
 export function modelsWith(
   own: readonly (Pick<ModelInfo, 'name'> & Partial<ModelInfo>)[],

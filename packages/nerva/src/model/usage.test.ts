@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { addUsage, costUsd, totalTokens } from './usage.ts';
+import { costUsd, totalTokens } from './usage.ts';
 
 test('the total is input plus output, and unknown when either is', () => {
   assert.equal(totalTokens({ inputTokens: 7, outputTokens: 5, cachedInputTokens: 3, reasoningTokens: 2 }), 12);
@@ -18,15 +18,4 @@ test('the cost is tokens times price per million, and unknown rather than zero',
   assert.equal(costUsd(cached, { ...price, cachedInputUsd: 0.5, cacheWriteUsd: 3 }), 1.2);
   assert.equal(costUsd({ inputTokens: 1, outputTokens: null }, price), null);
   assert.equal(costUsd({ inputTokens: 1, outputTokens: 1 }, undefined), null);
-});
-
-test('a sum with an unknown is unknown, its known details are kept', () => {
-  const known = { inputTokens: 3, outputTokens: 4, cachedInputTokens: 1 };
-  assert.deepEqual(addUsage(known, known), { inputTokens: 6, outputTokens: 8, cachedInputTokens: 2 });
-  assert.deepEqual(addUsage(known, { inputTokens: null, outputTokens: 1, reasoningTokens: 5 }), {
-    inputTokens: null,
-    outputTokens: 5,
-    cachedInputTokens: 1,
-    reasoningTokens: 5,
-  });
 });

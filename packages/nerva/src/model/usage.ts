@@ -18,26 +18,5 @@ export function costUsd(usage: Usage, price: Model['price']): number | null {
   );
 }
 
-/** The sum of two usages. Unknown and known is unknown: a sum that hides a gap would look exact. */
-export function addUsage(a: Usage, b: Usage): Usage {
-  const cachedInputTokens = optionalSum(a.cachedInputTokens, b.cachedInputTokens);
-  const reasoningTokens = optionalSum(a.reasoningTokens, b.reasoningTokens);
-  return {
-    inputTokens: sum(a.inputTokens, b.inputTokens),
-    outputTokens: sum(a.outputTokens, b.outputTokens),
-    ...(cachedInputTokens === undefined ? {} : { cachedInputTokens }),
-    ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
-  };
-}
-
 /** Prices are per million tokens. */
 const TOKENS_PRICED = 1_000_000;
-
-function sum(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? null : a + b;
-}
-
-/** These two are detail inside the totals: one side's is a lower bound and still worth showing. */
-function optionalSum(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined ? b : a + (b ?? 0);
-}
