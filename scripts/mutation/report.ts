@@ -48,7 +48,7 @@ export function isKilled({ status }: Pick<Result, 'status'>): boolean {
   return status === 'killed' || status === 'timeout';
 }
 
-/** Writes docs/mutation-testing.md from the results of runs. */
+/** Writes docs/mutation-testing.md from the results of runs, the later ones last. */
 export function writeReport(files: readonly string[]): void {
   const runs = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Results);
   writeFileSync(PAGE, page(runs, JSON.parse(readFileSync(VERDICTS, 'utf8')) as readonly Verdict[]));
@@ -56,7 +56,10 @@ export function writeReport(files: readonly string[]): void {
 
 /** The page: how it was made, the figures, and every survivor with its reason. */
 function page(runs: readonly Results[], verdicts: readonly Verdict[]): string {
-  const results = runs.flatMap((run) => run.results);
+  // Of a mutant that was tried again, as in a process of its own, the later result counts.
+  const results = [
+    ...new Map(runs.flatMap((run) => keysOf(run.results).map((key, index) => [key, run.results[index] as Result]))).values(),
+  ];
   const total = new Map(runs.flatMap(({ mutants }) => Object.entries(mutants)));
   const judged = new Map(results.map((result) => [result, isKilled(result) ? null : (verdicts.find((one) => fits(one, result)) ?? null)]));
   const survivors = results.filter((result) => !isKilled(result));

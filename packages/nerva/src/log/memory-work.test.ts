@@ -106,3 +106,22 @@ test('a store that is closed hands out nothing and says so', async () => {
   await store.close();
   await assert.rejects(claimed(), (error) => NervaError.is(error, 'STORE_CLOSED'));
 });
+
+test('a count, a fence or a time that is none is refused by its name, and the least of each is taken', async () => {
+  const { store, append } = made();
+  await append('s', 0, { status: 'ready', owner: 'me' });
+  const row = { expected: 1, status: 'ready' } as const;
+  const asked: readonly [string, number, (value: number) => Promise<unknown>][] = [
+    ['countMax', 0.5, (countMax) => store.claim({ owner: 'me', countMax, leaseMs: 1 })],
+    ['fence.epoch', -1, (epoch) => store.renew('s', { epoch }, 1)],
+    ['fence.epoch', 0.5, (epoch) => store.release('s', { epoch }, { ...row, wakeAtMs: null })],
+    ['wakeAtMs', -1, (wakeAtMs) => store.release('s', { epoch: 0 }, { ...row, wakeAtMs })],
+  ];
+  for (const [name, wrong, ask] of asked) {
+    await assert.rejects(ask(wrong), (error) => {
+      assert.deepEqual(NervaError.is(error, 'LOG_RANGE') ? error.details : error, { [name]: wrong });
+      return true;
+    });
+    await ask(0);
+  }
+});
