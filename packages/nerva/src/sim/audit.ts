@@ -242,8 +242,9 @@ export class Audit {
   #markersOf(message: Message): readonly string[] {
     let markers = this.#markers.get(message);
     if (markers === undefined) {
-      markers = Array.from(JSON.stringify(message.parts).matchAll(MARKERS), ([, marker = '']) => marker);
-      this.#markers.set(message, markers);
+      const found: string[] = [];
+      gatherMarkers(message.parts, found);
+      this.#markers.set(message, (markers = found));
     }
     return markers;
   }
@@ -275,3 +276,16 @@ export class Audit {
 const RECKLESS = ['store.fsync', 'store.torn', 'store.unsynced', 'store.corrupt', 'store.read'] as const;
 
 const MARKERS = /«([^»]+)»/g;
+
+/** The markers in whatever a value says. */
+function gatherMarkers(value: unknown, found: string[]): void {
+  if (typeof value === 'string') {
+    // Most texts have none, and this is by far the faster way to know.
+    if (value.includes('«')) for (const [, marker = ''] of value.matchAll(MARKERS)) found.push(marker);
+  } else if (Array.isArray(value)) for (const item of value) gatherMarkers(item, found);
+  else if (typeof value === 'object' && value !== null)
+    for (const [key, item] of Object.entries(value)) {
+      gatherMarkers(key, found);
+      gatherMarkers(item, found);
+    }
+}

@@ -69,6 +69,34 @@ test('a state that was changed in place after a driver had it is found', () => {
   assert.match(hub.violations[0]?.message ?? '', NONE);
 });
 
+test('a part that stayed where it was found equal, and one that did not, are both looked at', () => {
+  const [first, tool, odd] = [event(1, 'x'), { slots: [1] }, { slots: [2] }];
+  const [second, same, other] = [event(2, 'y'), { slots: [1] }, { slots: [2] }];
+  const live = [[first, state(2, ['x'], { tool })] as const, [second, state(3, ['x', 'y'], { tool })] as const];
+  assert.deepEqual(
+    judged(live, [
+      [first, state(2, ['x'], { tool: same })],
+      [second, state(3, ['x', 'y'], { tool: same })],
+    ]),
+    [],
+  );
+  assert.match(
+    judged(live, [
+      [first, state(2, ['x'], { tool: same })],
+      [second, state(3, ['x', 'y'], { tool: other })],
+    ])[0] ?? '',
+    /s1:3 is none/,
+  );
+  const moved = [live[0] as never, [second, state(3, ['x', 'y'], { tool: odd })] as const];
+  assert.match(
+    judged(moved, [
+      [first, state(2, ['x'], { tool: same })],
+      [second, state(3, ['x', 'y'], { tool: same })],
+    ])[0] ?? '',
+    /s1:3 is none/,
+  );
+});
+
 test('what a driver folded and did not get to append is no fold of what another one appended there', () => {
   assert.deepEqual(judged([[event(1, 'mine'), state(2, ['mine'])]], [[event(1, 'yours'), state(2, ['yours'])]]), []);
 });

@@ -27,6 +27,8 @@ export class Folds {
   readonly #live = new Map<Sid, Live[][]>();
   /** Sessions of whose record something was erased: no driver had their fold as it is now. */
   readonly #erased = new Set<Sid>();
+  /** By session, the last fold of the record and the live state that it equals. */
+  readonly #matched = new Map<Sid, { readonly live: Slices; readonly record: Slices }>();
   #isJudging = false;
 
   constructor(hub: Hub) {
@@ -67,10 +69,15 @@ export class Folds {
   #compare(event: LogEvent, state: AgentState): void {
     const { sid, head } = state;
     if (this.#erased.has(sid)) return;
+    const record = slicesOf(state);
+    const before = this.#matched.get(sid);
+    // What stayed on both sides since it was found equal is equal.
+    const isEqual = (slice: unknown, at: number, live: Slices): boolean =>
+      (before !== undefined && slice === before.record[at] && live[at] === before.live[at]) || isSame(slice, live[at]);
     let isKnown = false;
     for (const live of this.#live.get(sid)?.[head] ?? []) {
       if (live.event.type !== event.type || !isSame(live.event.data, event.data)) continue;
-      if (isSame(live.slices, slicesOf(state))) return;
+      if (record.every((slice, at) => isEqual(slice, at, live.slices))) return void this.#matched.set(sid, { live: live.slices, record });
       isKnown = true;
     }
     if (isKnown) this.#hub.violated('fold = live state', `The fold at ${sid}:${head} is none that a driver had.`);
@@ -100,6 +107,11 @@ type Entries = ReadonlyMap<unknown, unknown>;
 type Values = Readonly<Record<string, unknown>>;
 
 function hasSame(one: Values, other: Values): boolean {
-  const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => Object.hasOwn(other, key) && isSame(one[key], other[key]));
+  let left = 0;
+  for (const key in one) {
+    if (!Object.hasOwn(other, key) || !isSame(one[key], other[key])) return false;
+    left++;
+  }
+  for (const key in other) if (Object.hasOwn(other, key)) left--;
+  return left === 0;
 }

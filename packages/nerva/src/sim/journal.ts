@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { NervaError, type World } from '../core/index.ts';
 import { memoryStore, type KeyPort, type Store, type StoreLimits } from '../log/index.ts';
-import { diceOf, hash32 } from './dice.ts';
+import { diceOf, hash32, type SimDice } from './dice.ts';
 import type { Operation } from './operation.ts';
 import { Seals } from './seals.ts';
 
@@ -69,10 +69,13 @@ export class Journal {
 
   /** An empty store, as the file begins. */
   empty(): Live {
-    const live = { atMs: 0, ids: diceOf(this.#seed, 'store') };
+    // Few operations need ids: their dice are made when they are rolled.
+    let record = -1;
+    let ids: SimDice | null = null;
+    const live = { atMs: 0, roll: () => (ids ??= diceOf(this.#seed, record < 0 ? 'store' : `record ${record}`)).below(0x1_0000_0000) };
     const { keys } = this.#seals;
     const store = memoryStore({ world: storeWorld(live), limits: this.#limits, ...(keys === undefined ? {} : { keys }) });
-    return { store, at: (operation, record) => void ((live.atMs = operation.atMs), (live.ids = diceOf(this.#seed, `record ${record}`))) };
+    return { store, at: ({ atMs }, count) => void ((live.atMs = atMs), (record = count), (ids = null)) };
   }
 
   /**
@@ -126,8 +129,8 @@ export function apply(store: Store, { name, tenant, args }: Operation): Promise<
   }
 }
 
-function storeWorld(live: { readonly atMs: number; readonly ids: { below(count: number): number } }): World {
-  const word = (): string => live.ids.below(0x1_0000_0000).toString(16).padStart(8, '0');
+function storeWorld(live: { readonly atMs: number; readonly roll: () => number }): World {
+  const word = (): string => live.roll().toString(16).padStart(8, '0');
   const missing = (): never => {
     throw new Error('Invariant broken: J2 a store waits for nothing and calls nobody');
   };

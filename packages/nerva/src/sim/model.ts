@@ -36,7 +36,7 @@ export function simModel(options: SimModelOptions = {}): SimModel {
   const under = (seed: number): Model =>
     scriptedModel(
       (request) => {
-        const dice = diceOf(seed, idOf(request));
+        const dice = lateDice(() => diceOf(seed, idOf(request)));
         const step = options.script?.(request, dice) ?? PROFILES[profile](request, dice, stepsMax);
         const given = typeof step === 'string' ? { text: step } : step;
         return { usage: usageOf(request), ...given };
@@ -44,6 +44,18 @@ export function simModel(options: SimModelOptions = {}): SimModel {
       { name, requestsMax: 0, ...(price === undefined ? {} : { price }), ...(contextTokensMax === undefined ? {} : { contextTokensMax }) },
     );
   return { ...under(options.seed ?? 1), withSeed: (seed) => under(options.seed ?? seed) };
+}
+
+/** Dice that are made when they are first rolled: a script may need none, and to name a long conversation takes long. */
+function lateDice(make: () => SimDice): SimDice {
+  let made: SimDice | null = null;
+  const dice = (): SimDice => (made ??= make());
+  return {
+    roll: () => dice().roll(),
+    below: (count) => dice().below(count),
+    pick: (all) => dice().pick(all),
+    chance: (probability) => dice().chance(probability),
+  };
 }
 
 /** The model under a simulation's seed, when it is one that a seed decides. */
