@@ -207,6 +207,20 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
     agent: () => createAgent({ name: 'failures', retry: false, model: conversationModel([{ error: { code: 'MODEL_RATE_LIMITED', message: 'Slow down.' } }]) }),
     play: async ({ runtime }) => (await runtime.session('s', { agent: 'failures' }).send('go').result, 's'),
   },
+  erasure: {
+    agent: () => createAgent({ name: 'erasure', model: conversationModel([calls(call('look')), 'never asked']), tools: [tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => new Promise<string>(() => undefined) })] }),
+    play: async ({ runtime, world }) => {
+      const run = runtime.session('s', { agent: 'erasure', subject: 'ada' }).send('look');
+      await until(async () => (await runtime.store.head('s')) >= 6);
+      await runtime.store.append({ id: 'erase.ada', sid: 's', expected: 'fact', events: [{ type: 'subject.erased', data: { subject: 'ada' } }] });
+      const session = runtime.session('s');
+      void session.cancel().catch(() => undefined);
+      for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
+      await world.advance(7_000);
+      await run.result;
+      return 's';
+    },
+  },
   retries: {
     agent: (process = 0) =>
       createAgent({ name: 'retries', model: conversationModel([process === 0 ? { error: { code: 'MODEL_UNAVAILABLE', message: 'Try later.' } } : 'here']) }),

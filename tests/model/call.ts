@@ -59,6 +59,8 @@ export async function callOf(
       const frame = invalidFrame(await frameOf({ ...BARE, sid: command.sid }, context, moment), command.which);
       return scoped((store) => store.append(frame));
     }
+    case 'malformed':
+      return scoped(malformedCall(command));
     case 'fork': {
       const { id, sid, events, then } = await frameOf(command, context, moment);
       const { parent } = command;
@@ -70,7 +72,7 @@ export async function callOf(
   }
 }
 
-type Simple = Exclude<Command, { readonly do: 'append' | 'appendBatch' | 'appendAgain' | 'appendInvalid' | 'fork' }>;
+type Simple = Exclude<Command, { readonly do: 'append' | 'appendBatch' | 'appendAgain' | 'appendInvalid' | 'malformed' | 'fork' }>;
 
 async function simpleCall(
   command: Simple,
@@ -212,6 +214,28 @@ async function frameOf(
   };
 }
 
+/** A number that is none where a call takes one. */
+function malformedCall({ sid, which, number }: Extract<Command, { readonly do: 'malformed' }>): Call {
+  const row = { expected: 0, status: 'idle', wakeAtMs: null } as const;
+  const calls: readonly Call[] = [
+    (store) => store.claim({ owner: 'ann', countMax: number, leaseMs: 1 }),
+    (store) => store.renew(sid, { epoch: number }, 1),
+    (store) => store.release(sid, { epoch: number }, row),
+    (store) => store.release(sid, { epoch: 1_000_000 }, { ...row, wakeAtMs: number }),
+    (store) => store.list({ limit: number }),
+    (store) => store.prune({ closedBeforeMs: 0, limit: number }),
+    (store) => store.read(sid, { limit: number }),
+    (store) =>
+      store
+        .tail(sid, { after: number - 1 })
+        [Symbol.asyncIterator]()
+        .next(),
+    (store) => store.fork({ id: 'x', sid: 'never', parent: sid, at: number, events: [{ type: 'note.taken', data: {} }] }),
+    (store) => listOf(store.feed({ limit: Math.min(number, 0) })),
+  ];
+  return calls[which] as Call;
+}
+
 /** Never due at the same time as another: see `SECOND_MS`. */
 function wakeOf(seconds: number | null, { number, nowMs }: { readonly number: number; readonly nowMs: number }): number | null {
   return seconds === null ? null : nowMs + seconds * SECOND_MS + (number % (SECOND_MS - 1)) + 1;
@@ -235,6 +259,22 @@ function invalidFrame(frame: Append, which: number): Append {
     { events: [{ ...event, data: { text: 'y'.repeat(2100) } }] },
     { atMs: -1 },
     { by: '' },
+    { by: 'user:\ud800' },
+    { by: 'a\0b' },
+    { by: 'x'.repeat(257) },
+    { cause: '7' },
+    { cause: 's0:07' },
+    { cause: '\udfff:1' },
+    { then: { trace: '\ud800' } },
+    { then: { trace: '' } },
+    { then: { agent: '\ud800' } },
+    { then: { owner: '' } },
+    { then: { wakeAtMs: Number.NaN } },
+    { then: { wakeAtMs: 2 ** 60 } },
+    { then: { wakeAtMs: 0.5 } },
+    { then: { status: 'idle', ifHead: -1 } },
+    { fence: { epoch: Number.NaN } },
+    { events: [{ ...event, subject: '\ud800' }] },
   ];
   return { ...frame, ...wrong[which] } as Append;
 }

@@ -34,6 +34,7 @@ export type Command =
   | { readonly do: 'appendBatch'; readonly as: Asker; readonly frames: readonly FrameCommand[] }
   | { readonly do: 'appendAgain'; readonly as: Asker; readonly which: number }
   | { readonly do: 'appendInvalid'; readonly as: Asker; readonly sid: string; readonly which: number }
+  | { readonly do: 'malformed'; readonly as: Asker; readonly sid: string; readonly which: number; readonly number: number }
   | {
       readonly do: 'claim';
       readonly as: Asker;
@@ -95,7 +96,10 @@ export type Step =
   | { readonly do: 'reopen' };
 
 /** How many different invalid frames `appendInvalid` knows. */
-export const INVALID_FRAMES = 14;
+export const INVALID_FRAMES = 30;
+
+/** How many different calls `malformed` knows. */
+export const MALFORMED_CALLS = 10;
 
 const as = fc.constantFrom<Asker>('operator', 'operator', 'operator', 'red', 'blue');
 const sid = fc.constantFrom('s0', 's0', 's1', 's2', 'f0', 'f1');
@@ -140,6 +144,16 @@ const writing: readonly fc.WeightedArbitrary<Command>[] = [
   { weight: 6, arbitrary: fork },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('appendAgain' as const), as, which: fc.nat(20) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('appendInvalid' as const), as, sid, which: fc.nat(INVALID_FRAMES - 1) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('malformed' as const),
+      as,
+      sid,
+      which: fc.nat(MALFORMED_CALLS - 1),
+      number: fc.constantFrom(Number.NaN, -1, 0.5, Infinity, -Infinity, 2 ** 60),
+    }),
+  },
   {
     weight: 7,
     arbitrary: fc.record(

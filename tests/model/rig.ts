@@ -125,7 +125,9 @@ function alike(commands: readonly Command[], answers: readonly Answer[]): readon
   return answers.map((one, index) => {
     const command = commands[index];
     if (one.code === 'SESSION_DELETED' && command?.do === 'fork') return { code: 'FRAME_INVALID' };
-    const isOutside = (command?.do === 'read' || command?.do === 'putSnapshot') && /"invalid"|"limit":0/.test(JSON.stringify(command));
+    const isOutside =
+      command?.do === 'malformed' ||
+      ((command?.do === 'read' || command?.do === 'putSnapshot') && /"invalid"|"limit":0/.test(JSON.stringify(command)));
     return isOutside && one.code !== undefined ? { code: 'LOG_RANGE' } : one;
   });
 }

@@ -16,6 +16,7 @@ import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
 import { asDrafts, type Draft } from './events.ts';
 import { evolve, initial } from './fold.ts';
+import { isPersonal, withoutContent } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
 import { reducerOf } from './reducer.ts';
 import type { AgentState, Facet } from './state.ts';
@@ -372,8 +373,9 @@ export class Driver {
   /** Appends; when nobody can say whether it was written, asks again with the same frame id. `isOurs`: nobody else could try again. */
   async #append(given: Omit<Parameters<Store['append']>[0], 'sid'>, isOurs = false): Promise<AppendResult> {
     this.#appending++;
-    const frame = { ...given, events: this.#stamped(given.events), sid: this.sid };
-    const append = (): Promise<AppendResult> => this.#ports.store.append(frame);
+    const frame = { ...given, sid: this.sid };
+    const write = (): Promise<AppendResult> => this.#ports.store.append({ ...frame, events: this.#stamped(given.events) });
+    const append = isOurs ? (): Promise<AppendResult> => this.#despiteErasure(write) : write;
     try {
       const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
       // Where a frame says nothing of the row, the store sets it ready; and since it was first appended somebody else may have.
@@ -385,11 +387,29 @@ export class Driver {
     }
   }
 
+  /** The key of the session's subject is gone: once the log says so too, what happened is recorded without content. */
+  async #despiteErasure(write: () => Promise<AppendResult>): Promise<AppendResult> {
+    const { clock } = this.#ports.world;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!NervaError.is(error, 'SUBJECT_ERASED') || this.state.session.isErased || this.#leaving.signal.aborted) throw error;
+        await this.#catchUp();
+        if (!this.state.session.isErased) await clock.sleep(NOTE_MS, { signal: this.#leaving.signal }).catch(() => undefined);
+      }
+    }
+  }
+
   /** Content of a session that belongs to a subject is sealed under that subject. */
   #stamped(events: readonly EventDraft[]): readonly EventDraft[] {
-    const { subject } = this.state.session;
+    const { subject, isErased } = this.state.session;
     if (subject === null) return events;
-    return events.map((event) => (event.subject !== undefined || !PERSONAL.has(event.type) ? event : { ...event, subject }));
+    return events.map((event) => {
+      if (event.subject !== undefined || !isPersonal(event)) return event;
+      // Input is for the store to refuse; what effects came to is kept without what was said.
+      return isErased && event.type !== 'message.received' ? { ...event, data: withoutContent(event.data) } : { ...event, subject };
+    });
   }
 
   /** Brings `state` to what a result tells: our own events when they are next, else by reading. */
@@ -544,16 +564,8 @@ async function twice<T>(write: () => Promise<T>): Promise<T> {
 /** After so long without an answer a session may have been given to another process. */
 export const LEASE_MS = 30_000;
 
-/** Types whose data is what people and models said. */
-const PERSONAL = new Set([
-  'message.received',
-  'model.answered',
-  'model.interrupted',
-  'tool.returned',
-  'tool.failed',
-  'policy.decided',
-  'approval.granted',
-]);
+/** Between a key that is destroyed and the note of it in the log. */
+const NOTE_MS = 1_000;
 
 /** What a drain cuts off is left open, as a kill would leave it: the next driver repeats it, or finds it in doubt. */
 const isOutcome = (draft: Draft): boolean =>

@@ -82,6 +82,7 @@ export interface EventData {
   'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string };
   'reconcile.called': { readonly call: Seq };
   'reconcile.returned': { readonly call: Seq; readonly status: 'not-done' | 'unknown'; readonly message?: string };
+  'subject.erased': { readonly subject: string };
   'timer.set': { readonly atMs: number; readonly why: 'retry'; readonly again?: Seq };
   'timer.fired': { readonly timer: Seq };
   'approval.requested': { readonly answer: Seq; readonly part: number; readonly digest: string };
@@ -213,6 +214,9 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     call: 'seq',
     status: 'not-done (it is attempted again) or unknown',
     message: 'bounded excerpt',
+  }),
+  'subject.erased': fact('system', 'The key of a subject was destroyed: what was sealed under it cannot be read any more.', {
+    subject: 'whose; where it is the session’s own, the open turn ends and no other begins',
   }),
   'timer.set': decision('The session wants to be woken.', {
     atMs: 'not before, in ms since 1970',

@@ -52,7 +52,7 @@ test('before its first event a session is nobody’s, at rest and owes nothing',
     sid: 's',
     head: 0,
     nowMs: 0,
-    session: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false },
+    session: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false, isErased: false },
     approval: new Map(),
     model: { open: null, settledBy: null, count: 0 },
     tool: { slots: [], doubts: [], resolvedBy: -1, ended: [], deduped: new Map(), count: 0 },
@@ -64,7 +64,15 @@ test('before its first event a session is nobody’s, at rest and owes nothing',
 
 test('who a session is: its agent, subject and definition, where it was forked from and whether it is closed', () => {
   const { session } = folded(begun);
-  assert.deepEqual(session, { agent: 'a', definition: 'd1', subject: 'ada', parent: null, effects: 'live', isClosed: false });
+  assert.deepEqual(session, {
+    agent: 'a',
+    definition: 'd1',
+    subject: 'ada',
+    parent: null,
+    effects: 'live',
+    isClosed: false,
+    isErased: false,
+  });
   const later = folded([
     ...begun,
     the('session.configured', { from: 'd1', to: 'd2' }),
@@ -78,6 +86,7 @@ test('who a session is: its agent, subject and definition, where it was forked f
     parent: { sid: 'p', at: 3 },
     effects: 'simulated',
     isClosed: true,
+    isErased: false,
   });
 });
 

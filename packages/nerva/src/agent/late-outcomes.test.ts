@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NervaError } from '../core/index.ts';
-import { placed, type Store } from '../log/index.ts';
+import { eraseSubject, memoryStore, placed, type Store } from '../log/index.ts';
+import { memoryKeys, testWorld } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { createRuntime, createAgent, evolve, initial, type AgentState } from './index.ts';
 import { asDrafts, type Draft } from './events.ts';
-import { ANY, gate, scene, until } from './session-scene.test.ts';
+import { all, ANY, gate, scene, until } from './session-scene.test.ts';
 import { scriptedModel } from '../model/index.ts';
 
 const folded = (drafts: readonly Draft[]): AgentState =>
@@ -132,4 +133,52 @@ test('a close gives the store its grace: a result that it refuses once is record
   const view = await session.at();
   assert.equal(view.state.tool.slots[0]?.status, 'done');
   assert.equal(view.state.tool.slots[0]?.output, 'kept');
+});
+
+test('a subject that is erased while its session works: the turn ends, what it came to is recorded without a word of it, and no input is taken', async () => {
+  const keys = memoryKeys();
+  const world = testWorld();
+  const store = memoryStore({ world, keys });
+  const running = gate<string>();
+  const slow = tool({ name: 'slow', inputSchema: ANY, effect: 'irreversible', execute: () => running.opened });
+  const model = scriptedModel([{ calls: [{ name: 'slow', input: {} }] }, 'never asked']);
+  const runtime = createRuntime({ store, world, agents: [createAgent({ name: 'b', model, tools: [slow] })] });
+  const session = runtime.session('s', { agent: 'b', subject: 'ada' });
+  const run = session.send('My secret is pink.');
+  await until(async () => (await store.head('s')) >= 6);
+  keys.destroy('ada'); // first the key goes; the note comes later
+  running.open('a secret result');
+  for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(await store.head('s'), 6, 'nothing can be recorded, and nothing is lost');
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  await world.advance(2_000);
+  assert.equal((await run.result).status, 'cancelled');
+  const { state } = await session.at();
+  assert.deepEqual([state.turn.open, state.session.isErased, state.tool.doubts.length], [null, true, 0]);
+  const text = JSON.stringify(await all(session.log()));
+  assert.ok(!/secret|pink/.test(text), text);
+  const returned = (await all(session.log())).find(({ type }) => type === 'tool.returned');
+  assert.equal(returned?.type === 'tool.returned' && returned.data.output, '[erased]');
+  assert.equal((await store.info('s')).status, 'idle');
+  await assert.rejects(session.send('And now?').accepted, (error) => NervaError.is(error, 'SUBJECT_ERASED'));
+  await runtime.close();
+});
+
+test('words of a session that belongs to a subject are sealed wherever they stand', async () => {
+  const keys = memoryKeys();
+  const world = testWorld();
+  const store = memoryStore({ world, keys });
+  const output = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'], additionalProperties: false } as const;
+  const fails = tool({ name: 'fails', inputSchema: ANY, execute: () => Promise.reject(new Error('Violet is not here')) });
+  const model = scriptedModel(['no JSON about Violet', '{"name":"Violet"}', { calls: [{ name: 'fails', input: {} }] }]);
+  const runtime = createRuntime({ store, world, agents: [createAgent({ name: 'b', model, output, tools: [fails] })] });
+  const session = runtime.session('s', { agent: 'b', subject: 'ada' });
+  assert.deepEqual((await session.send('Who?').result).output, { name: 'Violet' });
+  await session.send('Call.').result;
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  assert.ok(!JSON.stringify(await all(session.log())).includes('Violet'));
+  const { state, last } = await session.at();
+  assert.equal(state.turn.count, 2);
+  assert.equal(last?.reason, 'answer');
+  await runtime.close();
 });

@@ -88,6 +88,7 @@ const DATA: { readonly [K in EventType]: Readonly<Record<keyof EventData[K], fc.
   },
   'timer.set': { atMs: fc.nat(), why: fc.constant('retry'), again: SEQ },
   'timer.fired': { timer: SEQ },
+  'subject.erased': { subject: TEXT },
   'model.interrupted': { call: SEQ, parts: fc.array(PART, { maxLength: 2 }) },
   'policy.decided': { policy: TEXT, action: ACTION, why: TEXT, propensity: fc.constant(1) },
   'tool.called': { answer: SEQ, part: fc.nat(2), effect: EFFECT, dedupe: TEXT, again: SEQ, why: fc.constantFrom('crash', 'reconcile') },

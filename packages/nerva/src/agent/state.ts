@@ -54,6 +54,8 @@ export interface SessionSlice {
   readonly parent: { readonly sid: Sid; readonly at: Seq } | null;
   readonly effects: ForkEffects;
   readonly isClosed: boolean;
+  /** Its own subject was erased: it takes no more input, and nothing that is said in it is kept. */
+  readonly isErased: boolean;
 }
 
 /** One question to a person. The first answer stands. */

@@ -11,6 +11,7 @@ export function decideTurn(state: AgentState, bound: Bound): Wish {
   const { open, inbox } = state.turn;
   if (state.session.isClosed) return null;
   if (open === null) {
+    if (state.session.isErased) return null;
     const next = inbox.find((waiting) => waiting.deliver === 'interrupt') ?? inbox[0];
     if (next === undefined) return null;
     return [{ type: 'turn.started', data: { takes: [next.seq], definition: bound.body } }];

@@ -2,16 +2,18 @@ import { NervaError, utf8Bytes, type World } from '../core/index.ts';
 import { blobsNamed, encodeEvents } from './encode.ts';
 import type { EventDraft } from './event.ts';
 import type { KeyPort } from './sealed.ts';
-import type { Append, StoreLimits } from './store.ts';
+import type { Append, StoreLimits, Then } from './store.ts';
 
 /** Levels of nesting that an event's data may have. */
 const DEPTH_MAX = 100;
 const SID = /^[A-Za-z0-9_.:-]{1,128}$/;
 const FRAME_ID = /^[\x20-\x7e]{1,64}$/;
 const TYPE = /^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+$/;
+/** A sid and a seq: in another form a store could not tell it from the short form in which it keeps a cause. */
+const EVENT_ID = /^[A-Za-z0-9_.:-]{1,128}:(?:0|[1-9][0-9]{0,14})$/;
 const TENANT = /^[A-Za-z0-9_.:-]{1,64}$/;
 const TYPE_LENGTH_MAX = 64;
-const SUBJECT_LENGTH_MAX = 256;
+const NAME_LENGTH_MAX = 256;
 const SALT_LENGTH = 16;
 const ORIGINS: ReadonlySet<unknown> = new Set(['person', 'model', 'tool', 'system']);
 
@@ -47,10 +49,10 @@ export function checkAppend(
   if (expected !== undefined && expected !== 'fact' && !isCount(expected)) refuse('expected', expected, 'a count of events or "fact"');
   if (atMs !== undefined && !isCount(atMs)) refuse('atMs', atMs, 'whole ms since 1970');
   if (fence !== undefined && !isCount(fence.epoch)) refuse('fence.epoch', fence.epoch, 'a whole number');
-  if (frame.by !== undefined && (typeof frame.by !== 'string' || frame.by === ''))
-    refuse('by', frame.by, 'a principal such as runtime or user:…');
-  const wakeAtMs = frame.then?.wakeAtMs;
-  if (wakeAtMs !== undefined && wakeAtMs !== null && !Number.isFinite(wakeAtMs)) refuse('then.wakeAtMs', wakeAtMs, 'ms since 1970 or null');
+  if (frame.by !== undefined && !isName(frame.by)) refuse('by', frame.by, 'a principal such as runtime or user:…, 1–256 characters');
+  if (frame.cause !== undefined && !(typeof frame.cause === 'string' && EVENT_ID.test(frame.cause)))
+    refuse('cause', frame.cause, 'the id of an event, sid:seq');
+  if (frame.then !== undefined) checkThen(frame.then);
   checkEvents(frame.events);
   const text = encodeEvents(frame.events, world.ids.random().slice(0, SALT_LENGTH), keys);
   const bytes = utf8Bytes(text);
@@ -61,9 +63,18 @@ export function checkAppend(
   return { text, bytes, blobs };
 }
 
+function checkThen({ status, ifHead, wakeAtMs, agent, trace, owner }: Then): void {
+  if (status !== undefined && typeof status !== 'string') refuse('then.status', status, 'a status');
+  if (ifHead !== undefined && !isCount(ifHead)) refuse('then.ifHead', ifHead, 'a count of events');
+  if (wakeAtMs !== undefined && wakeAtMs !== null && !isCount(wakeAtMs)) refuse('then.wakeAtMs', wakeAtMs, 'whole ms since 1970, or null');
+  if (agent !== undefined && !isName(agent)) refuse('then.agent', agent, '1–256 characters');
+  if (trace !== undefined) checkSid(trace, 'then.trace');
+  if (owner !== undefined && !isName(owner)) refuse('then.owner', owner, '1–256 characters');
+}
+
 /** @throws FRAME_INVALID when it is not a session's id. */
-export function checkSid(sid: unknown): void {
-  if (typeof sid !== 'string' || !SID.test(sid)) refuse('sid', sid, '1–128 of A-Z a-z 0-9 _ . : -');
+export function checkSid(sid: unknown, field = 'sid'): void {
+  if (typeof sid !== 'string' || !SID.test(sid)) refuse(field, sid, '1–128 of A-Z a-z 0-9 _ . : -');
 }
 
 /** @throws OPTION_INVALID when it is not a tenant's name. */
@@ -87,7 +98,7 @@ function checkDraft(event: EventDraft, at: string): void {
   if (v !== undefined && (!isCount(v) || v === 0)) refuse(`${at}.v`, v, 'a whole number from 1');
   if (critical !== undefined && typeof critical !== 'boolean') refuse(`${at}.critical`, critical, 'true or false');
   if (origin !== undefined && !ORIGINS.has(origin)) refuse(`${at}.origin`, origin, 'person, model, tool or system');
-  if (subject !== undefined && !isSubject(subject)) refuse(`${at}.subject`, subject, '1–256 characters');
+  if (subject !== undefined && !isName(subject)) refuse(`${at}.subject`, subject, '1–256 characters');
   if (typeof data !== 'object' || data === null || Array.isArray(data)) refuse(`${at}.data`, data, 'a JSON object');
   const problem = jsonProblem(data, 0);
   if (problem !== null) refuse(`${at}.data${problem.path}`, problem.value, 'plain JSON');
@@ -105,7 +116,9 @@ function isType(type: unknown): boolean {
   return isFine;
 }
 
-const isSubject = (subject: unknown): boolean => typeof subject === 'string' && subject !== '' && subject.length <= SUBJECT_LENGTH_MAX;
+/** Text that every store gives back as it came: half a surrogate pair has no UTF-8, and at a zero some stores end a text. */
+const isName = (name: unknown): boolean =>
+  typeof name === 'string' && name !== '' && name.length <= NAME_LENGTH_MAX && name.isWellFormed() && !name.includes('\0');
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 

@@ -7,6 +7,7 @@ export { fold, foldFrames, type Folded, type FoldOptions, type Reducer } from '.
 export { cutFrame, eventsOf, placed, type Envelope, type Frame, type FrameId, type Writer } from './frame.ts';
 export { refusal, rowAfter, type JudgedRow } from './judge.ts';
 export { memoryProjectionRows } from './memory-projection.ts';
+export { infoOf } from './memory-rows.ts';
 export { memoryStore, STORE_LIMITS, type MemoryStoreOptions } from './memory-store.ts';
 export { fairly } from './memory-work.ts';
 export { projections, type Projections } from './projection.ts';

@@ -92,7 +92,8 @@ function list(memory: Memory, tenant: string | null, options: NonNullable<Parame
   if (options.tenant !== undefined && tenant !== null && options.tenant !== tenant) {
     throw new NervaError('TENANT_DENIED', `This handle sees tenant ${tenant}, not ${options.tenant}.`, { details: { tenant } });
   }
-  const { status, agent, after, limit = Infinity } = options;
+  const { status, agent, after, limit = Number.MAX_SAFE_INTEGER } = options;
+  checkSeq('limit', limit, 0);
   const wanted = options.tenant ?? tenant;
   const found: ReturnType<typeof infoOf>[] = [];
   const past = after === undefined ? -1 : ((memory.sessions.get(after) ?? memory.tombstones.get(after))?.number ?? Infinity);
@@ -127,8 +128,13 @@ function forksOf(memory: Memory, row: SessionRow): SessionRow[] {
   return Array.from(memory.sessions.values()).filter((other) => other.segments.some((segment) => segment.holder === row));
 }
 
-function prune(memory: Memory, tenant: string | null, { closedBeforeMs, limit = Infinity }: Parameters<Store['prune']>[0]): number {
+function prune(
+  memory: Memory,
+  tenant: string | null,
+  { closedBeforeMs, limit = Number.MAX_SAFE_INTEGER }: Parameters<Store['prune']>[0],
+): number {
   assertOpen(memory);
+  checkSeq('limit', limit, 0);
   let pruned = 0;
   for (const row of memory.sessions.values()) {
     if (pruned >= limit) break;

@@ -180,7 +180,7 @@ export interface Store {
   info(sid: Sid): Promise<SessionInfo>;
   /** The count of events; 0 when the session does not exist. */
   head(sid: Sid): Promise<Seq>;
-  /** One page of frames, oldest first, cut to the range. Empty at the end. @throws SESSION_UNKNOWN, SESSION_DELETED, LOG_PRUNED. */
+  /** One page of frames, oldest first, cut to the range. Empty at the end and for an empty range. @throws SESSION_UNKNOWN, SESSION_DELETED, LOG_PRUNED. */
   read(sid: Sid, options?: ReadOptions): Promise<readonly Frame[]>;
   /** Frames after `after` and then new ones as they are acknowledged, until `signal` aborts (then it ends without error). */
   tail(sid: Sid, options?: { readonly after?: Seq; readonly signal?: AbortSignal }): AsyncIterable<Frame>;
@@ -211,7 +211,7 @@ export interface Store {
 
   /**
    * Takes up to `countMax` sessions to drive: `ready`, or whose `wakeAtMs` has come; oldest first, fair over tenants; adds one to each one's attempt count.
-   * One past `attemptsMax` becomes `quarantined` instead; of those claimed twice without progress only one is out at a time. With one process, `leaseMs` has no effect.
+   * One past `attemptsMax` becomes `quarantined` instead; of those claimed twice without progress only one of a tenant is out at a time. With one process, `leaseMs` has no effect.
    * A session claimed by this owner and not released is not handed out again.
    */
   claim(options: {
@@ -252,6 +252,9 @@ export interface Store {
     readonly hash: string;
     readonly bad?: { readonly seq: Seq; readonly why: string };
   }>;
-  /** Rejects what is queued, releases the lock and the file. Idempotent. */
+  /**
+   * Rejects what is queued, releases the lock and the file. Idempotent.
+   * @throws STORE_LOCKED, STORE_FULL, STORE_FAILED: it is released all the same, and what was acknowledged is there, but a file needs its `-wal` beside it.
+   */
   close(): Promise<void>;
 }

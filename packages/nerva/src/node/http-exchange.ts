@@ -60,7 +60,8 @@ export class Exchange implements HttpAnswer {
     outgoing.on('error', (error) => this.#broken(error));
     outgoing.on('response', (incoming: IncomingMessage) => this.#arrived(incoming));
     outgoing.on('socket', (socket) => {
-      if (!socket.connecting) return this.#sent();
+      // Through a proxy a socket is there before its tunnel: then the handshake tells when it stands.
+      if (!socket.connecting && !('secureConnecting' in socket && socket.secureConnecting === true)) return this.#sent();
       this.#enter('connect', this.#limits.connectMs);
       socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => this.#sent());
     });

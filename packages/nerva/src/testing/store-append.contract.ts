@@ -79,6 +79,25 @@ export function appendLaws(law: Law): void {
     );
   });
 
+  law('any name and any cause that is taken comes back as it was handed in, and its frame verifies', async ({ store }) => {
+    const names = ['runtime', 'user:é 漢 𝄞', '7', '1e3', ' ', '\u0001', 'x'.repeat(256)];
+    const causes = ['a:0', 'a:999999999999999', 'a:b:7', '1:2', '1e3:4', '-:0', 'é:0'.replace('é', '_')] as const;
+    for (const [index, by] of names.entries()) {
+      const then = { agent: by, status: 'ready', ...(index === 0 ? { trace: '1e3' } : {}) } as const;
+      assert.ok((await take(store, 'a', { id: `f${index}`, expected: index, by, cause: causes[index] ?? 'a:0', then })).ok);
+      assert.equal((await store.info('a')).agent, by);
+    }
+    const frames = await store.read('a');
+    assert.deepEqual(
+      frames.map(({ by, cause, trace }) => [by, cause, trace]),
+      names.map((by, index) => [by, causes[index], '1e3']),
+    );
+    assert.equal((await store.verify('a')).ok, true);
+    for (const agent of names.slice(0, -1))
+      assert.deepEqual(await store.claim({ owner: 'me', countMax: 1, leaseMs: 1, agents: [agent] }), [], agent);
+    assert.equal((await store.claim({ owner: 'me', countMax: 1, leaseMs: 1, agents: names.slice(-1) })).length, 1);
+  });
+
   law('any plain JSON comes back as it was handed in', async ({ store }) => {
     const data = { text: 'é 漢 𝄞 " \\ \n \u0000 \u2028', deep: [[{ a: null }], true, 0, -1.5e300, ''], '': 1, __proto: 2 };
     await store.append({ id: 'f', sid: 'a', expected: 0, events: [{ type: 'note.taken', data }] });
@@ -208,7 +227,16 @@ export function appendLaws(law: Law): void {
         { expected: -1 },
         { expected: 0.5 },
         { atMs: Number.NaN },
-        { then: { wakeAtMs: Number.NaN } },
+        ...[Number.NaN, Infinity, 2 ** 60, -1, 0.5].map((wakeAtMs) => ({ then: { wakeAtMs } })),
+        ...['', 7, 'a\ud800', 'a\0b', 'x'.repeat(257)].flatMap((name) => [
+          { by: name },
+          { then: { agent: name } },
+          { then: { owner: name } },
+        ]),
+        ...['', 'a b', '\ud800', 7].map((trace) => ({ then: { trace } })),
+        ...['', '7', '1e3', 'a:', 'a:07', 'a:-1', 'a b:1', ':1', 'a:1.5', 'a:1:', '\ud800:1', 7].map((cause) => ({ cause })),
+        ...[-1, 0.5, Number.NaN].map((ifHead) => ({ then: { status: 'idle', ifHead } })),
+        { fence: { epoch: Number.NaN } },
         ...[
           { type: 'Nope' },
           { type: 'nope' },
@@ -218,6 +246,7 @@ export function appendLaws(law: Law): void {
           { critical: 1 },
           { origin: 'god' },
           { subject: '' },
+          { subject: '\udfff' },
         ].map((field) => ({ events: [{ ...note('x'), ...field }] })),
         ...[
           null,

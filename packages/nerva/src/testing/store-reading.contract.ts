@@ -53,6 +53,10 @@ export function readingLaws(law: Law): void {
     for (const options of [{ after: -2 }, { after: 0.5 }, { upto: Number.NaN }, { limit: 0 }]) {
       await assert.rejects(store.read('a', options), coded('LOG_RANGE'), JSON.stringify(options));
     }
+    for (const limit of [-1, 0.5, Number.NaN, Infinity]) {
+      await assert.rejects(store.list({ limit }), coded('LOG_RANGE'), String(limit));
+      await assert.rejects(store.prune({ closedBeforeMs: 0, limit }), coded('LOG_RANGE'), String(limit));
+    }
     for (const after of [-2, 0.5, Number.NaN])
       await assert.rejects(store.tail('a', { after })[Symbol.asyncIterator]().next(), coded('LOG_RANGE'), String(after));
   });

@@ -23,6 +23,7 @@ export const budgetFacet: Facet<Budgets> & { readonly name: 'budget' } = {
       case 'model.answered':
         return answered(slice, event, state);
       case 'model.failed':
+        if (event.erased === true) return state.model.settledBy === raw.seq ? keep(slice) : slice;
         if (slice.reserved?.seq !== event.data.call) return slice;
         return event.data.why === 'lost' ? keep(slice) : { ...slice, reserved: null };
       case 'model.interrupted':

@@ -5,8 +5,8 @@ import type { Facet, SessionSlice } from '../state.ts';
 export const sessionFacet: Facet<SessionSlice> & { readonly name: 'session' } = {
   name: 'session',
   version: 1,
-  types: ['session.created', 'session.configured', 'session.forked', 'session.closed', 'turn.started'],
-  initial: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false },
+  types: ['session.created', 'session.configured', 'session.forked', 'session.closed', 'turn.started', 'subject.erased'],
+  initial: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false, isErased: false },
   evolve(slice, raw) {
     const event = known(raw);
     switch (event?.type) {
@@ -18,6 +18,8 @@ export const sessionFacet: Facet<SessionSlice> & { readonly name: 'session' } = 
         return { ...slice, definition: event.data.to };
       case 'session.forked':
         return { ...slice, parent: { sid: event.data.parent, at: event.data.at }, effects: event.data.effects };
+      case 'subject.erased':
+        return slice.subject !== null && slice.subject === event.data.subject ? { ...slice, isErased: true } : slice;
       case 'session.closed':
         return { ...slice, isClosed: true };
       default:

@@ -73,8 +73,8 @@ function evolveCall(slice: Calls, event: AgentEvent, raw: LogEvent): Calls {
     case 'tool.in_doubt':
       return changed(
         slice,
-        (slot) => slot.call === event.data.call && slot.status === 'open',
-        () => ({ status: 'doubt', why: event.data.why, epoch: -1 }),
+        (slot) => slot.status === 'open' && (raw.erased === true ? slot.effect === 'irreversible' : slot.call === event.data.call),
+        () => ({ status: 'doubt', why: event.data.why ?? 'erased', epoch: -1 }),
       );
     case 'reconcile.called':
       return changed(

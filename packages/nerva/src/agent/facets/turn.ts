@@ -30,6 +30,7 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
     'tool.failed',
     'session.forked',
     'timer.fired',
+    'subject.erased',
   ],
   initial: { messages: listOf([]), inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 },
   evolve(slice, raw, state) {
@@ -48,6 +49,8 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
       case 'tool.failed':
       case 'approval.denied':
         return outcome(slice, event, state);
+      case 'subject.erased':
+        return state.session.isErased ? inTurn({ ...slice, inbox: [] }, (turn) => ({ cancel: turn.cancel ?? { why: 'erased' } })) : slice;
       case 'timer.fired':
         return state.timer.firedBy === raw.seq ? askedAnew(slice) : slice;
       case 'session.forked':
@@ -122,7 +125,7 @@ function stepped(slice: Turns, event: AgentEvent, state: AgentState): Turns {
     case 'policy.decided':
       return slice.open?.phase === 'next' ? decided(slice, event) : slice;
     case 'output.rejected': {
-      const messages = push(slice.messages, userMessage(event.data.message, 'system'));
+      const messages = push(slice.messages, userMessage(event.erased === true ? '[erased]' : event.data.message, 'system'));
       return inTurn({ ...slice, messages }, (turn) => ({ phase: 'ask', rejections: turn.rejections + 1, answer: null }));
     }
     default:
@@ -213,14 +216,15 @@ function ended(slice: Turns, event: AgentEvent & { readonly type: 'turn.ended' }
   if (open === null) return slice;
   // The tool facet has let go of the step by now: what it left in doubt is answered for in the prompt (T3).
   const unanswered = open.phase === 'tools' ? openCalls(slice, state) : null;
-  const { reason, why } = event.data;
+  // Only an answer carries content that is sealed.
+  const { reason, why } = event.erased === true ? { reason: 'answer' as const, why: '' } : event.data;
   const last = {
     seq: event.seq,
     takes: open.takes,
     reason,
     why: why ?? '',
     text: open.answer?.text ?? '',
-    output: (event.data.output ?? null) as Json,
+    output: (event.erased === true ? '[erased]' : (event.data.output ?? null)) as Json,
     finish: open.answer?.finish ?? null,
     steps: open.steps,
   };

@@ -182,13 +182,8 @@ function isAddressed({ id, sid, expected }: Append): boolean {
 /** A value while its fields are filled in. */
 type Filling<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** The fields of the contract alone, so that nothing else has to cross a thread. @throws FRAME_INVALID when a text is none. */
+/** The fields of the contract alone, so that nothing else has to cross a thread. The frame has passed its check. */
 function plainFrame({ id, sid, expected, fence, atMs, by, cause, then }: Append): Omit<Append, 'events'> {
-  checkText('cause', cause);
-  checkText('then.agent', then?.agent);
-  checkText('then.trace', then?.trace);
-  checkText('then.status', then?.status);
-  checkText('then.owner', then?.owner);
   const frame: Filling<Omit<Append, 'events'>> = { id, sid, expected };
   if (fence !== undefined) frame.fence = { epoch: fence.epoch };
   if (atMs !== undefined) frame.atMs = atMs;
@@ -196,13 +191,6 @@ function plainFrame({ id, sid, expected, fence, atMs, by, cause, then }: Append)
   if (cause !== undefined) frame.cause = cause;
   if (then !== undefined) frame.then = plainThen(then);
   return frame;
-}
-
-function checkText(field: string, value: unknown): void {
-  if (value === undefined || typeof value === 'string') return;
-  throw new NervaError('FRAME_INVALID', `The frame's ${field} is a ${typeof value}; expected text. Nothing was written.`, {
-    details: { field },
-  });
 }
 
 function plainThen({ status, ifHead, wakeAtMs, agent, trace, owner, progress }: Then): Then {

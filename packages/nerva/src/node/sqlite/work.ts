@@ -3,6 +3,7 @@ import { NervaError } from '../../core/index.ts';
 import {
   checkTransition,
   fairly,
+  infoOf,
   isSuspect,
   type Fence,
   type SessionInfo,
@@ -171,22 +172,4 @@ export class Work {
     const owned = Array.from(this.#owners.keys(), (s) => this.#rows.numbered(s));
     return new Set(owned.filter((row) => isSuspect(row) && isWork(row)).map((row) => row.tenant));
   }
-}
-
-function infoOf({
-  sid,
-  tenant,
-  agent,
-  status,
-  head,
-  createdMs,
-  atMs,
-  wakeAtMs,
-  epoch,
-  attempts,
-  hash,
-  trace,
-  parent,
-}: SessionRow): SessionInfo {
-  return { sid, tenant, agent, status, head, createdMs, atMs, wakeAtMs, epoch, attempts, hash, trace, parent };
 }
