@@ -66,7 +66,7 @@ export const erased: Scenario = {
       effects: 'live',
       text: 'Go on.',
     };
-    const erasing: Step = { type: 'erase', atMs: choices.pick([50_000_000, 5_000_000]), subject: 'anna' };
+    const erasing: Step = { type: 'erase', atMs: choices.pick([50_000_000, 5_000_000, 600_000, 25_000]), subject: 'anna' };
     return [...steps, fork, erasing, { type: 'send', atMs: 60_000_000, sid: 'anna', subject: 'anna', text: say('anna', 'Are you there?') }];
   },
   invariants: [

@@ -86,7 +86,12 @@ test('a prompt picks the cheapest model that is known to be good at its task', (
 });
 
 test('a price is found by the name, with the date of a version or without, and is unknown rather than zero', () => {
-  assert.deepEqual(modelInfo('anthropic/claude-haiku-4-5-20251001')?.price, { inputUsd: 1, outputUsd: 5, cachedInputUsd: 0.1, cacheWriteUsd: 1.25 });
+  assert.deepEqual(modelInfo('anthropic/claude-haiku-4-5-20251001')?.price, {
+    inputUsd: 1,
+    outputUsd: 5,
+    cachedInputUsd: 0.1,
+    cacheWriteUsd: 1.25,
+  });
   assert.equal(modelInfo('openai/gpt-5.6-luna-2026-07-09')?.price?.inputUsd, 0.2);
   assert.equal(modelInfo('openai/gpt-5.6-luna')?.price?.inputUsd, 0.2);
   assert.equal(modelInfo('openai/gpt-unheard-of')?.price, undefined);

@@ -81,10 +81,10 @@ export function appendLaws(law: Law): void {
 
   law('any name and any cause that is taken comes back as it was handed in, and its frame verifies', async ({ store }) => {
     const names = ['runtime', 'user:é 漢 𝄞', '7', '1e3', ' ', '\u0001', 'x'.repeat(256)];
-    const causes = ['a:0', 'a:999999999999999', 'a:b:7', '1:2', '1e3:4', '-:0', 'é:0'.replace('é', '_')] as const;
+    const causes = ['a:0', 'a:999999999999999', 'a:b:7', '1:2', '1e3:4', '-:0', '_:0'];
     for (const [index, by] of names.entries()) {
       const then = { agent: by, status: 'ready', ...(index === 0 ? { trace: '1e3' } : {}) } as const;
-      assert.ok((await take(store, 'a', { id: `f${index}`, expected: index, by, cause: causes[index] ?? 'a:0', then })).ok);
+      assert.ok((await take(store, 'a', { id: `f${index}`, expected: index, by, cause: causes[index] as `${string}:${number}`, then })).ok);
       assert.equal((await store.info('a')).agent, by);
     }
     const frames = await store.read('a');

@@ -114,23 +114,28 @@ class Turn {
   #ended(event: AgentEvent): void {
     const data = (event.erased === true ? {} : event.data) as Loose;
     const { atMs, type } = event;
-    if (type === 'turn.ended')
-      return this.#end('turn', atMs, data.reason === 'error' ? { error: codeOf(data.why), message: data.why ?? '' } : {});
-    if (type === 'model.failed' || type === 'model.interrupted')
-      return this.#end(`model ${data.call ?? -1}`, atMs, {
-        error: type === 'model.interrupted' ? 'cancelled' : (data.code ?? data.why ?? 'error'),
-      });
-    if (type === 'tool.returned')
-      return this.#end(
-        `tool ${data.call ?? -1}`,
-        atMs,
-        {},
-        this.#scene.isContent ? { 'gen_ai.tool.call.result': JSON.stringify(data.output ?? null) } : {},
-      );
-    if (type === 'tool.failed') return this.#end(`tool ${data.call ?? -1}`, atMs, { error: data.why ?? 'error' });
-    if (type === 'approval.granted' || type === 'approval.denied')
-      return this.#end(`approval ${data.approval ?? -1}`, atMs, {}, { 'nerva.approval': type.slice('approval.'.length) });
-    if (MARKED.has(type)) this.#mark(type, atMs, data.why === undefined ? {} : { 'nerva.why': data.why });
+    const call = data.call ?? -1;
+    switch (type) {
+      case 'turn.ended':
+        return this.#end('turn', atMs, data.reason === 'error' ? { error: codeOf(data.why), message: data.why ?? '' } : {});
+      case 'model.failed':
+        return this.#end(`model ${call}`, atMs, { error: data.code ?? data.why ?? 'error' });
+      case 'model.interrupted':
+        return this.#end(`model ${call}`, atMs, { error: 'cancelled' });
+      case 'tool.returned':
+        return this.#end(`tool ${call}`, atMs, {}, this.#resultOf(data));
+      case 'tool.failed':
+        return this.#end(`tool ${call}`, atMs, { error: data.why ?? 'error' });
+      case 'approval.granted':
+      case 'approval.denied':
+        return this.#end(`approval ${data.approval ?? -1}`, atMs, {}, { 'nerva.approval': type.slice('approval.'.length) });
+      default:
+        if (MARKED.has(type)) this.#mark(type, atMs, data.why === undefined ? {} : { 'nerva.why': data.why });
+    }
+  }
+
+  #resultOf({ output }: Loose): Attributes {
+    return this.#scene.isContent ? { 'gen_ai.tool.call.result': JSON.stringify(output ?? null) } : {};
   }
 
   #answered({ data, atMs }: AgentEvent & { readonly type: 'model.answered' }): void {
