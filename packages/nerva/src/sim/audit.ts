@@ -1,6 +1,16 @@
 import type { Agent } from '../agent/index.ts';
-import { eventsOf, placed, type AppendResult, type FrameId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
-import type { Message, ModelRequest } from '../model/index.ts';
+import {
+  eventsOf,
+  isBlobRef,
+  placed,
+  type AppendResult,
+  type FrameId,
+  type LogEvent,
+  type Seq,
+  type Sid,
+  type Store,
+} from '../log/index.ts';
+import { requestDigest, type Message, type ModelRequest } from '../model/index.ts';
 import type { Tool, ToolContext } from '../tool/index.ts';
 import { Book } from './book.ts';
 import { Folds } from './folds.ts';
@@ -38,6 +48,11 @@ export class Audit {
   readonly #isJudged: boolean;
   #agents: readonly Agent[] = [];
   readonly #markers = new WeakMap<Message, readonly string[]>();
+  /** Those that were acknowledged. */
+  readonly #blobs = new Set<string>();
+  readonly #running = new Set<{ readonly process: SimProcess; readonly callId: string; readonly signal: AbortSignal }>();
+  /** What each call gave, as JSON: its tool's values, and what a reconciliation found. */
+  readonly #given = new Map<string, Set<string>>();
   /** What tools answered to processes that lived: who, which call, when, and how long the record was then. */
   readonly #answers: { readonly process: SimProcess; readonly call: string; readonly atMs: number; readonly head: Seq }[] = [];
 
@@ -88,6 +103,12 @@ export class Audit {
         'the sequence is dense',
         `Session ${frame.sid}: a frame of ${frame.events.length} at ${result.seq}…${result.head}, after ${kept.book.events.length}.`,
       );
+    for (const [, ref = ''] of JSON.stringify(frame.events).matchAll(BLOB_REF))
+      if (!this.#blobs.has(ref))
+        hub.violated(
+          'a blob is stored before it is named',
+          `Session ${frame.sid}: the frame at ${result.seq} names a blob that is not there.`,
+        );
     kept.epoch = Math.max(kept.epoch, result.epoch);
     kept.frames.set(frame.id, { seq: result.seq, count: frame.events.length });
     this.#add(
@@ -95,6 +116,11 @@ export class Audit {
       frame.events.map((draft, index) => placed(draft, frame.sid, result.seq + index, result.atMs, result.epoch)),
       process,
     );
+  }
+
+  /** A blob is on the disk. */
+  stored(ref: string): void {
+    this.#blobs.add(ref);
   }
 
   /** A fork was acknowledged. */
@@ -148,6 +174,37 @@ export class Audit {
       if (!there.has(sid)) this.#hub.violated('nothing acknowledged is lost', `Session ${sid} is gone after a restart.`);
   }
 
+  /** A call begins, and goes on until `ended` is called. */
+  runs(process: SimProcess, { callId, signal }: ToolContext): { readonly ended: () => void } {
+    const running = { process, callId, signal };
+    this.#running.add(running);
+    return { ended: () => void this.#running.delete(running) };
+  }
+
+  /** What runs in a turn that was cancelled by its own process is told so at once, unless that process had trouble. */
+  #cancelled(sid: Sid, writer: SimProcess): void {
+    const hub = this.#hub;
+    const running = [...this.#running].filter(({ process, callId }) => process === writer && placeOf(callId).sid === sid);
+    if (running.length === 0) return;
+    hub.scheduler.in(TOLD_MS, () => {
+      if (writer.isDead || [...hub.fired.keys()].some((kind) => !/^(model|tool|people|clock)\./.test(kind))) return;
+      for (const one of running)
+        if (this.#running.has(one) && !one.signal.aborted)
+          hub.violated('what runs is told of a cancel', `Call ${one.callId} runs on ${TOLD_MS} ms after its turn was cancelled.`);
+    });
+  }
+
+  /** A call, or whoever looked it up, gave a value. */
+  gave(callId: string, value: unknown): void {
+    const given = this.#given.get(callId) ?? new Set();
+    this.#given.set(callId, given.add(jsonOf(value)));
+  }
+
+  /** Whether a call gave this. `digest`: of a value that is kept as a blob. */
+  hasGiven(callId: string, is: (text: string) => boolean): boolean {
+    return [...(this.#given.get(callId) ?? [])].some(is);
+  }
+
   /** A tool is about to touch the world. */
   executes(process: SimProcess, tool: Tool, input: unknown, context: ToolContext): void {
     const { callId, idempotencyKey, attempt, session } = context;
@@ -169,6 +226,7 @@ export class Audit {
     if (seq < kept.book.base)
       hub.violated('a fork performs no inherited obligation', `${tool.name} ran as ${callId}, a call of the parent.`);
     if (call.name !== tool.name) hub.violated('intent before effect', `${tool.name} ran as ${callId}, which is a call of ${call.name}.`);
+    this.#asAsked(kept, tool, input, context);
     const writer = kept.writers[call.intents[attempt - 1] ?? -1];
     if (writer !== process)
       hub.violated(
@@ -213,6 +271,20 @@ export class Audit {
     }
   }
 
+  /** A tool gets what was asked for, as its schema reads it, and what a person answered. */
+  // oxlint-disable-next-line max-params -- a call and its surroundings
+  #asAsked({ book }: Kept, tool: Tool, input: unknown, { callId, approval }: ToolContext): void {
+    const law = 'a call runs with what was asked for';
+    const { data } = book.events[placeOf(callId).seq] as LogEvent;
+    const proposal = book.proposal(data['answer'], data['part']);
+    const answer = proposal?.approval?.status === 'granted' ? proposal.approval.answer : undefined;
+    if (answer !== undefined && jsonOf(answer) !== jsonOf(approval?.answer))
+      this.#hub.violated(law, `${tool.name} ${callId} ran without the answer that a person gave.`);
+    const parsed = tool.parseInput(proposal?.input ?? null);
+    if (parsed instanceof Promise || !parsed.ok || jsonOf(parsed.value) === jsonOf(input)) return;
+    this.#hub.violated(law, `${tool.name} ${callId} ran with ${jsonOf(input)}; ${jsonOf(parsed.value)} was asked for.`);
+  }
+
   #granted({ book }: Kept, { name }: Tool, callId: string): void {
     const { data } = book.events[placeOf(callId).seq] as LogEvent;
     const approval = book.proposal(data['answer'], data['part'])?.approval ?? null;
@@ -226,15 +298,26 @@ export class Audit {
     const hub = this.#hub;
     const problem = requestProblem(request);
     if (problem !== null) hub.violated('a call is never split from its result', `No provider takes this request: ${problem}.`);
+    const isReference = request.messages.some(({ parts }) => parts.some((part) => part.type === 'tool_result' && isBlobRef(part.output)));
+    if (isReference) hub.violated('a model reads results', 'A request holds a reference in place of a result.');
     const markers = new Set<string>();
     for (const message of request.messages) for (const marker of this.#markersOf(message)) markers.add(marker);
     if (markers.size > 1) hub.violated('sessions are isolated', `One request holds what ${[...markers].join(' and ')} said.`);
     const [marker] = markers;
     if (marker === undefined) return;
+    let isMeant = false;
     for (const [sid, { book, writers }] of this.kept) {
       if (book.model === null || writers[book.model.seq] !== process) continue;
-      if (sid === marker || (book.base > 0 && book.events.some(({ data }) => String(data['text'] ?? '').includes(`«${marker}»`)))) return;
+      if (sid !== marker && !(book.base > 0 && book.events.some(({ data }) => String(data['text'] ?? '').includes(`«${marker}»`))))
+        continue;
+      if (isRecorded(book, request, process)) return;
+      isMeant = true;
     }
+    if (isMeant)
+      return hub.violated(
+        'what is asked is what was recorded',
+        `Process ${process.n} asks the model for ${marker} something else than the record says.`,
+      );
     hub.violated('intent before effect', `Process ${process.n} asks the model for ${marker}, and no durable intent of it says so.`);
   }
 
@@ -250,8 +333,8 @@ export class Audit {
   }
 
   #open(sid: Sid, tenant: string | null, agent: string): Kept {
-    const budget = this.#agents.find(({ name }) => name === agent)?.budget;
-    const book = new Book(sid, budget, (invariant, message) => this.#hub.violated(invariant, message));
+    const limits = this.#agents.find(({ name }) => name === agent) ?? {};
+    const book = new Book(sid, limits, (invariant, message) => this.#hub.violated(invariant, message));
     const kept: Kept = { book, tenant, agent, frames: new Map(), writers: [], texts: [], epoch: -1 };
     this.kept.set(sid, kept);
     return kept;
@@ -262,6 +345,8 @@ export class Audit {
     for (const event of events) {
       kept.writers.push(writer);
       kept.book.add(event);
+      if (writer !== null && (event.type === 'cancel.requested' || event.data['deliver'] === 'interrupt'))
+        this.#cancelled(event.sid, writer);
       this.events++;
       const text = JSON.stringify(event.data);
       kept.texts.push(text);
@@ -270,6 +355,19 @@ export class Audit {
     }
     for (const event of events) this.onEvent(event, kept.tenant);
   }
+}
+
+/** How a record names a blob. */
+export const BLOB_REF = /"ref":"([0-9a-f]{64})"/g;
+
+const TOLD_MS = 1_000;
+const jsonOf = (value: unknown): string => JSON.stringify(value) ?? 'null';
+
+/** Whether this request is the one whose digest was recorded. Not told where a result is kept beside the log: its reference was digested. */
+function isRecorded(book: Book, request: ModelRequest, { world }: SimProcess): boolean {
+  const recorded = book.events[book.model?.seq ?? -1]?.data['digest'];
+  const hasBlob = book.events.some(({ type, data }) => type === 'tool.returned' && isBlobRef(data['output']));
+  return hasBlob || (typeof recorded === 'string' && requestDigest(request, world.digest).startsWith(recorded));
 }
 
 /** Faults after which a process cannot be blamed for what it did not write. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import type { Budget } from '../agent/index.ts';
 import type { JsonObject } from '../core/index.ts';
 import { placed, type LogEvent } from '../log/index.ts';
 import { Book } from './book.ts';
@@ -13,9 +12,9 @@ function eventsOf(lines: readonly Line[]): readonly LogEvent[] {
   return lines.map(([type, data = {}, atMs], seq) => placed({ type, data }, 's1', seq, atMs ?? 1_000 + seq, 1));
 }
 
-function lawsBroken(events: readonly LogEvent[], budget?: Budget): readonly string[] {
+function lawsBroken(events: readonly LogEvent[], limits: Limits = {}): readonly string[] {
   const broken: string[] = [];
-  const book = new Book('s1', budget, (invariant) => broken.push(invariant));
+  const book = new Book('s1', limits, (invariant) => broken.push(invariant));
   for (const event of events) book.add(event);
   return [...new Set(broken)];
 }
@@ -40,8 +39,11 @@ const RETURNED: Line = ['tool.returned', { call: 5, output: null }];
 const ENDED: Line = ['turn.ended', { reason: 'answer' }];
 const CANCEL: Line = ['cancel.requested'];
 const AGAIN: Line = ['tool.called', { answer: 4, part: 0, effect: 'irreversible', again: 5 }];
+const NOT_DONE: Line = ['reconcile.returned', { call: 5, status: 'not-done' }];
 const ASK: Line = ['approval.requested', { answer: 4, part: 0, digest: 'd' }];
 const fork = (effects: string): Line => ['session.forked', { effects }];
+
+type Limits = ConstructorParameters<typeof Book>[1];
 
 interface Case {
   readonly law: string;
@@ -49,7 +51,7 @@ interface Case {
   readonly breaks: readonly Line[];
   /** The same story, told properly. */
   readonly holds: readonly Line[];
-  readonly budget?: Budget;
+  readonly limits?: Limits;
 }
 
 const CASES: readonly Case[] = [
@@ -156,14 +158,14 @@ const CASES: readonly Case[] = [
   {
     law: 'spent and reserved stay within the limit',
     name: 'a reservation beyond the limit of the session',
-    budget: { sessionTokensMax: 100 },
+    limits: { budget: { sessionTokensMax: 100 } },
     breaks: [...STARTED, ['model.called', { reserve: { tokens: 101 } }]],
     holds: [...STARTED, ['model.called', { reserve: { tokens: 100 } }]],
   },
   {
     law: 'spent and reserved stay within the limit',
     name: 'a reservation that the spending before leaves no room for',
-    budget: { turnTokensMax: 100 },
+    limits: { budget: { turnTokensMax: 100 } },
     breaks: [
       ...STARTED,
       ['model.called', { reserve: { tokens: 90 } }],
@@ -180,7 +182,7 @@ const CASES: readonly Case[] = [
   {
     law: 'spent and reserved stay within the limit',
     name: 'a lost question whose reservation is forgotten',
-    budget: { sessionTokensMax: 100 },
+    limits: { budget: { sessionTokensMax: 100 } },
     breaks: [
       ...STARTED,
       ['model.called', { reserve: { tokens: 60 } }],
@@ -197,7 +199,7 @@ const CASES: readonly Case[] = [
   {
     law: 'spent and reserved stay within the limit',
     name: 'a question without a reservation where there is a limit',
-    budget: { sessionTokensMax: 100 },
+    limits: { budget: { sessionTokensMax: 100 } },
     breaks: [...STARTED, ['model.called']],
     holds: [...STARTED, ['model.called', { reserve: { tokens: 1 } }]],
   },
@@ -250,12 +252,69 @@ const CASES: readonly Case[] = [
     breaks: [...ASKED, fork('simulated'), CALL],
     holds: [...ASKED, fork('live'), CALL],
   },
+  {
+    law: 'a fork performs no inherited obligation',
+    name: 'a call that the parent has under way',
+    breaks: [...CALLED, fork('live'), CALL],
+    holds: [...ASKED, READ, fork('live'), READ],
+  },
+  {
+    law: 'a verdict holds only while the doubt stands',
+    name: 'a verdict on a call that runs',
+    breaks: [...CALLED, ['tool.returned', { call: 5, by: 'person' }]],
+    holds: [...CALLED, ['tool.in_doubt', { call: 5 }], ['tool.returned', { call: 5, by: 'person' }]],
+  },
+  {
+    law: 'a verdict holds only while the doubt stands',
+    name: 'a verdict on a call that was found not done',
+    breaks: [...CALLED, ['tool.in_doubt', { call: 5 }], NOT_DONE, ['tool.failed', { call: 5, by: 'person' }]],
+    holds: [...CALLED, ['tool.in_doubt', { call: 5 }], CANCEL, NOT_DONE, ['tool.failed', { call: 5, by: 'person' }]],
+  },
+  {
+    law: 'messages are taken in their order',
+    name: 'a turn that begins with the newer message',
+    breaks: [...STARTED.slice(0, 2), ['message.received'], ['turn.started', { takes: [2] }]],
+    holds: [...STARTED.slice(0, 2), ['message.received', { deliver: 'interrupt' }], ['turn.started', { takes: [2] }]],
+  },
+  {
+    law: 'messages are taken in their order',
+    name: 'a queued message that joins a question',
+    breaks: [...STARTED, ['message.received'], ['model.called', { takes: [3] }]],
+    holds: [...STARTED, ['message.received', { deliver: 'steer' }], ['model.called', { takes: [3] }]],
+  },
+  {
+    law: 'steps stay within the limit',
+    name: 'a second step of one',
+    limits: { stepsMax: 1 },
+    breaks: [...CALLED, RETURNED, ['model.called']],
+    holds: [...STARTED, ['model.called'], ['model.failed', { call: 3, why: 'lost' }], ['model.called']],
+  },
+  {
+    law: 'steps stay within the limit',
+    name: 'a second step of a session that may have one',
+    limits: { budget: { sessionStepsMax: 1 } },
+    breaks: [...CALLED, RETURNED, ['model.called']],
+    holds: [...CALLED, RETURNED],
+  },
+  {
+    law: 'nothing starts after its time',
+    name: 'a question when the time of the turn is over',
+    limits: { budget: { turnMs: 100 } },
+    breaks: [...STARTED, ['model.called', {}, 1_102]],
+    holds: [...STARTED, ['model.called', {}, 1_101]],
+  },
+  {
+    law: 'what belongs to a subject is sealed',
+    name: 'a message of nobody in a session of somebody',
+    breaks: [['session.created', { subject: 'anna' }], ['message.received']],
+    holds: [['session.created', { subject: 'anna' }]],
+  },
 ];
 
-for (const { law, name, breaks, holds, budget } of CASES) {
+for (const { law, name, breaks, holds, limits } of CASES) {
   test(`${name} breaks «${law}»`, () => {
-    assert.deepEqual(lawsBroken(eventsOf(breaks), budget), [law]);
-    assert.deepEqual(lawsBroken(eventsOf(holds), budget), []);
+    assert.deepEqual(lawsBroken(eventsOf(breaks), limits), [law]);
+    assert.deepEqual(lawsBroken(eventsOf(holds), limits), []);
   });
 }
 
@@ -275,14 +334,14 @@ test('each law of the book has a story that breaks it', () => {
 
 test('a first outcome counts, a later one does not, and neither breaks a law', () => {
   const late: readonly Line[] = [...CALLED, RETURNED, ['tool.failed', { call: 5 }], ENDED];
-  const book = new Book('s1', undefined, (invariant) => assert.fail(invariant));
+  const book = new Book('s1', {}, (invariant) => assert.fail(invariant));
   for (const event of eventsOf(late)) book.add(event);
   assert.equal(book.calls.get(5)?.outcome?.type, 'tool.returned');
 });
 
 test('the abstract state tells situations apart and not their contents', () => {
   const stateOf = (lines: readonly Line[]): number => {
-    const book = new Book('s1', undefined, () => undefined);
+    const book = new Book('s1', {}, () => undefined);
     for (const event of eventsOf(lines)) book.add(event);
     return book.abstract();
   };

@@ -1,4 +1,4 @@
-import type { Budget } from '../agent/index.ts';
+import type { Agent } from '../agent/index.ts';
 import type { Json, JsonObject } from '../core/index.ts';
 import type { LogEvent, Seq, Sid } from '../log/index.ts';
 import type { ToolEffect } from '../tool/index.ts';
@@ -24,15 +24,25 @@ export interface BookedCall {
 export interface Proposal {
   readonly name: string;
   readonly input: Json;
-  approval: { readonly seq: Seq; readonly digest: Json | undefined; status: 'open' | 'granted' | 'denied' } | null;
+  approval: { readonly seq: Seq; readonly digest: Json | undefined; status: 'open' | 'granted' | 'denied'; answer?: Json } | null;
   call: Seq | null;
 }
 
 interface Turn {
   readonly seq: Seq;
+  readonly startedMs: number;
   isCancelled: boolean;
-  spent: number;
+  steps: number;
 }
+
+/** What was spent, in the worst case. */
+interface Spent {
+  tokens: number;
+  usd: number;
+}
+
+/** Of an agent, what its record is held to. */
+type Limits = Partial<Pick<Agent, 'stepsMax' | 'budget' | 'outputBytesMax'>>;
 
 /**
  * The laws of one session's record, kept by a second hand: it folds events by itself, in a few lines that share nothing with the
@@ -42,25 +52,31 @@ export class Book {
   readonly sid: Sid;
   readonly events: LogEvent[] = [];
   /** Messages by seq, and whether a turn took them. */
-  readonly messages = new Map<Seq, { isTaken: boolean; isAnswered: boolean }>();
+  readonly messages = new Map<Seq, { isTaken: boolean; isAnswered: boolean; readonly deliver: Json }>();
   readonly calls = new Map<Seq, BookedCall>();
   /** Seq of the fork's first own event; 0 in a session that is no fork. */
   base = 0;
   turn: Turn | null = null;
   isClosed = false;
   effects: 'live' | 'ask' | 'simulated' = 'live';
-  /** Tokens of the session, in the worst case. */
-  spent = 0;
+  readonly spent: Spent = { tokens: 0, usd: 0 };
+  /** Of the open turn, or of the last one. */
+  turnSpent: Spent = { tokens: 0, usd: 0 };
+  /** Steps of all turns. */
+  steps = 0;
   /** The open model call. */
-  model: { readonly seq: Seq; readonly reserve: number } | null = null;
+  model: { readonly seq: Seq; readonly reserve: Spent } | null = null;
+  /** Whose data the session holds; null when it is nobody's. */
+  subject: Json = null;
+  isErased = false;
   /** By `asker.part`. */
   readonly proposals = new Map<string, Proposal>();
   readonly fail: Break;
-  readonly budget: Budget;
+  readonly limits: Limits;
 
-  constructor(sid: Sid, budget: Budget | undefined, onBreak: Break) {
+  constructor(sid: Sid, limits: Limits, onBreak: Break) {
     this.sid = sid;
-    this.budget = budget ?? {};
+    this.limits = limits;
     this.fail = (invariant, message) => onBreak(invariant, `Session ${sid}: ${message}`);
   }
 
@@ -71,7 +87,8 @@ export class Book {
 
   /** Whether the agent may spend only so much. */
   get hasLimit(): boolean {
-    return (this.budget.turnTokensMax ?? this.budget.sessionTokensMax) !== undefined;
+    const { turnTokensMax, sessionTokensMax, turnUsdMax, sessionUsdMax } = this.limits.budget ?? {};
+    return (turnTokensMax ?? sessionTokensMax ?? turnUsdMax ?? sessionUsdMax) !== undefined;
   }
 
   /** Whether something waits for a person. */
@@ -103,6 +120,8 @@ export class Book {
     if (before !== undefined && event.atMs < before.atMs)
       this.fail('time never goes back', `event ${seq} is at ${event.atMs}, after ${before.atMs}.`);
     if (this.isClosed) this.fail('a closed session takes nothing', `${type} ${seq} came after session.closed.`);
+    if (this.subject !== null && event.subject === undefined && PERSONAL.has(type))
+      this.fail('what belongs to a subject is sealed', `${type} ${seq} names no subject.`);
     this.events.push(event);
     const handler = HANDLERS[type];
     if (handler !== undefined) handler(this, event, data);
@@ -111,29 +130,55 @@ export class Book {
 
 type Handler = (book: Book, event: LogEvent, data: JsonObject) => void;
 
+/** What people and models say, and what comes of it. */
+const PERSONAL = new Set([
+  'message.received',
+  'model.answered',
+  'model.interrupted',
+  'policy.decided',
+  'approval.granted',
+  'tool.returned',
+  'tool.failed',
+]);
+
 const HANDLERS: Readonly<Record<string, Handler>> = {
+  'session.created'(book, _event, data) {
+    book.subject = data['subject'] ?? null;
+  },
+  'subject.erased'(book, _event, data) {
+    book.isErased = true;
+    if (data['subject'] !== book.subject) return;
+    for (const message of book.messages.values()) message.isTaken = true;
+    if (book.turn !== null) book.turn.isCancelled = true;
+  },
   'message.received'(book, { seq }, data) {
-    book.messages.set(seq, { isTaken: false, isAnswered: false });
+    book.messages.set(seq, { isTaken: false, isAnswered: false, deliver: data['deliver'] ?? 'queue' });
     if (data['deliver'] === 'interrupt' && book.turn !== null) book.turn.isCancelled = true;
   },
   'cancel.requested'(book) {
     if (book.turn !== null) book.turn.isCancelled = true;
   },
-  'turn.started'(book, { seq }, data) {
+  'turn.started'(book, { seq, atMs }, data) {
     if (book.turn !== null) book.fail('one turn at a time', `turn ${seq} starts while ${book.turn.seq} is open.`);
-    book.turn = { seq, isCancelled: false, spent: 0 };
-    take(book, data['takes']);
+    book.turn = { seq, startedMs: atMs, isCancelled: false, steps: 0 };
+    book.turnSpent = { tokens: 0, usd: 0 };
+    const takes = (data['takes'] ?? []) as readonly Seq[];
+    const waiting = waitingIn(book);
+    const [due] = waiting.find(([, { deliver }]) => deliver === 'interrupt') ?? waiting[0] ?? [];
+    if (takes.length > 0) inOrder(book, seq, { takes, due: due === undefined ? [] : [due] });
+    take(book, takes);
   },
   'turn.ended': turnEnded,
   'model.called': modelCalled,
   'model.answered': modelSettled,
   'model.failed': modelSettled,
   'model.interrupted': modelSettled,
-  'policy.decided'(book, { seq }, data) {
+  'policy.decided'(book, { seq, atMs }, data) {
     const action = data['action'] as unknown as {
       readonly type: string;
       readonly calls?: readonly { readonly tool: string; readonly input: Json }[];
     };
+    if (action.type !== 'model') stepped(book, seq, atMs);
     (action.calls ?? []).forEach(({ tool, input }, part) => propose(book, seq, part, { name: tool, input }));
   },
   'approval.requested'(book, { seq }, data) {
@@ -158,6 +203,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'session.forked'(book, { seq }, data) {
     book.base = seq;
     book.effects = data['effects'] as 'live' | 'ask' | 'simulated';
+    if (book.model !== null) unstepped(book);
     book.model = null;
     for (const call of book.calls.values()) if (call.status !== 'done') call.status = 'detached';
     // A grant in one log never counts in another: what is open is asked anew or closed.
@@ -168,8 +214,38 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
 };
 
-function take(book: Book, takes: Json | undefined): void {
-  for (const seq of (takes ?? []) as readonly Seq[]) {
+const waitingIn = ({ messages }: Book): readonly [Seq, { readonly deliver: Json }][] => [...messages].filter(([, { isTaken }]) => !isTaken);
+
+/** Messages are taken one for a turn, an interrupting one first, and those that steer all at the next model call. */
+function inOrder(book: Book, seq: Seq, { takes, due }: { readonly takes: readonly Seq[]; readonly due: readonly Seq[] }): void {
+  // What is not there to be taken breaks a law of its own; of what was erased nobody knows how it was to be delivered.
+  if (book.isErased || !takes.every((one) => book.messages.get(one)?.isTaken === false) || takes.join() === due.join()) return;
+  book.fail('messages are taken in their order', `event ${seq} takes ${takes.join() || 'nothing'}; ${due.join() || 'nothing'} is due.`);
+}
+
+/** A step of the open turn begins. */
+function stepped(book: Book, seq: Seq, atMs: number): void {
+  const { stepsMax = Infinity, budget = {} } = book.limits;
+  const { turn } = book;
+  if (turn === null) return;
+  const created = book.events[0]?.atMs ?? 0;
+  if (turn.steps >= stepsMax) book.fail('steps stay within the limit', `event ${seq} is a step more than ${stepsMax}.`);
+  if (book.steps >= (budget.sessionStepsMax ?? Infinity))
+    book.fail('steps stay within the limit', `event ${seq} is a step more than the ${budget.sessionStepsMax ?? 0} of the session.`);
+  if (atMs - turn.startedMs >= (budget.turnMs ?? Infinity) || atMs - created >= (budget.sessionMs ?? Infinity))
+    book.fail('nothing starts after its time', `event ${seq} begins a step, and the time is over.`);
+  turn.steps++;
+  book.steps++;
+}
+
+/** A call that gave nothing is no step. */
+function unstepped(book: Book): void {
+  if (book.turn !== null) book.turn.steps--;
+  book.steps--;
+}
+
+function take(book: Book, takes: readonly Seq[]): void {
+  for (const seq of takes) {
     const message = book.messages.get(seq);
     if (message === undefined) book.fail('a turn takes messages that are there', `message ${seq} is taken and was never received.`);
     else if (message.isTaken) book.fail('a message is taken once', `message ${seq} is taken twice.`);
@@ -189,24 +265,30 @@ function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
   book.turn = null;
 }
 
-function modelCalled(book: Book, { seq }: LogEvent, data: JsonObject): void {
+function modelCalled(book: Book, { seq, atMs }: LogEvent, data: JsonObject): void {
   if (book.turn === null) return book.fail('nothing starts outside a turn', `model call ${seq} has no turn.`);
   if (book.turn.isCancelled) book.fail('nothing starts after a cancel', `model call ${seq} starts in a cancelled turn.`);
   if (book.model !== null) book.fail('one model call at a time', `model call ${seq} starts while ${book.model.seq} is open.`);
   for (const call of book.calls.values())
     if (call.status === 'open' || (call.status === 'doubt' && isOfTurn(book, call)))
       book.fail('a call is never split from its result', `model call ${seq} starts while call ${call.seq} has no outcome.`);
-  take(book, data['takes']);
-  const reserve = (data['reserve'] as { readonly tokens?: number } | undefined)?.tokens ?? 0;
-  const { turnTokensMax = Infinity, sessionTokensMax = Infinity } = book.budget;
-  if (book.turn.spent + reserve > turnTokensMax || book.spent + reserve > sessionTokensMax)
-    book.fail(
-      'spent and reserved stay within the limit',
-      `model call ${seq} reserves ${reserve} after ${book.turn.spent} of ${turnTokensMax} in the turn, ${book.spent} of ${sessionTokensMax} in all.`,
-    );
-  if (reserve === 0 && (turnTokensMax < Infinity || sessionTokensMax < Infinity))
+  stepped(book, seq, atMs);
+  const takes = (data['takes'] ?? []) as readonly Seq[];
+  inOrder(book, seq, { takes, due: waitingIn(book).flatMap(([at, { deliver }]) => (deliver === 'steer' ? [at] : [])) });
+  take(book, takes);
+  const { tokens = 0, usd = 0 } = (data['reserve'] ?? {}) as { readonly tokens?: number; readonly usd?: number | null };
+  const { turnTokensMax, sessionTokensMax, turnUsdMax, sessionUsdMax } = book.limits.budget ?? {};
+  within(book, seq, [book.turnSpent.tokens + tokens, turnTokensMax]);
+  within(book, seq, [book.spent.tokens + tokens, sessionTokensMax]);
+  within(book, seq, [book.turnSpent.usd + (usd ?? Infinity), turnUsdMax]);
+  within(book, seq, [book.spent.usd + (usd ?? Infinity), sessionUsdMax]);
+  if (tokens === 0 && book.hasLimit)
     book.fail('spent and reserved stay within the limit', `model call ${seq} reserves nothing, though there is a limit.`);
-  book.model = { seq, reserve };
+  book.model = { seq, reserve: { tokens, usd: usd ?? 0 } };
+}
+
+function within(book: Book, seq: Seq, [sum, max = Infinity]: readonly [number, number | undefined]): void {
+  if (sum > max) book.fail('spent and reserved stay within the limit', `with model call ${seq} it may come to ${sum} of ${max}.`);
 }
 
 const isOfTurn = ({ turn }: Book, call: BookedCall): boolean => turn !== null && call.seq > turn.seq;
@@ -220,11 +302,16 @@ function modelSettled(book: Book, event: LogEvent, data: JsonObject): void {
   const usage = data['usage'] as { readonly inputTokens?: number | null; readonly outputTokens?: number | null } | undefined;
   const isCounted = typeof usage?.inputTokens === 'number' && typeof usage.outputTokens === 'number';
   const isFree = event.type === 'model.failed' && data['why'] !== 'lost';
-  const took = isCounted ? (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0) : isFirst && !isFree ? open.reserve : 0;
-  book.spent += took;
-  if (book.turn !== null) book.turn.spent += took;
+  const reserve = isFirst && !isFree ? open.reserve : { tokens: 0, usd: 0 };
+  const tokens = isCounted ? (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0) : reserve.tokens;
+  const usd = typeof data['usd'] === 'number' ? data['usd'] : reserve.usd;
+  for (const spent of [book.spent, book.turnSpent]) {
+    spent.tokens += tokens;
+    spent.usd += usd;
+  }
   if (!isFirst) return;
   book.model = null;
+  if (event.type === 'model.failed' && data['why'] === 'lost') unstepped(book);
   if (event.type !== 'model.answered') return;
   const calls = (data['parts'] as readonly JsonObject[]).filter((part) => part['type'] === 'tool_call');
   calls.forEach((part, index) => propose(book, event.seq, index, { name: part['name'] as string, input: part['input'] as Json }));
@@ -237,7 +324,10 @@ function propose(book: Book, asker: Seq, part: number, given: { readonly name: s
 
 function settleApproval(book: Book, data: JsonObject, status: 'granted' | 'denied'): void {
   for (const { approval } of book.proposals.values())
-    if (approval !== null && approval.seq === data['approval'] && approval.status === 'open') approval.status = status;
+    if (approval !== null && approval.seq === data['approval'] && approval.status === 'open') {
+      approval.status = status;
+      if (data['answer'] !== undefined) approval.answer = data['answer'];
+    }
 }
 
 function toolCalled(book: Book, event: LogEvent, data: JsonObject): void {
@@ -260,10 +350,13 @@ function toolCalled(book: Book, event: LogEvent, data: JsonObject): void {
 }
 
 function started(book: Book, { seq, data }: LogEvent, proposal: Proposal): void {
-  if (proposal.call !== null && book.calls.get(proposal.call)?.status !== 'detached')
-    book.fail('a call starts once', `tool.called ${seq} starts ${proposal.name} again, as if it were new.`);
-  proposal.call = seq;
   const effect = data['effect'] as ToolEffect;
+  const before = proposal.call === null ? undefined : book.calls.get(proposal.call);
+  if (before !== undefined && before.status !== 'detached')
+    book.fail('a call starts once', `tool.called ${seq} starts ${proposal.name} again, as if it were new.`);
+  if (before?.status === 'detached' && effect !== 'read')
+    book.fail('a fork performs no inherited obligation', `tool.called ${seq} makes call ${before.seq} of the parent.`);
+  proposal.call = seq;
   book.calls.set(seq, { seq, name: proposal.name, effect, intents: [seq], status: 'open', mayRepeat: false, outcome: null });
 }
 
@@ -283,6 +376,13 @@ function toolSettled(book: Book, event: LogEvent, data: JsonObject): void {
   if (data['call'] === undefined) return;
   const call = book.calls.get(data['call'] as number);
   if (call === undefined) return book.fail('an outcome has its intent', `${event.type} ${event.seq} names no call.`);
+  // One that was found not done while its turn lasts is made again; it is nobody's to judge any more.
+  const isAgain = call.mayRepeat && isOfTurn(book, call) && book.turn?.isCancelled === false;
+  if ((call.status === 'open' || isAgain) && data['by'] === 'person')
+    book.fail(
+      'a verdict holds only while the doubt stands',
+      `${event.type} ${event.seq} is a verdict on call ${call.seq}, which is under way, or is to be made again.`,
+    );
   if (call.outcome !== null || call.status === 'detached') return;
   call.outcome = event;
   call.status = 'done';

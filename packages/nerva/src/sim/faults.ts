@@ -26,7 +26,8 @@ const MODEL = ['model.call'];
 const HTTP = ['http.request'];
 const TOOL = ['tool.'];
 const COMMIT = ['store.append', 'store.fork', 'blobs.put'];
-const ANY = ['store.append', 'store.fork', 'blobs.put', 'store.takeOver', 'store.claim', 'model.call', 'tool.'];
+const WORK = ['store.takeOver', 'store.claim', 'store.release'];
+const ANY = [...COMMIT, ...WORK, 'policy.evaluate', 'model.call', 'tool.'];
 const LOG = ['store.append'];
 
 /** Every kind of fault that the simulator can bring about. A test holds that each of them fires, and docs/faults.md lists them. */
@@ -58,8 +59,8 @@ export const FAULTS = {
   'tool.garbage': row('tool', TOOL, 'returns what is not JSON'),
   'tool.oversize': row('tool', TOOL, 'returns 300 KB'),
   'tool.crash': row('tool', TOOL, 'the process dies after the effect and before the result'),
-  'store.error': row('storage', COMMIT, 'the disk refuses a write'),
-  'store.full': row('storage', COMMIT, 'the disk is full for a minute'),
+  'store.error': row('storage', [...COMMIT, ...WORK], 'the disk refuses a write'),
+  'store.full': row('storage', [...COMMIT, ...WORK], 'the disk is full for a minute'),
   'store.torn': row('storage', COMMIT, 'half of the record reaches the disk and the process dies'),
   'store.unsynced': row('storage', COMMIT, 'the record is written, not synced, and lost when the process dies', 'store.torn'),
   'store.fsync': row('storage', COMMIT, 'fsync fails: the store takes nothing more, and nobody knows whether the record is there'),

@@ -20,6 +20,8 @@ export interface Knobs {
   readonly isToolPolite: boolean;
   /** After a crash the store is rebuilt from the bytes on the disk, also when nothing was lost. */
   readonly isRebuilt: boolean;
+  /** Frames of one page when a process reads a log and does not say. */
+  readonly pageFrames: number;
   /** Latencies are multiplied by this. */
   readonly pace: number;
 }
@@ -104,12 +106,13 @@ const NONE: readonly FaultKind[] = [];
 /** Seed 1 is the plain machine: fast reads, asynchronous tools. */
 function knobsOf(seed: number): Knobs {
   const roll = (key: string): number => rollOf(seed, `knob.${key}`);
-  if (seed === 1) return { isReadSlow: false, isToolSync: false, isToolPolite: true, isRebuilt: false, pace: 1 };
+  if (seed === 1) return { isReadSlow: false, isToolSync: false, isToolPolite: true, isRebuilt: false, pageFrames: 2, pace: 1 };
   return {
     isReadSlow: roll('read') < 0.3,
     isToolSync: roll('sync') < 0.2,
     isToolPolite: roll('polite') < 0.7,
     isRebuilt: roll('rebuilt') < 0.3,
+    pageFrames: [1, 2, 3, 256][Math.floor(roll('page') * 4)] ?? 256,
     pace: [0.1, 1, 1, 10][Math.floor(roll('pace') * 4)] ?? 1,
   };
 }

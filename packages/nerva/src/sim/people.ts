@@ -156,7 +156,7 @@ export class People {
       audit.accepted.set(id, { sid: step.sid, seq });
       void run.result.then(
         (result) => this.told.push({ sid: step.sid, seq, result }),
-        () => undefined, // the driver was lost; the record says what came of it
+        (error: unknown) => this.#typed(error), // the driver was lost; the record says what came of it
       );
     });
   }
@@ -212,12 +212,20 @@ export class People {
       ]);
       late.stop();
       if (outcome === 'done') return;
+      if (typeof outcome !== 'string') this.#typed(outcome);
       if (outcome !== 'died' && outcome !== 'late' && !isPassing(outcome)) return;
       // It may come yet; nobody waits for it for ever.
       if (NervaError.is(outcome, 'SESSION_UNKNOWN') && attempt > UNKNOWN_MAX) return;
       await hub.sleep(RETRY_MS);
     }
     hub.violated('eventually quiet', `A caller asked ${ATTEMPTS_MAX} times and was never heard.`);
+  }
+
+  /** Whatever else a caller is told of is a bug. */
+  #typed(error: unknown): void {
+    if (NervaError.is(error)) return;
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#office.hub.violated('only typed failures', `A caller was told ${what}.`);
   }
 
   /** A person hears that something waits, and answers after a while. */

@@ -4,7 +4,7 @@ import { diceOf } from './dice.ts';
 import { isDistinct, kindsAt, type Plan } from './faults.ts';
 import { mutated, randomPlan, seconds, singles } from './plans.ts';
 
-const VISITS = { 'store.append': 4, 'model.call': 2, 'tool.pay': 1, 'store.release': 3 };
+const VISITS = { 'store.append': 4, 'model.call': 2, 'tool.pay': 1, 'snapshots.put': 3 };
 const count = (point: string): number => kindsAt(point).length;
 
 test('the singles are every kind at every visit, each once', () => {
@@ -68,7 +68,7 @@ test('any random plan holds up to six faults that can happen, and together they 
 
 test('where nothing can be struck the plan is empty', () => {
   assert.deepEqual(randomPlan(1, {}), []);
-  assert.deepEqual(randomPlan(1, { 'store.release': 5 }), []);
+  assert.deepEqual(randomPlan(1, { 'snapshots.put': 5 }), []);
 });
 
 test('a neighbour differs by one fault, and all four ways to differ come up', () => {

@@ -12,6 +12,7 @@ export function requestProblem({ messages }: Pick<ModelRequest, 'messages'>): st
     const before = messages[index - 1];
     const asked = before?.role === 'assistant' ? idsOf(before, 'tool_call') : [];
     const given = idsOf(messages[index] as Message, 'tool_result');
+    if (new Set(asked).size < asked.length) return `message ${index - 1} has two calls under one id: ${show(asked)}`;
     if (parts.length === 0) return `message ${index} is empty`;
     if (role === 'tool' && given.length !== parts.length) return `message ${index} of the tool holds more than results`;
     if (asked.length !== given.length || asked.some((id, at) => id !== given[at]))

@@ -144,6 +144,10 @@ export class Simulation implements Supervisor, Judged {
     this.audit.forked(...given);
   }
 
+  stored(ref: string): void {
+    this.audit.stored(ref);
+  }
+
   crash(process: SimProcess, _why: FaultKind): void {
     if (process.isDead) return;
     process.die();

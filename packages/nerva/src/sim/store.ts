@@ -19,10 +19,16 @@ export interface StoreWatcher {
   /** `due`: the faults of this visit. */
   appended(written: Written, due: readonly FaultKind[]): void;
   forked(process: SimProcess, fork: Parameters<Store['fork']>[0], result: AppendResult): void;
+  /** A blob is on the disk. */
+  stored(ref: string): void;
 }
 
 const FULL_MS = 60_000;
 const SLOW_MS = 20_000;
+/** What any log takes to read, many times over. */
+const READS_MAX = 20_000;
+/** Of a write: others may be told of it before who asked for it. */
+const ANSWER_MS = 0.2;
 
 /**
  * A store on a simulated disk, shared by the processes of a run: the real memory store, behind a disk that writes one record after
@@ -39,6 +45,8 @@ export class SimStore {
   /** What was stored as a blob under a subject. */
   readonly sealed: { readonly subject: string; readonly ref: string; readonly content: Uint8Array }[] = [];
   #busyUntilMs = 0;
+  /** Since anything else happened. */
+  #reads = { step: -1, count: 0 };
   #fullUntilMs = 0;
   #isDamaged = false;
   /** Copies of what changed on the disk since it was opened. */
@@ -154,7 +162,7 @@ export class SimStore {
       snapshots: { put: write('snapshot', 'snapshots.put'), get: (...given) => read((from) => from.snapshots.get(...given)) },
       info: (sid) => read((from) => from.info(sid)),
       head: (sid) => read((from) => from.head(sid)),
-      read: (sid, options) => read((from) => from.read(sid, options)),
+      read: (sid, options) => read((from) => from.read(sid, { limit: this.#hub.knobs.pageFrames, ...options })),
       list: (options) => read((from) => from.list(options)),
       stats: () => read((from) => from.stats()),
       verify: (sid, options) => read((from) => from.verify(sid, options)),
@@ -176,6 +184,12 @@ export class SimStore {
   #read<T>(process: SimProcess, serve: () => Promise<T>): Promise<T> {
     if (process.isDead) return never();
     const hub = this.#hub;
+    const step = hub.scheduler.count;
+    this.#reads = { step, count: this.#reads.step === step ? this.#reads.count + 1 : 1 };
+    if (this.#reads.count > READS_MAX) {
+      if (this.#reads.count === READS_MAX + 1) hub.violated('eventually quiet', 'A process reads and reads, and nothing else happens.');
+      return never();
+    }
     if (hub.due(hub.visit('store.read'), ['store.read']) !== null)
       return Promise.reject(new NervaError('STORE_FAILED', 'The simulated disk refused a read. Nothing was changed.'));
     if (!hub.knobs.isReadSlow) return serve();
@@ -189,7 +203,8 @@ export class SimStore {
       const nowMs = hub.scheduler.nowMs;
       // One disk, one head: what was asked for first is on it first.
       this.#busyUntilMs = Math.max(nowMs, this.#busyUntilMs) + slow + (0.1 + hub.roll(point, hub.trace.visits.get(point))) * hub.knobs.pace;
-      return { latencyMs: this.#busyUntilMs - nowMs, serve: () => this.#commit(process, operation, due) };
+      const answerMs = hub.roll(`${point} answer`, hub.trace.visits.get(point)) * ANSWER_MS * hub.knobs.pace;
+      return { latencyMs: this.#busyUntilMs - nowMs, answerMs, serve: () => this.#commit(process, operation, due) };
     });
   }
 
@@ -250,6 +265,8 @@ export class SimStore {
         if (frame.then?.owner !== undefined) this.#owners.set(frame.sid, process);
         return this.#watcher.appended({ process, tenant, frame, result: result as AppendResult }, due);
       }
+      case 'blob':
+        return this.#watcher.stored((result as BlobRef).ref);
       case 'fork':
         return this.#watcher.forked(process, args[0] as Parameters<Store['fork']>[0], result as AppendResult);
       case 'blob': {

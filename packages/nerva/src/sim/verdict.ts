@@ -1,9 +1,9 @@
 import { foldAt, replaySession, type Agent, type AgentState, type Facet, type RunResult } from '../agent/index.ts';
-import type { World } from '../core/index.ts';
-import { eventsOf, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
+import { utf8Bytes, type Json, type World } from '../core/index.ts';
+import { eventsOf, isBlobRef, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import type { Message } from '../model/index.ts';
 import type { Book, BookedCall, Proposal } from './book.ts';
-import type { Audit } from './audit.ts';
+import { BLOB_REF, type Audit } from './audit.ts';
 import { stepsOf } from './case-text.ts';
 import { firstErased, judgeErasure, type Rested } from './erasure.ts';
 import type { Hub } from './hub.ts';
@@ -108,7 +108,27 @@ async function judgeTenants({ hub, audit, store }: Judged): Promise<void> {
       const head = tenant === other ? 0 : await store.inspected.scope(other).head(sid);
       if (head > 0) hub.violated('tenants are apart', `A handle of tenant ${other} sees session ${sid} of ${tenant ?? 'none'}.`);
     }
+    const scope = store.inspected.scope(other);
+    const own = new Set([...audit.kept.values()].flatMap(({ tenant, book }) => (tenant === other ? [...blobsOf(book)] : [])));
+    for (const { tenant, book } of audit.kept.values())
+      for (const ref of tenant === other ? [] : blobsOf(book))
+        if (!own.has(ref) && (await isThere(scope, ref)))
+          hub.violated('tenants are apart', `A handle of tenant ${other} reads a blob of ${tenant ?? 'none'}.`);
+    for await (const { frame } of scope.feed())
+      if (frame.tenant !== other) hub.violated('tenants are apart', `The feed of tenant ${other} has a frame of ${frame.tenant}.`);
   }
+}
+
+/** The results that a record keeps as blobs. Not definitions: tenants have the same ones. */
+function blobsOf({ events }: Book): ReadonlySet<string> {
+  return new Set(events.flatMap(({ type, data }) => (type === 'tool.returned' && isBlobRef(data['output']) ? [data['output'].ref] : [])));
+}
+
+function isThere(store: Store, ref: string): Promise<boolean> {
+  return store.blobs.get(ref, { start: 0, end: 1 }).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** What the record names is stored, unless it was erased. */
@@ -117,17 +137,14 @@ async function judgeBlobs({ hub, store }: Judged, { book, texts }: Booked): Prom
   for (const { seq, type, subject } of book.events) {
     if (seq < book.base || erased.has(subject) || texts[seq]?.includes('"ref":"') !== true) continue;
     for (const [, ref = ''] of texts[seq].matchAll(BLOB_REF)) {
-      const isThere = await store.inspected.blobs.get(ref, { start: 0, end: 1 }).then(
-        () => true,
-        () => false,
-      );
-      if (!isThere)
+      if (!(await isThere(store.inspected, ref)))
         hub.violated('a blob is stored before it is named', `Session ${book.sid}: ${type} ${seq} names a blob that is not there.`);
     }
   }
 }
 
-const BLOB_REF = /"ref":"([0-9a-f]{64})"/g;
+/** Of a page when a verdict reads. */
+const PAGE_FRAMES = 3;
 
 /** Subjects whose data of a session was erased. */
 function erasedIn({ events }: Book): ReadonlySet<unknown> {
@@ -144,31 +161,44 @@ async function judgeSession(
   const { ok, bad } = await store.verify(sid);
   if (!ok) hub.violated('the chain verifies', `Session ${sid}: event ${bad?.seq ?? ''} ${bad?.why ?? ''}.`);
   // The probe among the facets compares each state on the way with the one that a driver had there.
-  const { state } = await foldAt(store, sid, { facets });
+  const { state, pending } = await foldAt(store, sid, { facets });
   judgeState(judged, book, state);
+  if (pending[0] !== undefined && !book.isClosed)
+    hub.violated('eventually quiet', `Session ${sid}: ${pending[0].id} waits for a person, and nobody is asked.`);
   const info = await store.info(sid);
   const wanted = book.isClosed ? 'closed' : 'idle';
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
   judgeEqual(judged, book, definition);
   if (definition !== undefined && !judged.isDeployed && !book.events.some(({ type }) => type === 'session.configured'))
-    await judgeReplay(judged, { sid, store, agent: definition, untilSeq: firstErased(log) });
+    await judgeReplay(judged, { book, store, agent: definition, untilSeq: firstErased(log) });
   return { sid, log, state };
 }
 
 /** Who decides again decides the same, as far as it knows what was known then. */
 async function judgeReplay(
   { hub, world }: Judged,
-  { sid, store, agent, untilSeq }: { readonly sid: Sid; readonly store: Store; readonly agent: Agent; readonly untilSeq: Seq },
+  { book, store, agent, untilSeq }: { readonly book: Book; readonly store: Store; readonly agent: Agent; readonly untilSeq: Seq },
 ): Promise<void> {
-  const { divergence } = await replaySession({ store, sid, world, agent });
+  const report = await replaySession({ store, sid: book.sid, world, agent });
+  const { divergence } = report;
+  const decisions = book.events.filter(({ type }) => DECISIONS.has(type)).length;
+  if (divergence === null && untilSeq === Infinity && (report.events !== book.events.length || report.decisions < decisions))
+    hub.violated(
+      'a replay decides the same',
+      `It went through ${report.events} events and ${report.decisions} decisions; there are ${book.events.length} and ${decisions}.`,
+    );
   if (divergence === null || placeOf(divergence.at).seq > untilSeq) return;
   const { at, recorded, decided } = divergence;
   hub.violated('a replay decides the same', `${at}: recorded ${JSON.stringify(recorded)}, decided ${JSON.stringify(decided)}.`);
 }
 
+/** What nobody but the runtime decides. */
+const DECISIONS = new Set(['turn.started', 'turn.ended', 'model.called', 'policy.decided', 'tool.called', 'approval.requested']);
+
 /** Nothing is left undone, and what the fold says agrees with the record. */
-function judgeState({ hub, audit }: Judged, book: Book, state: AgentState): void {
+function judgeState(judged: Judged, book: Book, state: AgentState): void {
+  const { hub } = judged;
   const { sid } = book;
   if (book.turn !== null) hub.violated('eventually quiet', `Session ${sid}: turn ${book.turn.seq} is open, and nothing happens any more.`);
   for (const [seq, { isTaken }] of book.messages)
@@ -177,24 +207,55 @@ function judgeState({ hub, audit }: Judged, book: Book, state: AgentState): void
     hub.violated('fold = record', `Session ${sid}: the fold and the record differ on whether a turn is open.`);
   if (state.head !== book.events.length)
     hub.violated('fold = record', `Session ${sid}: the fold stands at ${state.head} of ${book.events.length}.`);
-  if (book.spent !== state.budget.session.tokens && book.base === 0 && book.hasLimit)
-    hub.violated('fold = record', `Session ${sid}: the fold counts ${state.budget.session.tokens} tokens, the record ${book.spent}.`);
-  for (const call of book.calls.values()) if (call.seq >= book.base) judgeCall({ hub, audit }, book, call);
+  if (book.hasLimit && !book.isErased) {
+    const { session, turn } = state.budget;
+    const kept = [session.tokens, turn.tokens, Math.round(session.usd * 1e6)].join();
+    const booked = [book.spent.tokens, book.turnSpent.tokens, Math.round(book.spent.usd * 1e6)].join();
+    if (kept !== booked)
+      hub.violated(
+        'fold = record',
+        `Session ${sid}: the fold counts ${kept} (tokens, of the turn, millionths of USD), the record ${booked}.`,
+      );
+  }
+  for (const call of book.calls.values()) if (call.seq >= book.base) judgeCall(judged, book, call);
   judgePrompt(hub, book, state.turn.messages.shared.slice(0, state.turn.messages.count));
 }
 
-function judgeCall({ hub, audit }: Pick<Judged, 'hub' | 'audit'>, { sid, isClosed }: Book, call: BookedCall): void {
+function judgeCall({ hub, audit, world }: Judged, book: Book, call: BookedCall): void {
+  const { sid, isClosed } = book;
   // Who closes a session leaves its doubts as they are.
   if (call.status === 'open' || (call.status === 'doubt' && !isClosed))
     hub.violated('eventually quiet', `Session ${sid}: call ${call.seq} is ${call.status} for ever.`);
   const isDone = call.outcome?.type === 'tool.returned' && call.outcome.data['by'] === undefined;
   const ran = audit.ledger.of(`${sid}:${call.seq}`).length;
+  judgeResult({ hub, audit, world }, book, call);
   if (isDone && ran === 0) hub.violated('a result comes from its call', `Session ${sid}: call ${call.seq} returned and never ran.`);
   if (call.effect !== 'irreversible' || ran === 0 || call.outcome?.type !== 'tool.failed') return;
   const { why, by } = call.outcome.data;
   // A value that is none tells that it happened; whatever else a call itself ends in leaves it in doubt.
-  if (why === 'not done' || why === 'unknown tool' || (by === undefined && why !== 'bad output'))
+  if (why === 'not done' || why === 'unknown tool' || ((by === undefined || by === 'late') && why !== 'bad output'))
     hub.violated('no call is lost', `Session ${sid}: irreversible call ${call.seq} took effect, and the record says ${String(why)}.`);
+}
+
+/** What is recorded as the result of a call is what it gave, or what a person said of it. */
+function judgeResult(
+  { hub, audit, world }: Pick<Judged, 'hub' | 'audit' | 'world'>,
+  { sid, limits }: Book,
+  { seq, outcome }: BookedCall,
+): void {
+  if (outcome?.type !== 'tool.returned' || outcome.data['by'] === 'person' || outcome.data['truncatedBytes'] !== undefined) return;
+  const { output = null } = outcome.data;
+  const text = JSON.stringify(output);
+  const bytes = isBlobRef(output) ? output.bytes : utf8Bytes(text);
+  // A text is measured without its quotes and escapes.
+  const { outputBytesMax = Infinity } = limits;
+  if (bytes > outputBytesMax && typeof output !== 'string')
+    hub.violated('a result stays within its limit', `Session ${sid}: event ${outcome.seq} has ${bytes} bytes of ${outputBytesMax}.`);
+  const isIt = isBlobRef(output)
+    ? (given: string): boolean => world.digest(given) === output.ref
+    : (given: string): boolean => given === text;
+  if (!audit.hasGiven(`${sid}:${seq}`, isIt))
+    hub.violated('a result comes from its call', `Session ${sid}: event ${outcome.seq} says what call ${seq} did not give.`);
 }
 
 /** Calls that are equal by their tool's word are made once, unless one failed, and no others are taken for equal. */
@@ -247,11 +308,35 @@ function judgeTold(
     if (takes.includes(seq)) turn = event.seq;
   }
   const ended = log.find((event) => event.type === 'turn.ended' && event.seq > turn);
+  if (ended !== undefined && !log.some(({ erased }) => erased === true)) {
+    const text = ended.data['reason'] === 'answer' ? answerIn(log.slice(turn, ended.seq)) : null;
+    if (STATUS[result.reason] !== result.status || (text !== null && text !== result.text))
+      hub.violated('a caller is told what is recorded', `Message ${sid}:${seq} was told ${result.status}: ${result.text}.`);
+  }
   if (turn < 0 || ended === undefined || ended.data['reason'] !== result.reason)
     hub.violated(
       'a caller is told what is recorded',
       `Message ${sid}:${seq} was answered with ${result.reason}; the record says ${String(ended?.data['reason'] ?? 'nothing')}.`,
     );
+}
+
+const STATUS = { answer: 'answered', steps: 'stopped', budget: 'stopped', cancelled: 'cancelled', error: 'failed' } as const;
+
+/** The text of the last answer among the events of a turn. */
+function answerIn(events: readonly LogEvent[]): string {
+  let call = -1;
+  let text = '';
+  for (const { seq, type, data } of events) {
+    if (type === 'model.called') call = seq;
+    if (type === 'model.answered' && data['call'] === call)
+      text = (data['parts'] as readonly { readonly type: string; readonly text?: string }[])
+        .map((part) => (part.type === 'text' ? (part.text ?? '') : ''))
+        .join('');
+    const action =
+      type === 'policy.decided' ? (data['action'] as { readonly type: string; readonly text?: string; readonly output?: Json }) : null;
+    if (action?.type === 'answer') text = action.text ?? (action.output === undefined ? '' : JSON.stringify(action.output));
+  }
+  return text;
 }
 
 interface Reading {
@@ -269,6 +354,10 @@ async function read(store: Store, sid: Sid): Promise<Reading> {
     frames.push(...page);
     log.push(...page.flatMap(eventsOf));
   }
-  const whole: Store['read'] = (_sid, { after = -1 } = {}) => Promise.resolve(after < log.length - 1 ? frames : []);
+  // In pages of a few frames: a reader asks until nothing comes.
+  const whole: Store['read'] = (_sid, { after = -1 } = {}) => {
+    const first = frames.findIndex(({ seq, events }) => seq + events.length - 1 > after);
+    return Promise.resolve(first < 0 ? [] : frames.slice(first, first + PAGE_FRAMES));
+  };
   return { log, store: { ...store, read: whole } };
 }

@@ -1,6 +1,7 @@
 import type { Agent } from '../agent/index.ts';
 import { NervaError } from '../core/index.ts';
 import type { Model, ModelAnswer } from '../model/index.ts';
+import type { Policy } from '../policy/index.ts';
 import { notDone, type Tool, type ToolContext } from '../tool/index.ts';
 import type { Audit } from './audit.ts';
 import { failureOf, MODEL_FAILURES, MODEL_ODDITIES, oddAnswer } from './failures.ts';
@@ -28,6 +29,7 @@ export function wrapAgent(agent: Agent, deploy: Deploy, wrapping: Wrapping): Age
   const changed = deployed(agent, deploy);
   return Object.freeze({
     ...changed,
+    policy: agent.policy === undefined ? undefined : wrapPolicy(agent.policy, wrapping),
     model: agent.model === undefined ? undefined : wrapModel(agent.model, agent.name, wrapping),
     tools: changed.tools.map((tool) => wrapTool(tool, wrapping)),
   });
@@ -44,6 +46,24 @@ function deployed(agent: Agent, deploy: Deploy): Agent {
     default:
       return agent;
   }
+}
+
+const POLICY_MS = 500;
+
+/** A policy that gives a promise takes its time; one that answers at once does so here too. */
+function wrapPolicy(policy: Policy, { hub, process }: Wrapping): Policy {
+  return {
+    ...policy,
+    evaluate(view) {
+      const decided = policy.evaluate(view);
+      if (!(decided instanceof Promise)) return decided;
+      decided.catch(() => undefined); // it may throw before it is waited for
+      return process.ask('policy.evaluate', () => ({
+        latencyMs: (0.5 + hub.roll('policy', hub.trace.visits.get('policy.evaluate'))) * POLICY_MS * hub.knobs.pace,
+        serve: () => decided,
+      }));
+    },
+  };
 }
 
 const MODEL_MS = 2_000;
@@ -89,7 +109,7 @@ const LATE_MS = 10_000;
 const OVERSIZE_BYTES = 300_000;
 
 function wrapTool(tool: Tool, wrapping: Wrapping): Tool {
-  const { hub, process } = wrapping;
+  const { audit, hub, process } = wrapping;
   return {
     ...tool,
     needsApproval: (input) => tool.needsApproval(input),
@@ -101,7 +121,11 @@ function wrapTool(tool: Tool, wrapping: Wrapping): Tool {
             process.ask(`reconcile.${tool.name}`, () => ({
               latencyMs: (0.5 + hub.roll('reconcile', hub.trace.visits.get(`reconcile.${tool.name}`))) * TOOL_MS * hub.knobs.pace,
               answerMs: 1,
-              serve: () => tool.reconcile?.(input, context) as never,
+              serve: async () => {
+                const found = await tool.reconcile?.(input, context);
+                if (found?.status === 'done') audit.gave(context.callId, found.output);
+                return found as never;
+              },
             })),
         }),
     execute: (input, context) => execute(tool, input, context, wrapping),
@@ -115,7 +139,14 @@ function execute(tool: Tool, input: unknown, context: ToolContext, wrapping: Wra
   const sentMs = hub.scheduler.nowMs;
   const act = (): unknown => {
     audit.executes(process, tool, input, context);
-    return tool.execute(input, context);
+    const output = tool.execute(input, context);
+    if (!(output instanceof Promise)) audit.gave(context.callId, output);
+    else
+      output.then(
+        (value) => audit.gave(context.callId, value),
+        () => undefined,
+      );
+    return output;
   };
   if (hub.knobs.isToolSync && !process.isDead && hub.isQuietAt(point)) return (hub.visit(point), act());
   const answer = process.ask<unknown>(point, (due): Request<unknown> => {
@@ -132,11 +163,17 @@ function execute(tool: Tool, input: unknown, context: ToolContext, wrapping: Wra
       if (kind === 'tool.crash') wrapping.supervisor.crash(process, kind);
       if (kind === 'tool.throw-after') throw new Error('The simulated tool threw after it had done it.');
       if (kind === 'tool.garbage') return () => output;
-      if (kind === 'tool.oversize') return { text: 'x'.repeat(OVERSIZE_BYTES) };
+      if (kind === 'tool.oversize') {
+        const large = { text: 'x'.repeat(OVERSIZE_BYTES) };
+        audit.gave(context.callId, large);
+        return large;
+      }
       return output;
     };
     return { latencyMs: kind === 'tool.hang' ? null : latencyMs, answerMs, isExternal: true, serve };
   });
+  const { ended } = audit.runs(process, context);
+  void answer.then(ended, ended);
   void answer.then(
     (value) => typeof value === 'function' || audit.answered(process, context.callId), // a function is no answer that can be kept
     () => undefined,
