@@ -69,6 +69,8 @@ export class Book {
   /** Whose data the session holds; null when it is nobody's. */
   subject: Json = null;
   isErased = false;
+  /** The session's own subject is gone: nobody is answered any more. */
+  isOver = false;
   /** By `asker.part`. */
   readonly proposals = new Map<string, Proposal>();
   readonly fail: Break;
@@ -148,11 +150,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'subject.erased'(book, _event, data) {
     book.isErased = true;
     if (data['subject'] !== book.subject) return;
+    book.isOver = true;
     for (const message of book.messages.values()) message.isTaken = true;
     if (book.turn !== null) book.turn.isCancelled = true;
   },
   'message.received'(book, { seq }, data) {
-    book.messages.set(seq, { isTaken: false, isAnswered: false, deliver: data['deliver'] ?? 'queue' });
+    book.messages.set(seq, { isTaken: book.isOver, isAnswered: false, deliver: data['deliver'] ?? 'queue' });
     if (data['deliver'] === 'interrupt' && book.turn !== null) book.turn.isCancelled = true;
   },
   'cancel.requested'(book) {

@@ -265,12 +265,11 @@ export class SimStore {
         if (frame.then?.owner !== undefined) this.#owners.set(frame.sid, process);
         return this.#watcher.appended({ process, tenant, frame, result: result as AppendResult }, due);
       }
-      case 'blob':
-        return this.#watcher.stored((result as BlobRef).ref);
       case 'fork':
         return this.#watcher.forked(process, args[0] as Parameters<Store['fork']>[0], result as AppendResult);
       case 'blob': {
         const [content, { subject }] = args as Parameters<Store['blobs']['put']>;
+        this.#watcher.stored((result as BlobRef).ref);
         if (subject !== undefined) this.sealed.push({ subject, ref: (result as BlobRef).ref, content });
         return;
       }
