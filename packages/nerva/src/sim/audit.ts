@@ -307,11 +307,18 @@ export class Audit {
     if (marker === undefined) return;
     let isMeant = false;
     for (const [sid, { book, writers }] of this.kept) {
-      if (book.model === null || writers[book.model.seq] !== process) continue;
-      if (sid !== marker && !(book.base > 0 && book.events.some(({ data }) => String(data['text'] ?? '').includes(`«${marker}»`))))
-        continue;
-      if (isRecorded(book, request, process)) return;
-      isMeant = true;
+      const isOther =
+        sid !== marker && !(book.base > 0 && book.events.some(({ data }) => String(data['text'] ?? '').includes(`«${marker}»`)));
+      if (isOther) continue;
+      const open = book.model?.seq ?? -1;
+      const isOpen = open >= 0 && writers[open] === process;
+      if (isOpen && isRecorded(book, open, request, process)) return;
+      // Who slept past its lease asks for what was given up as lost meanwhile: nothing comes of it, and its intent was durable.
+      if (
+        book.events.some(({ type, seq }) => type === 'model.called' && writers[seq] === process && isRecorded(book, seq, request, process))
+      )
+        return;
+      isMeant ||= isOpen;
     }
     if (isMeant)
       return hub.violated(
@@ -364,8 +371,8 @@ const TOLD_MS = 1_000;
 const jsonOf = (value: unknown): string => JSON.stringify(value) ?? 'null';
 
 /** Whether this request is the one whose digest was recorded. Not told where a result is kept beside the log: its reference was digested. */
-function isRecorded(book: Book, request: ModelRequest, { world }: SimProcess): boolean {
-  const recorded = book.events[book.model?.seq ?? -1]?.data['digest'];
+function isRecorded(book: Book, call: Seq, request: ModelRequest, { world }: SimProcess): boolean {
+  const recorded = book.events[call]?.data['digest'];
   const hasBlob = book.events.some(({ type, data }) => type === 'tool.returned' && isBlobRef(data['output']));
   return hasBlob || (typeof recorded === 'string' && requestDigest(request, world.digest).startsWith(recorded));
 }

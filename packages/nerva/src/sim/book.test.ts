@@ -291,6 +291,20 @@ const CASES: readonly Case[] = [
   },
   {
     law: 'steps stay within the limit',
+    name: 'a call after one that failed, without a timer between them,',
+    limits: { stepsMax: 1 },
+    breaks: [...STARTED, ['model.called'], ['model.failed', { call: 3, why: 'error' }], ['model.called']],
+    holds: [
+      ...STARTED,
+      ['model.called'],
+      ['model.failed', { call: 3, why: 'error' }],
+      ['timer.set'],
+      ['timer.fired', { timer: 5 }],
+      ['model.called'],
+    ],
+  },
+  {
+    law: 'steps stay within the limit',
     name: 'a second step of a session that may have one',
     limits: { budget: { sessionStepsMax: 1 } },
     breaks: [...CALLED, RETURNED, ['model.called']],

@@ -64,6 +64,8 @@ export class Book {
   turnSpent: Spent = { tokens: 0, usd: 0 };
   /** Steps of all turns. */
   steps = 0;
+  /** Timers that are set. */
+  readonly timers = new Set<Seq>();
   /** The open model call. */
   model: { readonly seq: Seq; readonly reserve: Spent } | null = null;
   /** Whose data the session holds; null when it is nobody's. */
@@ -172,6 +174,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     take(book, takes);
   },
   'turn.ended': turnEnded,
+  'timer.set'(book, { seq }, data) {
+    book.timers.add((data['again'] as Seq | undefined) ?? seq);
+  },
+  'timer.fired'(book, _event, data) {
+    if (book.timers.delete(data['timer'] as Seq)) unstepped(book);
+  },
   'model.called': modelCalled,
   'model.answered': modelSettled,
   'model.failed': modelSettled,
@@ -208,6 +216,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     book.effects = data['effects'] as 'live' | 'ask' | 'simulated';
     if (book.model !== null) unstepped(book);
     book.model = null;
+    book.timers.clear();
     for (const call of book.calls.values()) if (call.status !== 'done') call.status = 'detached';
     // A grant in one log never counts in another: what is open is asked anew or closed.
     for (const proposal of book.proposals.values()) proposal.approval = null;
@@ -241,7 +250,7 @@ function stepped(book: Book, seq: Seq, atMs: number): void {
   book.steps++;
 }
 
-/** A call that gave nothing is no step. */
+/** A call that gave nothing and is made again is no step. */
 function unstepped(book: Book): void {
   if (book.turn !== null) book.turn.steps--;
   book.steps--;
@@ -265,6 +274,7 @@ function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
     if (call.status === 'open') book.fail('a turn ends with nothing open', `call ${call.seq} is open at turn.ended ${seq}.`);
   if (book.model !== null) book.fail('a turn ends with nothing open', `model call ${book.model.seq} is open at turn.ended ${seq}.`);
   for (const [, message] of book.messages) if (message.isTaken) message.isAnswered = true;
+  book.timers.clear();
   book.turn = null;
 }
 
