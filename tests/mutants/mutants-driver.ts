@@ -85,10 +85,10 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'retried-under-new-id',
     file: DRIVER,
-    find: `    const append = (): Promise<AppendResult> => this.#ports.store.append(frame);`,
+    find: `    const write = (): Promise<AppendResult> => this.#ports.store.append({ ...frame, events`,
     replace: `    let tries = 0;
-    const append = (): Promise<AppendResult> =>
-      this.#ports.store.append(tries++ === 0 ? frame : { ...frame, id: this.#ports.world.ids.next() });`,
+    const write = (): Promise<AppendResult> =>
+      this.#ports.store.append({ ...frame, id: tries++ === 0 ? frame.id : this.#ports.world.ids.next(), events`,
     says: 'A write of unknown result is repeated under a new frame id.',
   },
   {

@@ -126,8 +126,8 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
   {
     name: 'doubt-is-done',
     file: TOOL,
-    find: `() => ({ status: 'doubt', why: event.data.why, epoch: -1 }),`,
-    replace: `() => ({ status: 'done', isError: true, output: 'in doubt', why: event.data.why, epoch: -1 }),`,
+    find: `() => ({ status: 'doubt', why: event.data.why ?? 'erased', epoch: -1 }),`,
+    replace: `() => ({ status: 'done', isError: true, output: 'in doubt', why: event.data.why ?? 'erased', epoch: -1 }),`,
     says: 'A call in doubt is taken for done.',
   },
   {

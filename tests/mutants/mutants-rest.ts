@@ -292,7 +292,7 @@ export const REST_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'personal-results-unsealed',
-    file: DRIVER,
+    file: 'agent/personal.ts',
     find: `  'tool.returned',
   'tool.failed',
   'policy.decided',`,
