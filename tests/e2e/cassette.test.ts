@@ -1,7 +1,7 @@
 /** A recording in a process of its own that is killed, and one under CI. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -33,17 +33,16 @@ function recorder(path: string, ci: string) {
   return spawn(process.execPath, args, { cwd: import.meta.dirname, env: { ...process.env, CI: ci }, stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
-test('a recording that is killed leaves whole lines, which replay and are added to', async (t) => {
+test('a recording that is killed leaves whole lines and perhaps a piece of one, replays, and is added to', async (t) => {
   const path = place(t);
   const child = recorder(path, '');
   const died = new Promise((resolve) => child.on('close', resolve));
   while (!existsSync(path) || readFileSync(path).length < 1_000_000) await sleep(5);
   child.kill('SIGKILL');
   await died;
-  const text = readFileSync(path, 'utf8');
-  const entries = readCassette(text);
+  const entries = readCassette(readFileSync(path, 'utf8'));
   assert.ok(entries.length >= 49, `${entries.length} entries`);
-  assert.equal(text.endsWith('\n'), true);
+  appendFileSync(path, '{"half');
   const live: Model = {
     name: 'live',
     call: () => Promise.resolve({ parts: [], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null }),

@@ -32,8 +32,8 @@ const MODES: readonly string[] = ['auto', 'record', 'replay'];
 const FILE_MODE = 0o644;
 
 /**
- * Opens a cassette. Lines are only ever added, each in one write: a process that is killed leaves whole lines, and a piece of a line that a dying
- * machine left is dropped. Several models may be recorded one after another, but by one process at a time.
+ * Opens a cassette. Lines are only ever added, each in one write; a piece of the last line, which whoever was killed while it wrote may leave, is
+ * dropped. Several models may be recorded one after another, but by one process at a time.
  * @throws OPTION_INVALID (`record` and the file has something in it; `replay` and there is none), SCHEMA_MISMATCH.
  */
 export function fileCassette(path: string, options: FileCassetteOptions = {}): FileCassette {

@@ -106,3 +106,26 @@ test('another law that breaks on the way is not taken for the one that was found
     ['not both'],
   );
 });
+
+test('a fault that only puts off the one that breaks is left out, and the other strikes as much earlier', async () => {
+  const scenario: Scenario = {
+    ...looking,
+    name: 'twice',
+    steps: [send(0)],
+    invariants: [
+      {
+        name: 'once',
+        check: (ended) => (eventsIn(ended).some(({ data }) => data['again'] !== undefined) ? 'A call was made again.' : null),
+      },
+    ],
+  };
+  const putOff: Fault = { point: 'model.call', kind: 'model.unavailable', occurrence: 1 };
+  const breaking = (occurrence: number): Fault => ({ point: 'store.append', kind: 'store.unsynced', occurrence });
+  assert.deepEqual((await runOnce(scenario, { faults: [breaking(5)] })).violations, []);
+  const failing = await runOnce(scenario, { faults: [putOff, breaking(5)] });
+  assert.deepEqual(
+    failing.violations.map(({ invariant }) => invariant),
+    ['once'],
+  );
+  assert.deepEqual((await shrink(scenario, failing)).report.plan, [breaking(3)]);
+});
