@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const examples = globSync('examples/*/main.ts', { cwd: ROOT }).toSorted();
 
 for (const example of examples) {
-  test(`${example} ends without a failed assertion`, { timeout: 120_000 }, () => {
+  test(`${example} ends without a failed assertion`, { timeout: 300_000 }, () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=nerva-source', example], { cwd: ROOT, encoding: 'utf8' });
     assert.equal(status, 0, `${stdout}\n${stderr}`);
   });

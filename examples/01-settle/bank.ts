@@ -33,6 +33,8 @@ export interface BankOptions {
 }
 
 const BODY_BYTES_MAX = 65_536;
+/** Contenders may stand still for long on a busy machine: that their connection was closed meanwhile is not what is shown here. */
+const IDLE_MS = 300_000;
 
 interface Answer {
   readonly status: number;
@@ -43,7 +45,7 @@ interface Answer {
 export async function openBank(options: BankOptions): Promise<Bank> {
   const ledger = openLedger(options.ledgerPath);
   const held = new Map<string, number>();
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: IDLE_MS }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       if (!response.headersSent) send(response, { status: 500, body: { error: String(error) } });
     });
