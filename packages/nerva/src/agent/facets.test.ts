@@ -454,11 +454,11 @@ test('an answer that is sent back is a note of the system, and the model is aske
   assert.deepEqual([rejected.open?.phase, rejected.open?.rejections, rejected.open?.answer], ['ask', 1, null]);
 });
 
-test('a policy decides to ask the model, to call or to answer, and each is a step', () => {
+test('a policy that calls or answers makes a step; one that leaves it to the model does not', () => {
   const decided = (action: EventData['policy.decided']['action'], change?: (event: LogEvent) => LogEvent) =>
     folded([...begun, the('policy.decided', { policy: 'p', action, why: 'w' })], change);
   const asks = decided({ type: 'model' }).turn;
-  assert.deepEqual([asks.open?.phase, asks.open?.steps, asks.steps], ['ask', 0, 1]);
+  assert.deepEqual([asks.open?.phase, asks.open?.steps, asks.steps], ['ask', 0, 0]);
   const calls = decided({ type: 'call', calls: [{ tool: 'look', input: { at: 2 } }] });
   assert.deepEqual([calls.turn.open?.phase, calls.turn.open?.steps, calls.turn.steps], ['tools', 1, 1]);
   assert.deepEqual(items(calls.turn.messages).at(-1), {

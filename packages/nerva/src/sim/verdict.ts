@@ -207,6 +207,8 @@ function judgeState(judged: Judged, book: Book, state: AgentState): void {
     hub.violated('fold = record', `Session ${sid}: the fold and the record differ on whether a turn is open.`);
   if (state.head !== book.events.length)
     hub.violated('fold = record', `Session ${sid}: the fold stands at ${state.head} of ${book.events.length}.`);
+  if (state.turn.steps !== book.steps)
+    hub.violated('fold = record', `Session ${sid}: the fold counts ${state.turn.steps} steps, the record ${book.steps}.`);
   if (book.hasLimit && !book.isErased) {
     const { session, turn } = state.budget;
     const kept = [session.tokens, turn.tokens, Math.round(session.usd * 1e6)].join();

@@ -160,8 +160,9 @@ function answered(slice: Turns, event: AgentEvent & { readonly type: 'model.answ
 
 function decided(slice: Turns, event: AgentEvent & { readonly type: 'policy.decided' }): Turns {
   const action: Action = event.erased === true ? { type: 'answer', text: '[erased]' } : event.data.action;
+  // To leave it to the model is no step: its call is.
+  if (action.type === 'model') return inTurn(slice, () => ({ phase: 'ask' }));
   const steps = slice.steps + 1;
-  if (action.type === 'model') return inTurn({ ...slice, steps }, () => ({ phase: 'ask' }));
   if (action.type === 'call') {
     const parts = action.calls.map(({ tool, input }, index): Part => ({
       type: 'tool_call',
