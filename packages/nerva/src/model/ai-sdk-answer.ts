@@ -87,9 +87,12 @@ export class StreamReader {
         return this.#call(value);
       case 'source':
         return this.#cite(value);
+      case 'custom':
+        // Anthropic's package repeats the head of a stream in one; a whole answer has none.
+        if (value['kind'] !== 'anthropic.message_start') this.#keep('providerContent', { type: 'custom', kind: String(value['kind']) });
+        return;
       case 'tool-result':
       case 'file':
-      case 'custom':
       case 'reasoning-file':
       case 'tool-approval-request':
         // Made and answered at the provider's: no part of the conversation that tools here take part in.

@@ -1,5 +1,7 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import { resultText, sourceOf } from './content.ts';
+import { objectInput } from './dialects/anthropic-history.ts';
+import { CallIds } from './dialects/anthropic-ids.ts';
 import type { Echo, FilePart, Message, Part } from './message.ts';
 import type { ModelRequest } from './model.ts';
 
@@ -14,8 +16,9 @@ export interface PromptOptions {
 export function promptOf({ instructions, messages, tools, params }: ModelRequest, options: PromptOptions): Record<string, unknown> {
   const { maxOutputTokens, temperature, topP, seed, stop, toolChoice, outputSchema, reasoning } = params;
   const system = instructions === '' ? [] : [{ role: 'system', content: instructions }];
+  const ids = new CallIds();
   return {
-    prompt: [...system, ...messages.filter(({ parts }) => parts.length > 0).map((message) => messageOf(message, options))],
+    prompt: [...system, ...messages.filter(({ parts }) => parts.length > 0).map((message) => messageOf(message, { ...options, ids }))],
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(temperature === undefined ? {} : { temperature }),
     ...(topP === undefined ? {} : { topP }),
@@ -32,11 +35,16 @@ export function promptOf({ instructions, messages, tools, params }: ModelRequest
   };
 }
 
-function messageOf({ role, parts }: Message, options: PromptOptions): JsonObject {
+/** Whoever stands behind the model, ids have a form that the strictest take. */
+interface Writing extends PromptOptions {
+  readonly ids: CallIds;
+}
+
+function messageOf({ role, parts }: Message, options: Writing): JsonObject {
   return { role, content: parts.flatMap((part) => partOf(part, options)) as Json[] };
 }
 
-function partOf(part: Part, options: PromptOptions): unknown[] {
+function partOf(part: Part, options: Writing): unknown[] {
   switch (part.type) {
     case 'text':
       return [{ type: 'text', text: part.text, ...echoed(part.echo, options) }];
@@ -45,12 +53,20 @@ function partOf(part: Part, options: PromptOptions): unknown[] {
     case 'file':
       return [fileOf(part, options)];
     case 'tool_call':
-      return [{ type: 'tool-call', toolCallId: part.id, toolName: part.name, input: part.input, ...echoed(part.echo, options) }];
+      return [
+        {
+          type: 'tool-call',
+          toolCallId: options.ids.call(part.id),
+          toolName: part.name,
+          input: objectInput(part.input, part.malformed),
+          ...echoed(part.echo, options),
+        },
+      ];
     default: {
       const value = resultText(part, false);
       const isText = typeof part.output === 'string' || part.isError === true;
       const output = isText ? { type: part.isError === true ? 'error-text' : 'text', value } : { type: 'json', value: part.output };
-      return [{ type: 'tool-result', toolCallId: part.id, toolName: part.name, output }];
+      return [{ type: 'tool-result', toolCallId: options.ids.result(part.id), toolName: part.name, output }];
     }
   }
 }

@@ -159,7 +159,7 @@ test('a conversation is sent in the form of the AI SDK, what was sealed by this 
         content: [
           { type: 'reasoning', text: 'hm', providerOptions: own.data },
           { type: 'tool-call', toolCallId: 'c1', toolName: 'pay', input: { usd: 7 }, providerOptions: own.data },
-          { type: 'tool-call', toolCallId: 'c2', toolName: 'pay', input: '{"usd' },
+          { type: 'tool-call', toolCallId: 'c2', toolName: 'pay', input: { malformed: '{"usd' } },
         ],
       },
       {

@@ -42,7 +42,7 @@ export function promptedOutput(instructions: string, schema: ModelParams['output
 
 /**
  * What of a request a wire leaves out, in words for `meta.notSent`. `params` are the names of those that it has no place for;
- * reasoning and other echoes go to nobody but their maker (`by`).
+ * reasoning goes to nobody but its maker (`by`), sources of what was said to nobody.
  */
 export function notSent(
   request: ModelRequest,
@@ -53,24 +53,38 @@ export function notSent(
   }: { readonly by: string; readonly params: readonly (keyof ModelParams)[]; readonly keepsReasoning: boolean },
 ): readonly string[] {
   const left = params.filter((name) => request.params[name] !== undefined).map((name) => `params.${name}`);
-  const foreign = foreignReasoning(request.messages, keepsReasoning ? by : null);
-  return foreign === 0 ? left : [...left, `reasoning of ${foreign} earlier ${foreign === 1 ? 'part' : 'parts'}`];
+  const { reasoning, citations } = leftOf(request.messages, keepsReasoning ? by : null);
+  return [...left, ...counted('reasoning', reasoning), ...counted('citations', citations)];
 }
 
-const counts = new WeakMap<Message, Map<string | null, number>>();
+/** How many parts something of was left out, in words; nothing for none. */
+function counted(what: string, count: number): readonly string[] {
+  return count === 0 ? [] : [`${what} of ${count} earlier ${count === 1 ? 'part' : 'parts'}`];
+}
 
-/** Reasoning parts that do not come from `by`; null counts all. Each message is looked at once. */
-function foreignReasoning(messages: readonly Message[], by: string | null): number {
-  let count = 0;
+interface Left {
+  readonly reasoning: number;
+  readonly citations: number;
+}
+
+const NOTHING: Left = { reasoning: 0, citations: 0 };
+const counts = new WeakMap<Message, Map<string | null, Left>>();
+
+/** Parts of reasoning that do not come from `by` (null counts all), and parts with sources. Each message is looked at once. */
+function leftOf(messages: readonly Message[], by: string | null): Left {
+  let all = NOTHING;
   for (const message of messages) {
     if (message.role !== 'assistant') continue;
-    const known = counts.get(message) ?? new Map<string | null, number>();
+    const known = counts.get(message) ?? new Map<string | null, Left>();
     let own = known.get(by);
     if (own === undefined) {
-      own = message.parts.filter((part) => part.type === 'reasoning' && (by === null || part.echo?.by !== by)).length;
+      own = {
+        reasoning: message.parts.filter((part) => part.type === 'reasoning' && (by === null || part.echo?.by !== by)).length,
+        citations: message.parts.filter((part) => part.type === 'text' && part.citations !== undefined).length,
+      };
       counts.set(message, known.set(by, own));
     }
-    count += own;
+    if (own.reasoning + own.citations > 0) all = { reasoning: all.reasoning + own.reasoning, citations: all.citations + own.citations };
   }
-  return count;
+  return all;
 }

@@ -104,9 +104,9 @@ function codeOf(status: number, { message, code }: Complaint): ErrorCode {
   return code === 'context_length_exceeded' ? 'CONTEXT_TOO_LONG' : 'MODEL_REFUSED';
 }
 
-/** How the common servers say it: OpenAI and vLLM, llama.cpp, Anthropic, Bedrock, Google, Ollama. */
+/** How the common servers say it: OpenAI and vLLM, xAI, Moonshot, Cerebras, llama.cpp, Anthropic, Bedrock, Google, Ollama. */
 const TOO_LONG =
-  /maximum context length|context length exceeded|exceeds? (?:the )?(?:available |maximum )?context|longer than the context|(?:prompt|input) is too long|input token count.* exceeds/i;
+  /maximum (?:context|prompt) length|exceeded model token limit|reduce the length of the messages|context length exceeded|exceeds? (?:the )?(?:available |maximum )?context|longer than the context|(?:prompt|input) is too long|input token count.* exceeds/i;
 
 function complaintOf(body: string): Complaint {
   try {

@@ -46,7 +46,7 @@ function messageOf(request: MockRequest, answer: MockAnswer): Json {
   return { ...frame(request), content, ...endOf(answer), usage: usageOf(answer) } as Json;
 }
 
-/** The same answer as a stream: a block after the other, text in pieces of 3 characters, arguments in pieces of 5. */
+/** The same answer as a stream: a block after the other, text in pieces of `pieceLength`, arguments in pieces of 5. */
 function streamOf(request: MockRequest, answer: MockAnswer): string {
   const events: [type: string, rest: Record<string, unknown>][] = [];
   const { output_tokens: output, ...input } = usageOf(answer);
@@ -60,14 +60,14 @@ function streamOf(request: MockRequest, answer: MockAnswer): string {
   };
   const { reasoning } = answer;
   if (reasoning !== undefined) {
-    const thoughts = pieces(reasoning, 3).map((thinking) => ({ type: 'thinking_delta', thinking }));
+    const thoughts = pieces(reasoning, answer.pieceLength ?? 3).map((thinking) => ({ type: 'thinking_delta', thinking }));
     block({ type: 'thinking', thinking: '', signature: '' }, [...thoughts, { type: 'signature_delta', signature: signatureOf(reasoning) }]);
   }
   const text = (answer.text ?? '') + (answer.refusal ?? '');
   if (text !== '')
     block(
       { type: 'text', text: '' },
-      pieces(text, 3).map((piece) => ({ type: 'text_delta', text: piece })),
+      pieces(text, answer.pieceLength ?? 3).map((piece) => ({ type: 'text_delta', text: piece })),
     );
   for (const { id, name, input: given } of callsOf(answer)) {
     const deltas = pieces(given, 5).map((piece) => ({ type: 'input_json_delta', partial_json: piece }));

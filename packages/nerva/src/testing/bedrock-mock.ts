@@ -43,7 +43,7 @@ function blocksOf(answer: MockAnswer): object[] {
   ];
 }
 
-/** The same answer as binary messages: text in pieces of 3 characters, arguments in pieces of 5. */
+/** The same answer as binary messages: text in pieces of `pieceLength`, arguments in pieces of 5. */
 function streamOf(answer: MockAnswer): Uint8Array {
   const { reasoning, calls = [] } = answer;
   const text = (answer.text ?? '') + (answer.refusal ?? '');
@@ -55,13 +55,13 @@ function streamOf(answer: MockAnswer): Uint8Array {
     messages.push(eventMessage('contentBlockStop', { contentBlockIndex: index++ }));
   };
   if (reasoning !== undefined) {
-    const thoughts = pieces(reasoning, 3).map((piece) => ({ reasoningContent: { text: piece } }));
+    const thoughts = pieces(reasoning, answer.pieceLength ?? 3).map((piece) => ({ reasoningContent: { text: piece } }));
     block(null, [...thoughts, { reasoningContent: { signature: signatureOf(reasoning) } }]);
   }
   if (text !== '')
     block(
       null,
-      pieces(text, 3).map((piece) => ({ text: piece })),
+      pieces(text, answer.pieceLength ?? 3).map((piece) => ({ text: piece })),
     );
   calls.forEach(({ id, name, input }, at) =>
     block(

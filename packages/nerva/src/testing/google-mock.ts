@@ -59,14 +59,14 @@ function partsOf(request: MockRequest, answer: MockAnswer): readonly Part[] {
   return parts;
 }
 
-/** The same answer as a stream: texts in pieces of 3 characters, the signature of a text on an empty one behind it, calls whole. */
+/** The same answer as a stream: texts in pieces of `pieceLength`, the signature of a text on an empty one behind it, calls whole. */
 function streamOf(request: MockRequest, answer: MockAnswer): string {
   const chunk = (rest: Record<string, unknown>): string => `data: ${JSON.stringify({ ...rest, ...frame(request) })}\r\n\r\n`;
   const body = partsOf(request, answer)
     .flatMap(({ text, thoughtSignature, ...part }): Part[] => {
       if (text === undefined) return [{ ...part, ...(thoughtSignature === undefined ? {} : { thoughtSignature }) }];
       const last: Part[] = thoughtSignature === undefined ? [] : [{ text: '', thoughtSignature, ...part }];
-      return [...pieces(text, 3).map((piece) => ({ text: piece, ...part })), ...last];
+      return [...pieces(text, answer.pieceLength ?? 3).map((piece) => ({ text: piece, ...part })), ...last];
     })
     .map((part) => chunk({ candidates: [{ content: { parts: [part], role: 'model' }, index: 0 }], ...usageOf(answer) }))
     .join('');

@@ -18,6 +18,9 @@ export {
 } from './wire-mock.ts';
 export { testWorld, type TestWorld } from './world.ts';
 export { memoryKeys } from './keys.ts';
+export { modelContract } from './model.contract.ts';
+export { modelSubjects } from './model-subjects.ts';
+export type { HttpFeatures, HttpSubject, ModelFeatures, ModelSubject, Opened, OpenOptions, PortSubject } from './model-harness.ts';
 export { storeContract } from './store.contract.ts';
 export type { MakeStore, StoreHarness } from './store-harness.ts';
 export { projectionRowsContract } from './projection-rows.contract.ts';

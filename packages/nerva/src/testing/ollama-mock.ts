@@ -28,11 +28,11 @@ export function ollamaMock(options: WireMockOptions): Promise<WireMock> {
   return wireMock(ollamaChatMock, options);
 }
 
-/** The same answer as a stream: texts in pieces of 3 characters, each call on a line of its own. */
+/** The same answer as a stream: texts in pieces of `pieceLength`, each call on a line of its own. */
 function streamOf(request: MockRequest, answer: MockAnswer): string {
   const messages: Record<string, unknown>[] = [
-    ...pieces(answer.reasoning ?? '', 3).map((thinking) => ({ content: '', thinking })),
-    ...pieces(answer.text ?? answer.refusal ?? '', 3).map((content) => ({ content })),
+    ...pieces(answer.reasoning ?? '', answer.pieceLength ?? 3).map((thinking) => ({ content: '', thinking })),
+    ...pieces(answer.text ?? answer.refusal ?? '', answer.pieceLength ?? 3).map((content) => ({ content })),
     ...callsOf(answer).map((call) => ({ content: '', tool_calls: [call] })),
   ];
   const line = (value: unknown): string => `${JSON.stringify(value)}\n`;

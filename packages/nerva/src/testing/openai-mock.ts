@@ -42,12 +42,12 @@ function completionOf(request: MockRequest, answer: MockAnswer): Json {
   } as Json;
 }
 
-/** The same answer as a stream: text in pieces of 3 characters, arguments in pieces of 5, the parallel calls interleaved. */
+/** The same answer as a stream: text in pieces of `pieceLength`, arguments in pieces of 5, the parallel calls interleaved. */
 function streamOf(request: MockRequest, answer: MockAnswer): string {
   const deltas: Record<string, unknown>[] = [{ role: 'assistant', content: '', refusal: null }];
-  for (const piece of pieces(answer.reasoning ?? '', 3)) deltas.push({ reasoning_content: piece });
-  for (const piece of pieces(answer.text ?? '', 3)) deltas.push({ content: piece });
-  for (const piece of pieces(answer.refusal ?? '', 3)) deltas.push({ refusal: piece });
+  for (const piece of pieces(answer.reasoning ?? '', answer.pieceLength ?? 3)) deltas.push({ reasoning_content: piece });
+  for (const piece of pieces(answer.text ?? '', answer.pieceLength ?? 3)) deltas.push({ content: piece });
+  for (const piece of pieces(answer.refusal ?? '', answer.pieceLength ?? 3)) deltas.push({ refusal: piece });
   const calls = callsOf(answer);
   calls.forEach((call, index) =>
     deltas.push({ tool_calls: [{ index, id: call.id, type: 'function', function: { name: call.function.name, arguments: '' } }] }),

@@ -115,8 +115,23 @@ function contentFault(message: Loose, role: string, at: string): string | null {
   const isParts =
     Array.isArray(content) &&
     content.length > 0 &&
-    (content as unknown[]).every((part) => isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string');
+    (content as unknown[]).every(
+      (part) => isObject(part) && ((part['type'] === 'text' && typeof part['text'] === 'string') || (role === 'user' && isFile(part))),
+    );
   return isParts ? null : `Invalid type for '${at}.content'.`;
+}
+
+/** Images by address or as data, sounds and documents as data. */
+function isFile({ type, image_url: image, input_audio: audio, file }: Loose): boolean {
+  if (type === 'image_url')
+    return isObject(image) && /^(?:https?:\/\/.|data:image\/[a-z+.-]+;base64,[A-Za-z0-9+/]+=*$)/.test(String(image['url']));
+  if (type === 'input_audio')
+    return isObject(audio) && /^[A-Za-z0-9+/]+=*$/.test(String(audio['data'])) && /^(?:wav|mp3)$/.test(String(audio['format']));
+  if (type !== 'file' || !isObject(file)) return false;
+  return (
+    typeof file['file_id'] === 'string' ||
+    (typeof file['filename'] === 'string' && /^data:application\/pdf;base64,./.test(String(file['file_data'])))
+  );
 }
 
 function callIds(message: Loose, at: string): Set<unknown> | string {

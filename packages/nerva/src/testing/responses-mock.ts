@@ -131,7 +131,7 @@ function responseOf({ body }: MockRequest, answer: MockAnswer, { id, output }: M
   };
 }
 
-/** The same answer as a stream: texts in pieces of 3 characters, arguments in pieces of 5. */
+/** The same answer as a stream: texts in pieces of `pieceLength`, arguments in pieces of 5. */
 function streamOf(request: MockRequest, answer: MockAnswer, made: Made): string {
   const response = responseOf(request, answer, made);
   let number = 0;
@@ -142,10 +142,11 @@ function streamOf(request: MockRequest, answer: MockAnswer, made: Made): string 
   const started = { ...response, status: 'in_progress', output: [], usage: null };
   emit('response.created', { response: started });
   emit('response.in_progress', { response: started });
+  const length = answer.pieceLength ?? 3;
   made.output.forEach((item, index) => {
     const at = { item_id: item['id'], output_index: index };
     emit('response.output_item.added', { output_index: index, item: begun(item) });
-    for (const [type, rest] of eventsOf(item)) emit(`response.${type}`, { ...at, ...rest });
+    for (const [type, rest] of eventsOf(item, length)) emit(`response.${type}`, { ...at, ...rest });
     emit('response.output_item.done', { output_index: index, item });
   });
   emit(response['status'] === 'completed' ? 'response.completed' : 'response.incomplete', { response });
@@ -162,8 +163,8 @@ function begun(item: Item): Item {
 type Event = readonly [type: string, rest: Item];
 
 /** What comes of an item between its beginning and its end. */
-function eventsOf(item: Item): Event[] {
-  const cut = (type: string, text: unknown, rest: Item, length = 3): Event[] =>
+function eventsOf(item: Item, textLength: number): Event[] {
+  const cut = (type: string, text: unknown, rest: Item, length = textLength): Event[] =>
     pieces(String(text), length).map((delta) => [`${type}.delta`, { ...rest, delta }]);
   if (item['type'] === 'function_call') return cut('function_call_arguments', item['arguments'], {}, 5);
   const list = (item[item['type'] === 'message' ? 'content' : 'summary'] ?? []) as readonly Item[];

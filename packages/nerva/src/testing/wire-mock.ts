@@ -16,6 +16,10 @@ export interface MockAnswer {
   /** Default 10 in, 5 out; null leaves usage out. */
   readonly usage?: Usage | null;
   readonly fault?: MockFault;
+  /** Characters of a piece of text in a stream. Default 3. */
+  readonly pieceLength?: number;
+  /** Writes the answer in place of the mock, which gives what it would have sent. */
+  readonly send?: (outgoing: ServerResponse, made: { readonly mediaType: string; readonly bytes: Buffer }) => void;
   /** Sent as it is in place of all the above. */
   readonly raw?: { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly body: string | Uint8Array };
 }
@@ -133,6 +137,7 @@ function respond(
     ? dialect.stream(request, answer)
     : { mediaType: 'application/json', body: JSON.stringify(dialect.whole(request, answer)) };
   const bytes = Buffer.from((answer.raw?.body ?? body) as string);
+  if (answer.send !== undefined) return answer.send(outgoing, { mediaType, bytes });
   outgoing.writeHead(answer.raw?.status ?? 200, { 'content-type': mediaType, ...answer.raw?.headers });
   if (answer.fault === undefined) return void outgoing.end(bytes);
   // Half of the bytes: in a stream, inside a chunk.

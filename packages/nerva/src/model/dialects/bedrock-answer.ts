@@ -65,9 +65,10 @@ export class BedrockDecoder implements Decoder {
 
   whole(value: unknown): void {
     const answer = object(value, 'answer');
-    const message = object(object(answer['output'], 'output')['message'], 'message');
-    const content = message['content'];
-    if (!Array.isArray(content)) throw unexpected('content is not a list', value);
+    const { output } = answer;
+    const message = isObject(output) ? output['message'] : undefined;
+    const content = isObject(message) ? message['content'] : undefined;
+    if (!Array.isArray(content)) throw unexpected('it has no list at output.message.content', value);
     (content as readonly unknown[]).forEach((block, index) => {
       this.#block(index, object(block, 'content block'));
       this.#end(index);
@@ -82,7 +83,7 @@ export class BedrockDecoder implements Decoder {
     if (event === 'contentBlockStart') {
       const start = data['start'];
       if (isObject(start)) this.#start(indexOf(data), start);
-    } else if (event === 'contentBlockDelta') this.#delta(indexOf(data), object(data['delta'], 'delta'));
+    } else if (event === 'contentBlockDelta') this.#delta(indexOf(data), object(data['delta'], 'delta', data));
     else if (event === 'contentBlockStop') this.#end(indexOf(data));
     else if (event === 'messageStop') this.#finish(data);
     else if (event === 'metadata') {
@@ -258,8 +259,8 @@ function textIn(from: Loose, name: string): string {
   return text;
 }
 
-function object(value: unknown, what: string): Loose {
-  if (!isObject(value)) throw unexpected(`${what} is not an object`, value);
+function object(value: unknown, what: string, came = value): Loose {
+  if (!isObject(value)) throw unexpected(`${what} is not an object`, came);
   return value;
 }
 
