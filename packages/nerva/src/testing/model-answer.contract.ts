@@ -76,6 +76,7 @@ export function answerLaws(law: Law, subject: ModelSubject): void {
             assert.deepEqual([call?.name, call?.input, call?.malformed], ['add', input, true]);
             const again = await callOf(opened, { messages: [say('hi'), ...turnOf(parts, () => 'not JSON')] });
             assert.equal(textOf(again.parts), 'sorry');
+            assert.ok(stringsIn(opened.requests[1]).includes(input), 'it goes back as it was written');
           },
         );
       }

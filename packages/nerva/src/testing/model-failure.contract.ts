@@ -134,6 +134,20 @@ export function failureLaws(law: Law, subject: ModelSubject): void {
     });
   });
 
+  law('a good answer under another status than 200 is no answer: MODEL_GARBAGE, by its status', async () => {
+    let status = 0;
+    const send: MockAnswer['send'] = (outgoing, { mediaType, bytes }) =>
+      void outgoing.writeHead(status, { 'content-type': mediaType }).end(bytes);
+    await withModel(subject, { answer: () => ({ text: 'hi', send }) }, async (opened) => {
+      for (const given of [201, 206, 302])
+        for (const isStream of [false, true]) {
+          status = given;
+          const { code, details } = await failureOf(callOf(opened, {}, { isStream }), key);
+          assert.deepEqual([code, details['status']], ['MODEL_GARBAGE', given]);
+        }
+    });
+  });
+
   law('what is no answer of this wire is MODEL_GARBAGE with what came, never an answer, and without the key that it quotes', async () => {
     let body = '';
     await withModel(subject, { answer: () => ({ raw: { body } }) }, async (opened) => {

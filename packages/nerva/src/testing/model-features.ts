@@ -1,4 +1,5 @@
 import type { FinishReason } from '../model/index.ts';
+import { eventMessage } from './bedrock-mock.ts';
 import type { HttpFeatures, ModelFeatures } from './model-harness.ts';
 
 /** All features of a model behind HTTP. */
@@ -14,6 +15,7 @@ export const openaiTooLong = (message: string, code: string | number | null = 'c
 /** OpenAI chat completions. */
 export const CHAT: Features = {
   reasoning: true,
+  overloaded: (message) => `data: ${JSON.stringify({ error: { message, type: 'server_error', code: null } })}\n\n`,
   returnsReasoning: false,
   malformed: 'both',
   usage: ['cachedInputTokens', 'reasoningTokens'],
@@ -44,6 +46,8 @@ export const CHAT: Features = {
 /** OpenAI Responses. */
 export const RESPONSES: Features = {
   ...CHAT,
+  overloaded: (message) =>
+    `event: response.failed\ndata: ${JSON.stringify({ type: 'response.failed', response: { status: 'failed', error: { code: 'server_error', message } } })}\n\n`,
   returnsReasoning: true,
   usage: ['cachedInputTokens', 'cacheWriteTokens', 'reasoningTokens'],
   finishes: { max_output_tokens: 'length', content_filter: 'content_filter', surprise: 'other' },
@@ -68,6 +72,7 @@ const claudeTooLong = (message: string): TooLong => ({
 /** Anthropic Messages. */
 export const CLAUDE: Features = {
   ...CHAT,
+  overloaded: (message) => `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: 'overloaded_error', message } })}\n\n`,
   returnsReasoning: true,
   // Whole, arguments are an object.
   malformed: 'stream',
@@ -80,6 +85,7 @@ export const CLAUDE: Features = {
 /** Bedrock's Converse, with Claude behind it. */
 export const BEDROCK: Features = {
   ...CLAUDE,
+  overloaded: (message) => eventMessage('serviceUnavailableException', { message }, 'exception'),
   finishes: { ...CLAUDE_FINISHES, guardrail_intervened: 'content_filter', content_filtered: 'content_filter' },
   // The wire has a block for audio ("AudioBlock", Bedrock API reference, read 2026-11), whatever this model makes of one.
   files: ['image', 'document', 'audio'],
@@ -92,6 +98,7 @@ export const BEDROCK: Features = {
 /** Google's generateContent. */
 export const GOOGLE: Features = {
   ...CHAT,
+  overloaded: (message) => `data: ${JSON.stringify({ error: { code: 503, message, status: 'UNAVAILABLE' } })}\r\n\r\n`,
   returnsReasoning: true,
   malformed: 'none',
   finishes: { STOP: 'stop', MAX_TOKENS: 'length', SAFETY: 'content_filter', RECITATION: 'content_filter', SURPRISE: 'other' },
@@ -117,6 +124,7 @@ const OLLAMA_LONG = {
 /** Ollama's chat. */
 export const OLLAMA: Features = {
   ...CHAT,
+  overloaded: (message) => `${JSON.stringify({ error: message })}\n`,
   returnsReasoning: true,
   malformed: 'none',
   usage: [],

@@ -49,6 +49,8 @@ export interface ModelFeatures {
 export interface HttpFeatures {
   /** The errors by which this provider says that a conversation is too long, as published. */
   readonly tooLong: readonly { readonly status: number; readonly body: Json }[];
+  /** How it says inside a stream that it is overloaded, in these words. */
+  readonly overloaded: (message: string) => string | Uint8Array;
 }
 
 /** How a provider is started. */

@@ -59,6 +59,20 @@ export function streamLaws(law: Law, subject: ModelSubject): void {
     assert.ok(wholeCount < bytes.length / 2);
   });
 
+  law(
+    'a failure that the provider reports inside a stream is that failure, without the key that it quotes, and never half of an answer',
+    async () => {
+      const { apiKey: key = CONTRACT_KEY, features } = subject;
+      const failure = Buffer.from(features.overloaded(`overloaded for now, ${key}`) as string);
+      const { bytes, read } = await tapeOf(subject, { text: 'one two three' });
+      for (const at of [0, await firstDeltaAt(subject, { text: 'one two three' })]) {
+        const { code, retry, message } = await failureOf(read([bytes.subarray(0, at), failure]), key);
+        assert.deepEqual([code, retry], ['MODEL_UNAVAILABLE', true]);
+        assert.match(message, /overloaded for now/);
+      }
+    },
+  );
+
   law('a piece is reported while the provider holds back the next one', async () => {
     const answer: MockAnswer = { text: 'one two three' };
     const atByte = await firstDeltaAt(subject, answer);
