@@ -108,6 +108,8 @@ export async function wireMock(dialect: MockDialect, options: WireMockOptions): 
     respond(outgoing, { dialect, request, answer: typeof given === 'string' ? { text: given } : given });
   };
   const server: Server = options.tls === undefined ? createPlain(listener) : createSecure(options.tls, listener);
+  // Idle connections are kept: on a slow machine their end would meet a request. A law that is about it closes them itself.
+  server.keepAliveTimeout = 60_000;
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', () => connectionCount++);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
