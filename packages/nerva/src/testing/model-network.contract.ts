@@ -226,7 +226,7 @@ function wayLaws(law: Law, subject: HttpSubject): void {
   });
 
   law('a hundred calls at once open at most as many connections as the pool may have', async () => {
-    const opened = await open(subject, { answer: async () => (await new Promise((resolve) => setTimeout(resolve, 5)), 'hi') });
+    const opened = await open(subject, { answer: async () => (await new Promise((resolve) => setImmediate(resolve)), 'hi') });
     const world = nodeWorld({ http: { socketsMax: 4 } });
     try {
       const calls = Array.from({ length: 100 }, (_, n) => callOf({ model: opened.model, world }, {}, { isStream: n % 2 === 0 }));
