@@ -64,6 +64,44 @@ test('after an answer what the provider counted stands for all before it, and no
   assert.equal(estimateTokens(noted, bound, 1), 70 + bytesOf('JSON please') + bytesOf('mind') + utf8Bytes('ça va') + 16);
 });
 
+test('a bound counts every byte of a file, also of one beside the log; an estimate counts an image as one and nothing else', () => {
+  const ref = { ref: 'f'.repeat(64), bytes: 100, mediaType: 'application/pdf' };
+  const image = { mediaType: 'image/png', data: 'AAAA' };
+  const linked = { mediaType: 'image/jpeg', data: { url: 'https://example.org/b.jpg' } };
+  const large = { mediaType: 'application/pdf', name: 'a.pdf', data: ref };
+  const bound = boundOf();
+  const fixed = utf8Bytes(JSON.stringify([[], params]));
+  const tokens = (files: EventData['message.received']['files'], bytesPerToken: number): number => {
+    const sent = the('message.received', { text: 'go', ...(files === undefined ? {} : { files }) }, 'person');
+    const state = folded([begun[0] as Draft, sent, begun[2] as Draft]);
+    return estimateTokens(state, bound, bytesPerToken);
+  };
+  const plain = fixed + bytesOf('go');
+  const json = (file: object): number => utf8Bytes(JSON.stringify({ type: 'file', ...file }));
+  assert.equal(tokens([image], 1), plain + json(image));
+  assert.equal(tokens([linked], 1), plain + json(linked));
+  assert.equal(tokens([large], 1), plain + json(large) + 134, 'as base64');
+  assert.equal(tokens([image, large, linked], 1), plain + json(image) + json(large) + 134 + json(linked));
+  assert.equal(tokens([image], 4), Math.ceil(plain / 4) + 1_600);
+  assert.equal(tokens([image, large, linked], 4), Math.ceil(plain / 4) + 3_200);
+});
+
+test('an image that the model made is no image that it is charged for', () => {
+  const bound = boundOf();
+  const state = folded([
+    ...begun,
+    the('model.called', { digest: 'q' }),
+    the('model.answered', {
+      call: 3,
+      parts: [{ type: 'file', mediaType: 'image/png', data: 'AAAA' }],
+      usage: { inputTokens: null, outputTokens: null },
+      model: null,
+    }),
+  ]);
+  const bytes = utf8Bytes(JSON.stringify([[], params])) + bytesOf('go') + utf8Bytes('[]') + 16;
+  assert.equal(estimateTokens(state, bound, 4), Math.ceil(bytes / 4));
+});
+
 test('what is set aside is the whole input and the longest answer, in tokens and USD, and nothing where no budget asks', () => {
   const state = folded(answered(70));
   for (const limit of ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax'])

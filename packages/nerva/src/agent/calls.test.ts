@@ -189,6 +189,18 @@ test('of equal calls under dedupe one is made, the others wait for it, in this s
   assert.equal(decideCalls(asked(['pay'], next), bound, 1), 'wait');
 });
 
+test('calls are equal under dedupe by what their input means, and by the input itself where only a promise could tell', () => {
+  const parse = (input: Json): { readonly ok: true; readonly value: unknown } => ({ ok: true, value: String(input).trim() });
+  const dedupe = (input: unknown): string => JSON.stringify(input);
+  const dedupeOf = (more: Partial<Tool>): unknown => {
+    const bound = boundOf([made('pay', 'irreversible', { dedupe, ...more })]);
+    const [draft] = decideCalls(asked(['pay'], [], [' x ']), bound, 1) as readonly Draft[];
+    return draft?.type === 'tool.called' ? draft.data.dedupe : undefined;
+  };
+  assert.equal(dedupeOf({ parseInput: parse }), 'pay "x"');
+  assert.equal(dedupeOf({ parseInput: (input) => Promise.resolve(parse(input)) }), 'pay " x "');
+});
+
 test('after a cancel nothing starts: what waits is closed, what runs is awaited, what was lost is settled by its class', () => {
   const bound = boundOf([made('t', 'read')]);
   const before = { answer: 4, part: 0, why: 'cancelled', message: 'The turn was cancelled before this call was made.' };

@@ -29,6 +29,12 @@ test('a definition that cannot run fails when it is made, and says what to give'
     ],
     [{ name: 'a', model, stepsMax: 0 }, 'OPTION_INVALID', /stepsMax/],
     [{ name: 'a b', model }, 'AGENT_INVALID', /name must be/],
+    [{ name: 'a', model: 'openai/gpt-5' }, 'AGENT_INVALID', /is the text "openai\/gpt-5"; give a Model/],
+    [{ name: 'a', model: 7 }, 'AGENT_INVALID', /is a number; give a Model/],
+    [{ name: 'a', model: null }, 'AGENT_INVALID', /is a object; give a Model/],
+    [{ name: 'a', model: { name: 'x' } }, 'AGENT_INVALID', /is a object; give a Model/],
+    [{ name: 'a', model: { call: model.call } }, 'AGENT_INVALID', /is a object; give a Model/],
+    [{ name: 'a', model: { name: 'x', call: 'later' } }, 'AGENT_INVALID', /is a object; give a Model/],
     [{ name: 'a', model, tools: [look, look] }, 'TOOL_INVALID', /look/],
   ];
   for (const [options, code, message] of cases)
