@@ -1,70 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NervaError } from '../core/index.ts';
-import { memoryStore, type Append, type Store } from '../log/index.ts';
+import type { Store } from '../log/index.ts';
 import { scriptedModel } from '../model/index.ts';
 import { fromFunction } from '../policy/index.ts';
-import { testWorld } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
-import { createAgent, createRuntime, type AgentOptions, type RuntimeOptions } from './index.ts';
+import { call, has, staged, turns } from './hooked-scene.test.ts';
 import { all, ANY, gate, until } from './session-scene.test.ts';
-
-const call = (name: string) => ({ name, input: {} }) as const;
-
-/** What a test does to a store around a call of it: `before` may throw instead of the call. */
-interface Hooks {
-  append?: (frame: Append) => Promise<void> | void;
-  appended?: (frame: Append) => Promise<void> | void;
-  release?: (given: null) => Promise<void> | void;
-}
-
-/** One agent on a memory store, with hooks between the two. */
-function staged(options: Omit<AgentOptions, 'name'>, more: Partial<RuntimeOptions> = {}) {
-  const world = testWorld();
-  const below = memoryStore({ world });
-  const hooks: Hooks = {};
-  const frames: Append[] = [];
-  const store: Store = {
-    ...below,
-    append: async (frame) => {
-      await hooks.append?.(frame);
-      frames.push(frame);
-      const result = await below.append(frame);
-      await hooks.appended?.(frame);
-      return result;
-    },
-    release: async (...given) => {
-      await hooks.release?.(null);
-      return below.release(...given);
-    },
-  };
-  const made = () => createRuntime({ store, world, agents: [createAgent({ name: 'a', ...options })], graceMs: 0, ...more });
-  const runtime = made();
-  const session = runtime.session('s', { agent: 'a' });
-  const types = async (): Promise<string[]> => (await all(session.log())).map(({ type }) => type);
-  let count = 0;
-  const foreign = (text: string, sid = 's') =>
-    below.append({
-      id: `foreign${count++}`,
-      sid,
-      expected: 'fact',
-      events: [{ type: 'message.received', origin: 'person', data: { text } }],
-    });
-  const once = <T>(hook: (value: T) => Promise<void> | void): ((value: T) => Promise<void>) => {
-    let isDone = false;
-    return async (value) => {
-      if (isDone) return;
-      isDone = true;
-      await hook(value);
-    };
-  };
-  return { world, below, frames, hooks, once, runtime, session, types, foreign, second: made };
-}
-
-const has = (frame: Append, type: string): boolean => frame.events.some((event) => event.type === type);
-const turns = async (): Promise<void> => {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
 
 test('a message that comes in between a decision and its append is kept, and the decision made anew', async () => {
   const { session, hooks, foreign, runtime, types } = staged({ model: scriptedModel(['one', 'two', 'three']) });

@@ -21,9 +21,10 @@ export async function resultOf(sid: Sid, message: Seq, ports: Ports): Promise<Ru
       else if (found !== null) resolve(found);
     };
     stop = ports.watch(sid, look);
-    look(driver);
-    // It may have been opened for this look alone, and then it has the session: who awaits an answer wants it worked on.
+    // It may have been opened for this look alone, and then it has the session: who awaits an answer wants it worked on before it is
+    // said to wait.
     if (!driver.isBusy) driver.kick();
+    look(driver);
   });
 }
 
