@@ -99,6 +99,15 @@ test('a verdict on a doubt of an earlier turn is where its answer says, and leav
   assert.deepEqual([verdict?.status, verdict?.frame.by], ['idle', 'user:ada']);
 });
 
+test('a verdict on a doubt that its turn goes on from makes the session ready, should this process die at once', async () => {
+  const pay = tool({ name: 'pay', inputSchema: ANY, effect: 'irreversible', execute: () => Promise.reject(new Error('broke')) });
+  const { session, of } = staged({ model: scriptedModel([{ calls: [call('pay')] }, 'done']), tools: [pay] });
+  const [doubt] = (await session.send('pay').result).pending;
+  assert.equal((await session.respond(doubt?.id ?? 's:-1', { decision: 'returned', output: 'paid' }).result).text, 'done');
+  const [verdict] = of('tool.returned');
+  assert.deepEqual([verdict?.status, typeof verdict?.frame.expected, verdict?.frame.by], ['ready', 'number', 'user']);
+});
+
 test('a session is ready while any of its effects runs, and waits or rests after the last', async () => {
   const gates = { one: gate<string>(), two: gate<string>() };
   const tools = (['one', 'two'] as const).map((name) =>

@@ -449,7 +449,7 @@ export class Driver {
   #perform(drafts: readonly Draft[], first: Seq): void {
     drafts.forEach((draft, index) => {
       const performer = this.#ports.performers[draft.type];
-      if (performer === undefined) return;
+      if (performer === undefined || this.failure !== null) return;
       const seq = first + index;
       const controller = new AbortController();
       if (isCancelled(this.state)) controller.abort(CANCELLED());
@@ -478,9 +478,13 @@ export class Driver {
           this.#lates.add(late);
         },
       };
-      const outcome = performer(draft, scene);
-      if (outcome instanceof Promise) void outcome.then(done, (error: unknown) => this.#fail(error));
-      else done(outcome);
+      try {
+        const outcome = performer(draft, scene);
+        if (outcome instanceof Promise) void outcome.then(done, (error: unknown) => this.#fail(error));
+        else done(outcome);
+      } catch (error) {
+        this.#fail(error); // a bug, and its intent is in the log: whoever sent what led to it is told that by the result
+      }
     });
   }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NervaError } from '../core/index.ts';
-import { isBlobRef } from '../log/index.ts';
+import { isBlobRef, memoryStore, type Store } from '../log/index.ts';
 import type { Model, ModelRequest } from '../model/index.ts';
-import { foldAt } from './index.ts';
-import { scene } from './session-scene.test.ts';
+import { testWorld } from '../testing/index.ts';
+import { createAgent, createRuntime, foldAt } from './index.ts';
+import { scene, until } from './session-scene.test.ts';
 
 /** A model that keeps what it was asked. */
 function keen() {
@@ -78,6 +79,53 @@ test('a file that is none is refused by name, and nothing is written', async () 
     );
   assert.throws(() => session.send('x', { files: Array.from({ length: 33 }, () => ({ mediaType: 'a/b', data: '' })) }), /at most 32/);
   assert.equal(await store.head('s'), 0);
+});
+
+test('a file of exactly fileBytesMax is taken, as bytes and as base64, and one byte more is not', async () => {
+  const { session } = scene({ script: ['one', 'two'], runtime: { fileBytesMax: 4 } });
+  for (const data of [SMALL, Buffer.from(SMALL).toString('base64')])
+    assert.equal((await session.send('x', { files: [{ mediaType: 'a/b', data }] }).result).status, 'answered');
+  const larger = new Uint8Array(5);
+  for (const data of [larger, Buffer.from(larger).toString('base64')])
+    assert.throws(() => session.send('x', { files: [{ mediaType: 'a/b', data }] }), /has 5 bytes, more than fileBytesMax \(4\)/);
+});
+
+test('of a message with 32 files every one is sent', async () => {
+  const { model, asked } = keen();
+  const { session } = scene({ model });
+  await session.send('x', { files: Array.from({ length: 32 }, () => ({ mediaType: 'a/b', data: SMALL })) }).result;
+  assert.equal(asked[0]?.messages[0]?.parts.length, 33);
+});
+
+test('a file of 12 KB stands in the log, and one byte more beside it', async () => {
+  const { session, of } = scene({ script: ['ok'] });
+  const files = [12 * 1024, 12 * 1024 + 1].map((size) => ({ mediaType: 'a/b', data: new Uint8Array(size) }));
+  await session.send('x', { files }).result;
+  const sent = (await of('message.received'))[0]?.data.files ?? [];
+  assert.deepEqual(
+    sent.map(({ data }) => isBlobRef(data)),
+    [false, true],
+  );
+});
+
+test('a large file that a store refuses for now is kept a moment later', async () => {
+  const world = testWorld();
+  const below = memoryStore({ world });
+  let refusals = 1;
+  const put: Store['blobs']['put'] = (content, options) =>
+    options?.mediaType === 'image/png' && refusals-- > 0
+      ? Promise.reject(new NervaError('STORE_FULL', 'The disk is full.'))
+      : below.blobs.put(content, options);
+  const store = { ...below, blobs: { ...below.blobs, put } };
+  const { model, asked } = keen();
+  const runtime = createRuntime({ store, world, agents: [createAgent({ name: 'a', model })] });
+  const run = runtime.session('s', { agent: 'a' }).send('Look.', { files: [{ mediaType: 'image/png', data: LARGE }] });
+  await until(() => refusals === 0);
+  await until(async () => {
+    await world.advance(100);
+    return asked.length === 1;
+  });
+  assert.equal((await run.result).text, 'seen');
 });
 
 test('an image counts in an estimate of the context as one, not by its bytes', async () => {

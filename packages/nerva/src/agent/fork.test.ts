@@ -55,6 +55,18 @@ async function stage(): Promise<Stage> {
   return { store, world, runtime, parent, effects, made };
 }
 
+test('a message of a fork is its own, also under the id of the first message of its parent', async () => {
+  const { store, world } = await stage();
+  const agents = [createAgent({ name: 'a', model: conversationModel(['one', 'two']) })];
+  const runtime = createRuntime({ store, world, agents });
+  const parent = runtime.session('q', { agent: 'a' });
+  await parent.send('go', { id: 'x' }).result;
+  const fork = await parent.fork((await parent.info()).head - 1);
+  const run = fork.send('again', { id: 'x' });
+  assert.deepEqual([(await run.result).text, (await run.accepted).seq > 1], ['two', true]);
+  assert.deepEqual(await fork.send('again', { id: 'x' }).accepted, await run.accepted);
+});
+
 async function events(
   session: Session,
   type: string,

@@ -184,7 +184,7 @@ test('a runtime with options that contradict themselves is not made', () => {
 });
 
 test('a bug in a performer stops its session with the error, and no other', async () => {
-  const { runtime } = scene({
+  const { runtime, world } = scene({
     script: () => 'ok',
     runtime: {
       performers: {
@@ -209,6 +209,7 @@ test('a bug in a performer stops its session with the error, and no other', asyn
   });
   await assert.rejects(runtime.session('bad', { agent: 'a' }).send('x').result, /a bug/);
   assert.equal((await runtime.session('good', { agent: 'a' }).send('x').result).text, 'ok');
+  await world.advance(1_000); // after which the bad one is given back
   await runtime.idle();
 });
 
