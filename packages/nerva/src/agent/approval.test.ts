@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { scriptedModel, type ScriptedModel } from '../model/index.ts';
-import { requestProblem } from '../testing/index.ts';
+import { memoryStore, type Store } from '../log/index.ts';
+import { requestProblem, testWorld } from '../testing/index.ts';
 import { askPerson, tool, type Tool } from '../tool/index.ts';
-import type { Pending } from './index.ts';
+import { createAgent, createRuntime, type Pending } from './index.ts';
 import { ANY, scene } from './session-scene.test.ts';
 
 const call = (name: string, input: object = {}): { name: string; input: never } => ({ name, input: input as never });
@@ -85,6 +86,22 @@ test('a second answer is refused in the same process, from another runtime, and 
     await assert.rejects(runtime.session('s').respond(ann.id, { decision: 'deny' }).accepted, { code: 'APPROVAL_SETTLED' });
   assert.equal((await events()).length, before);
   assert.deepEqual(paid, ['ann', 'bob']);
+});
+
+test('an answer to what was asked turns ago is refused as settled, also by a store that reads one frame at a time', async () => {
+  const world = testWorld();
+  const below = memoryStore({ world });
+  const read: Store['read'] = (sid, options) => below.read(sid, { ...options, limit: 1 });
+  const pay = tool({ name: 'pay', inputSchema: ANY, needsApproval: true, execute: () => 'paid' });
+  const model = scriptedModel(({ messages }) => (messages.length === 1 ? { calls: [{ name: 'pay', input: {} }] } : 'done'));
+  const runtime = createRuntime({ store: { ...below, read }, world, agents: [createAgent({ name: 'a', model, tools: [pay] })] });
+  const session = runtime.session('s', { agent: 'a' });
+  const [asked] = (await session.send('go').result).pending;
+  await session.respond(asked?.id ?? 's:-1', { decision: 'approve' }).result;
+  await session.send('more').result;
+  await assert.rejects(session.respond(asked?.id ?? 's:-1', { decision: 'deny' }).accepted, { code: 'APPROVAL_SETTLED' });
+  await assert.rejects(session.respond('s:1', { decision: 'deny' }).accepted, { code: 'APPROVAL_UNKNOWN' });
+  assert.equal((await session.replay()).divergence, null);
 });
 
 test('of two answers sent at once exactly one is taken', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NervaError, type ErrorCode } from '../core/index.ts';
 import { memoryStore } from '../log/index.ts';
-import { scriptedModel } from '../model/index.ts';
+import { scriptedModel, type Model } from '../model/index.ts';
 import { testWorld } from '../testing/index.ts';
+import { tool } from '../tool/index.ts';
 import { createAgent, createRuntime, type AgentOptions, type RuntimeOptions } from './index.ts';
 import { scene } from './session-scene.test.ts';
 
@@ -23,8 +24,45 @@ test('every number of an agent is taken from its least to its greatest value, an
   }
 });
 
+test('every number of a retry is taken from its least to its greatest value, refused by its name beyond, and has a default', () => {
+  const hourMs = 3_600_000;
+  const bounds = {
+    retriesMax: [0, 100],
+    initialMs: [0, hourMs],
+    factor: [1, 10],
+    delayMsMax: [0, 24 * hourMs],
+    jitter: [0, 1],
+    retryAfterMsMax: [0, 24 * hourMs],
+  } as const;
+  for (const [name, [min, max]] of Object.entries(bounds)) {
+    for (const value of [min, max])
+      assert.equal(Object.entries(agentWith({ retry: { [name]: value } }).retry).find(([key]) => key === name)?.[1], value);
+    for (const value of [min - 1, max + 1])
+      assert.throws(() => agentWith({ retry: { [name]: value } }), { code: 'OPTION_INVALID', message: new RegExp(`^retry\\.${name} `) });
+  }
+  const retry = { retriesMax: 3, initialMs: 1_000, factor: 2, delayMsMax: 60_000, jitter: 0.1, retryAfterMsMax: 600_000 };
+  assert.deepEqual(agentWith({}).retry, retry);
+  assert.deepEqual(agentWith({ retry: false }).retry, { ...retry, retriesMax: 0 });
+});
+
+test('an agent with an output schema asks for it beside its other parameters', () => {
+  const params = { maxOutputTokens: 10, temperature: 0.5 };
+  const output = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] } as const;
+  const made = agentWith({ params, output }).params;
+  assert.deepEqual({ ...made, outputSchema: null }, { ...params, outputSchema: null });
+  assert.equal(typeof made.outputSchema, 'object');
+});
+
+test('an agent with tools is refused where its model is known to call none', () => {
+  const look = tool({ name: 'look', effect: 'read', inputSchema: { type: 'object' }, execute: () => 1 });
+  const model = (tool_use: number): Model => ({ ...scriptedModel([]), name: 'm', capabilities: { tool_use } as never });
+  assert.throws(() => agentWith({ model: model(0), tools: [look] }), { code: 'AGENT_INVALID', message: /m cannot call any/ });
+  assert.equal(agentWith({ model: model(0) }).tools.length, 0);
+  assert.equal(agentWith({ model: model(1), tools: [look] }).tools.length, 1);
+});
+
 test('every number of a runtime is taken from its least to its greatest value, and refused by its name beyond', () => {
-  const bounds = { resumeMax: [1, 100_000], idleMax: [0, 100_000], graceMs: [0, 600_000] } as const;
+  const bounds = { resumeMax: [1, 100_000], idleMax: [0, 100_000], graceMs: [0, 600_000], fileBytesMax: [0, 2 ** 30] } as const;
   for (const [name, [min, max]] of Object.entries(bounds)) {
     for (const value of [min, max]) runtimeWith({ [name]: value });
     for (const value of [min - 1, max + 1])
@@ -57,6 +95,13 @@ test('an option that does not exist is refused by the function it was given to',
     ['createAgent: budget has', () => agentWith({ budget: { turnMax: 1 } as never })],
     ['createRuntime has', () => runtimeWith({ grace: 1 } as never)],
     ['session has', () => runtimeWith({}).session('s', { agnt: 'a' } as never)],
+    [
+      'send has',
+      () =>
+        runtimeWith({})
+          .session('s', { agent: 'a' })
+          .send('x', { file: [] } as never),
+    ],
   ];
   for (const [where, make] of unknown) assert.throws(make, { code: 'OPTION_UNKNOWN', message: new RegExp(`^${where} no option`) }, where);
 });

@@ -106,6 +106,8 @@ test('what is set aside is the whole input and the longest answer, in tokens and
   const state = folded(answered(70));
   for (const limit of ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax'])
     assert.deepEqual(reserveFor(state, boundOf({ budget: { [limit]: 1 } })), { tokens: 120, usd: (70 * 2 + 50 * 3) / 1_000_000 }, limit);
+  const cheap = boundOf({ model: scriptedModel([], { price: { inputUsd: 0.25, outputUsd: 3 } }), budget: { turnUsdMax: 1 } });
+  assert.equal(reserveFor(state, cheap)?.usd, (70 * 0.25 + 50 * 3) / 1_000_000);
   const unpriced = boundOf({ model: scriptedModel([]), budget: { turnTokensMax: 1 } });
   assert.deepEqual(reserveFor(state, unpriced), { tokens: 120, usd: null });
   for (const options of [{}, { budget: {} }, { budget: { turnMs: 1, sessionMs: 1, sessionStepsMax: 1 } }])

@@ -27,7 +27,11 @@ const message = the('message.received', { text: 'go' });
 const created = the('session.created', { agent: 'a' });
 const typesOf = (drafts: readonly Draft[]): string[] => drafts.map(({ type }) => type);
 /** A turn of this definition, begun. */
-const begun = ({ bound }: ComposeScene): readonly Draft[] => [created, message, the('turn.started', { takes: [1], definition: bound.body })];
+const begun = ({ bound }: ComposeScene): readonly Draft[] => [
+  created,
+  message,
+  the('turn.started', { takes: [1], definition: bound.body }),
+];
 
 test('a frame holds the facts and then all that follows from them, up to what must be waited for', () => {
   const scene = sceneOf({ model });
@@ -75,7 +79,11 @@ test('what starts an effect says so: a call of the model or a tool, a question a
     [
       'reconcile.called',
       true,
-      [...asked('pay'), the('tool.called', { answer: 4, part: 0, effect: 'irreversible' }), the('tool.in_doubt', { call: 5, why: 'threw' })],
+      [
+        ...asked('pay'),
+        the('tool.called', { answer: 4, part: 0, effect: 'irreversible' }),
+        the('tool.in_doubt', { call: 5, why: 'threw' }),
+      ],
     ],
     ['timer.set', true, [...begun(scene), the('model.called', { digest: 'q' }), failed]],
     ['turn.ended', false, asked('')],
@@ -139,7 +147,10 @@ test('two facets that were added keep a slice each', () => {
 
 test('a facet that never comes to rest is a bug that is told, not a hang', () => {
   const facets = [noting(Infinity)];
-  assert.throws(() => compose(initial('s', facets), [created], sceneOf({ model }, { facets })), /A2 deciding comes to rest \(session s at \d+\)/);
+  assert.throws(
+    () => compose(initial('s', facets), [created], sceneOf({ model }, { facets })),
+    /A2 deciding comes to rest \(session s at \d+\)/,
+  );
 });
 
 test('before its first turn there is nothing for a policy to see', () => {

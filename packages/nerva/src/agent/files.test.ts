@@ -72,6 +72,10 @@ test('a file that is none is refused by name, and nothing is written', async () 
     [{ mediaType: 'image/png', data: 'not base64!' }, /no padded base64/],
     [{ mediaType: 'image/png', data: { url: 'file:///etc/passwd' } }, /not http or https/],
     [{ mediaType: 'image/png' }, /has no data/],
+    [{ mediaType: 'image/png', data: null }, /has no data/],
+    [{ mediaType: 'image/png', data: 7 }, /has no data/],
+    [{ mediaType: 'image/png', data: { href: 'https://example.org/' } }, /has no data/],
+    [null, /file 0 needs a mediaType/],
   ] as const)
     assert.throws(
       () => session.send('x', { files: [file as never] }),

@@ -160,7 +160,8 @@ test('a subject that is erased while its session works: the turn ends, what it c
   const returned = (await all(session.log())).find(({ type }) => type === 'tool.returned');
   assert.equal(returned?.type === 'tool.returned' && returned.data.output, '[erased]');
   assert.equal((await store.info('s')).status, 'idle');
-  await assert.rejects(session.send('And now?').accepted, (error) => NervaError.is(error, 'SUBJECT_ERASED'));
+  for (const handle of [session, runtime.session('s')])
+    await assert.rejects(handle.send('And now?').accepted, (error) => NervaError.is(error, 'SUBJECT_ERASED'));
   await runtime.close();
 });
 

@@ -38,7 +38,12 @@ test('calls of a policy have no positions in the outcome, and those of a model k
   const ids = async (text: string): Promise<string[]> => {
     const { session } = scene({ policy, tools: [look], script: [{ calls: [{ ...call('look'), id: 'm.7' }] }] });
     await session.send(text).result;
-    return outcome((await session.at()).state).messages.flatMap(({ parts }) => parts.flatMap((part) => ('id' in part ? [part.id] : [])));
+    const { messages } = outcome((await session.at()).state);
+    assert.deepEqual(
+      messages.map(({ role, origin }) => [role, origin]),
+      (await session.at()).messages.map(({ role, origin }) => [role, origin]),
+    );
+    return messages.flatMap(({ parts }) => parts.flatMap((part) => ('id' in part ? [part.id] : [])));
   };
   assert.deepEqual(await ids('rules'), ['0', '0']);
   assert.deepEqual(await ids('model'), ['m.7', 'm.7']);

@@ -7,7 +7,7 @@ import { scriptedModel } from '../model/index.ts';
 import { memoryKeys, testWorld } from '../testing/index.ts';
 import { notDone, tool, type Reconciled, type ToolContext } from '../tool/index.ts';
 import { createAgent, createRuntime } from './index.ts';
-import { all, ANY, scene } from './session-scene.test.ts';
+import { all, ANY, gate, scene, until } from './session-scene.test.ts';
 
 const call = (name: string, id?: string) => ({ name, input: {}, ...(id === undefined ? {} : { id }) }) as const;
 
@@ -179,6 +179,7 @@ test('an answer is recorded with its usage, price, model and what else the provi
     usage: { inputTokens: 1_000_000, outputTokens: 2_000_000, cachedTokens: 3 },
     model: 'm-1',
     meta: { id: 'x' },
+    via: [{ name: 'group', member: 'm' }],
   };
   const priced: Model = { ...given(full), price: { inputUsd: 1, outputUsd: 2 } };
   const one = scene({ model: priced });
@@ -216,8 +217,8 @@ test('calls of one answer under one id are told apart, and those that differ kee
   await session.send('go').result;
   const parts = (await of('model.answered'))[0]?.data.parts ?? [];
   assert.deepEqual(
-    parts.map((part) => ('id' in part ? part.id : '')),
-    ['x', 'x-2', 'y', 'x-3'],
+    parts,
+    ['x', 'x-2', 'y', 'x-3'].map((id) => ({ type: 'tool_call', id, name: 'look', input: {} })),
   );
 });
 
@@ -271,6 +272,60 @@ test('a failure of the model is recorded with its code, whether to try again and
 function raise(error: unknown): never {
   throw error;
 }
+
+test('a call of the model has what its turn has left, and no more', async () => {
+  const slow = (delayMs: number) => scriptedModel(() => ({ text: 'done', delayMs }));
+  const ended = async (delayMs: number) => {
+    const made = scene({ model: slow(delayMs), budget: { turnMs: 10_000 }, retry: false });
+    const { result } = made.session.send('go');
+    await until(async () => (await made.of('model.called')).length === 1);
+    for (let ms = 0; ms < 20_000; ms += 500) await made.world.advance(500);
+    return (await result).status;
+  };
+  assert.equal(await ended(9_500), 'answered');
+  assert.equal(await ended(10_500), 'failed');
+});
+
+test('what tools say is theirs in the log, what a person says of their doubts is a person’s', async () => {
+  const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 1 });
+  const fail = tool({ name: 'fail', effect: 'read', inputSchema: ANY, execute: () => raise(new Error('x')) });
+  const pay = tool({ name: 'pay', inputSchema: ANY, execute: () => raise(new Error('x')) });
+  const { session, of } = scene({
+    tools: [look, fail, pay],
+    script: [{ calls: [call('look'), call('fail'), call('pay'), call('pay')] }, 'done'],
+  });
+  const [first, second] = (await session.send('go').result).pending;
+  await session.respond(first?.id ?? 's:-1', { decision: 'returned', output: 1 }).accepted;
+  await session.respond(second?.id ?? 's:-1', { decision: 'failed' }).result;
+  const origins = async (type: 'tool.returned' | 'tool.failed') => (await of(type)).map(({ origin }) => origin);
+  assert.deepEqual(
+    [await origins('tool.returned'), await origins('tool.failed')],
+    [
+      ['tool', 'person'],
+      ['tool', 'person'],
+    ],
+  );
+  assert.deepEqual([(await of('model.answered'))[0]?.origin, (await of('tool.in_doubt'))[0]?.origin], ['model', 'system']);
+});
+
+test('a tool that finds out about its doubt after its time says nothing any more', async () => {
+  const late = gate<Reconciled>();
+  const pay = tool({
+    name: 'pay',
+    timeoutMs: 1_000,
+    inputSchema: ANY,
+    reconcile: () => late.opened,
+    execute: () => raise(new Error('x')),
+  });
+  const made = scene({ tools: [pay], script: [{ calls: [call('pay')] }, 'done'], runtime: { graceMs: 0 } });
+  const { result } = made.session.send('go');
+  await until(async () => (await made.of('reconcile.called')).length === 1);
+  await made.world.advance(1_000);
+  assert.equal((await result).status, 'waiting');
+  late.open({ status: 'done', output: 'paid' });
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual((await made.events()).map(({ type }) => type).slice(-2), ['reconcile.called', 'reconcile.returned']);
+});
 
 test('an irreversible call is in doubt with what happened to it, and a call that never began is not', async () => {
   const why = async (execute: () => unknown, effect: 'read' | 'irreversible' = 'irreversible') => {

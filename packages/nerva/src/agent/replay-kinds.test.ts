@@ -5,9 +5,9 @@ import { scriptedModel } from '../model/index.ts';
 import { fromFunction } from '../policy/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
-import { createAgent, createRuntime, replaySession, type AgentOptions, type ReplayReport } from './index.ts';
+import { createAgent, createRuntime, replaySession, type Agent, type AgentOptions, type ReplayReport } from './index.ts';
 import { asDrafts, type Draft } from './events.ts';
-import { ANY, scene, all } from './session-scene.test.ts';
+import { ANY, all, scene, until } from './session-scene.test.ts';
 
 const call = (name: string) => ({ name, input: {} }) as const;
 const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 1 });
@@ -75,6 +75,81 @@ test('a replay decides each kind of decision again: another record of it is a di
     assert.match(divergence?.at ?? '', /^s:\d+$/);
     assert.equal(isChanged, true);
   }
+});
+
+/** A session whose process died with a model call open, and the next one with three tool calls. */
+async function died() {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const hang = () => new Promise<never>(() => undefined);
+  const tools = (['read', 'idempotent', 'irreversible'] as const).map((effect) =>
+    tool({ name: effect, effect, inputSchema: ANY, execute: (_input, { attempt }) => (attempt === 1 ? hang() : 1) }),
+  );
+  const script = scriptedModel((_request, n) =>
+    n === 0 ? hang() : n === 1 ? { calls: ['read', 'idempotent', 'irreversible', 'none'].map(call) } : 'done',
+  );
+  const agents = [createAgent({ name: 'a', model: script, tools })];
+  // Not a close: the calls stay open, as after a kill.
+  const first = createRuntime({ store, world, agents, graceMs: 0 }).session('s', { agent: 'a' });
+  await first.send('go', { id: 'm' }).accepted;
+  const second = createRuntime({ store, world, agents, graceMs: 0 }).session('s');
+  second.resume();
+  const log = () => all(second.log());
+  await until(async () => (await log()).filter(({ type }) => type === 'tool.called').length === 3);
+  const third = createRuntime({ store, world, agents, graceMs: 0 }).session('s');
+  const { pending } = await third.resume().result;
+  assert.equal(pending.length, 1);
+  return { store, world, agent: agents[0] as Agent, session: third, pending };
+}
+
+test('what was lost with its process is decided anew by a replay: a model call, calls to repeat, a doubt', async () => {
+  const { store, world, agent, session, pending } = await died();
+  await session.respond(pending[0]?.id ?? 's:-1', { decision: 'failed' }).result;
+  const report = await replaySession({ store, sid: 's', world, agent });
+  assert.equal(report.divergence, null);
+  const frames = await all(session.frames());
+  const types = frames.flatMap(({ events }) => events.map(({ type }) => type));
+  assert.deepEqual(
+    ['model.failed', 'tool.in_doubt', 'tool.failed'].map((type) => types.filter((one) => one === type).length),
+    [1, 1, 2],
+    'one lost, one in doubt, one refused and one that a person ended',
+  );
+  // turn.started, three model.called, the lost one, five tool.called, the unknown tool, the doubt, turn.ended.
+  assert.equal(report.decisions, 13);
+  for (const [type, isIt] of [
+    ['model.failed', () => true],
+    ['tool.in_doubt', () => true],
+    ['tool.failed', (data) => data['call'] === undefined],
+  ] as readonly [string, (data: EventDraft['data']) => boolean][]) {
+    const read = frames.map((frame) => ({
+      ...frame,
+      events: frame.events.map((event) =>
+        event.type === type && isIt(event.data) ? { ...event, data: { ...event.data, message: 'else' } } : event,
+      ),
+    }));
+    const given: typeof store.read = (_sid, { after = -1 } = {}) => Promise.resolve(after < 0 ? read : []);
+    const { divergence } = await replaySession({ store: { ...store, read: given }, sid: 's', world, agent });
+    assert.equal(divergence?.recorded?.type, type);
+  }
+});
+
+test('what tools and models said of themselves is no decision: a replay takes it from the record', async () => {
+  const fail = tool({ name: 'fail', effect: 'read', inputSchema: ANY, execute: () => Promise.reject(new Error('x')) });
+  const doubtful = tool({ name: 'doubtful', inputSchema: ANY, execute: () => Promise.reject(new Error('x')) });
+  const { session } = scene({ tools: [fail, doubtful], script: [{ calls: ['fail', 'doubtful'].map(call) }, 'done'] });
+  const [doubt] = (await session.send('go').result).pending;
+  await session.respond(doubt?.id ?? 's:-1', { decision: 'returned', output: 1 }).result;
+  const { divergence, decisions } = await session.replay();
+  // turn.started, two model.called, two tool.called, turn.ended.
+  assert.deepEqual([divergence, decisions], [null, 6]);
+});
+
+test('a session in which no turn began yet has no definition that could have changed', async () => {
+  const { session, store } = scene({ script: ['done'] });
+  const created = asDrafts([{ type: 'session.created', data: { agent: 'a' } }]);
+  await store.append({ id: 'f', sid: 's', expected: 0, events: created, then: { agent: 'a' } });
+  const { isChanged, events, decisions } = await session.replay();
+  assert.deepEqual([isChanged, events, decisions], [false, 1, 0]);
 });
 
 test('a turn that another definition began is configured first, and that replays', async () => {

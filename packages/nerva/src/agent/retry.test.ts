@@ -3,7 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NervaError, type ErrorCode } from '../core/index.ts';
 import type { Model, ModelAnswer } from '../model/index.ts';
+import { createAgent } from './index.ts';
+import type { Bound } from './definition.ts';
+import { retryAtMs } from './retry.ts';
 import type { Retry } from './retry-options.ts';
+import type { AgentState, Turn } from './state.ts';
 import { all, scene, until, type Scene } from './session-scene.test.ts';
 
 const OK: ModelAnswer = { parts: [{ type: 'text', text: 'ok' }], finish: 'stop', usage: { inputTokens: 1, outputTokens: 1 }, model: null };
@@ -140,7 +144,7 @@ test('a wait outlives its process: the next one sleeps on, for the same time', a
   await second.start();
   await until(async () => (await made.of('timer.set')).length === 2);
   const [first, again] = await made.of('timer.set');
-  assert.deepEqual([again?.data.atMs, again?.data.again], [first?.data.atMs, first?.seq]);
+  assert.deepEqual(again?.data, { atMs: first?.data.atMs, why: 'retry', again: first?.seq });
   await made.world.advance(59_000);
   assert.equal((await made.of('timer.fired')).length, 0);
   await made.world.advance(1_000);
@@ -190,6 +194,37 @@ test('an answer of which somebody saw a piece is not asked for again by itself',
   alone.session.send('go');
   await waitOf(alone, 1);
   assert.equal((await alone.of('model.failed'))[0]?.data.partial, undefined);
+});
+
+test('a reader who left before saw nothing of a later answer: it is asked for again', async () => {
+  const torn: Model = {
+    name: 'torn/model',
+    call: (_request, { onDelta }) => {
+      onDelta?.({ type: 'text', index: 0, text: 'hel' });
+      return onDelta === undefined ? Promise.resolve(OK) : Promise.reject(failure('MODEL_TRUNCATED'));
+    },
+  };
+  const made = scene({ model: torn });
+  await all(made.session.send('go').textStream);
+  assert.equal((await made.session.send('alone').result).text, 'ok', 'nothing streams for nobody');
+});
+
+test('a failure that does not say when to come back is tried again by an agent that heeds no such word', async () => {
+  const made = scene({ model: failing([failure(), failure('MODEL_RATE_LIMITED', 1)]), retry: { retryAfterMsMax: 0 } });
+  const { result } = made.session.send('go');
+  await waits(made, 1);
+  assert.equal((await result).status, 'failed', 'and one that does say ends the turn');
+});
+
+test('the jitter is drawn from the digest of the failure: the lowest makes the shortest wait, the highest the longest', () => {
+  const state = (digest: string): number | null => {
+    const agent = createAgent({ name: 'a', model: failing([]), retry: { initialMs: 1_000, jitter: 0.5, factor: 1 } });
+    const open = { failure: { retry: true, isPartial: false, retryAfterMs: null, id: 's:4' }, failures: 1, startedMs: 0 };
+    return retryAtMs({ nowMs: 7 } as AgentState, open as unknown as Turn, { agent, hash: () => digest } as unknown as Bound);
+  };
+  assert.equal(state('00000000f'), 507);
+  assert.equal(state('80000000f'), 1_007);
+  assert.equal(state('ffffffff0'), 1_507);
 });
 
 test('a turn whose time would be over by then ends at once', async () => {

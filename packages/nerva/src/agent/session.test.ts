@@ -113,7 +113,8 @@ test('the log gives events from and to a position, and at() the session as it wa
     [2, 3],
   );
   const view = await session.at(after);
-  assert.deepEqual([view.seq, view.messages.map(textOf), view.last?.text], [after, ['one', 'to one'], 'to one']);
+  assert.deepEqual([view.sid, view.seq, view.messages.map(textOf), view.last?.text], ['s', after, ['one', 'to one'], 'to one']);
+  assert.equal(view.atMs, (await events())[after]?.atMs);
   assert.deepEqual((await session.at()).messages.map(textOf), ['one', 'to one', 'two', 'to two']);
   for (const seq of [99, -2, 1.5]) await assert.rejects(session.at(seq), { code: 'LOG_RANGE' }, `at ${seq}`);
 });
@@ -126,6 +127,15 @@ test('a closed session takes nothing more and says how to go on; closing again i
   await assert.rejects(session.send('two').accepted, { code: 'SESSION_CLOSED', message: /fork it to go on/ });
   await session.close();
   assert.deepEqual([(await events()).length, (await session.info()).status], [before, 'closed']);
+});
+
+test('a session that was closed is closed by its row too', async () => {
+  const { session, runtime } = scene({ model: echo() });
+  await session.send('one').result;
+  await session.close();
+  assert.equal((await session.info()).status, 'closed');
+  await runtime.idle();
+  assert.equal((await session.info()).status, 'closed');
 });
 
 test('closing in the middle of a turn cancels it first', async () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { memoryStore } from '../log/index.ts';
+import { NervaError } from '../core/index.ts';
+import { memoryStore, type Store } from '../log/index.ts';
 import { openaiChat, scriptedModel, type Delta, type Model } from '../model/index.ts';
 import { nodeWorld } from '../node/index.ts';
-import { openaiMock, type MockAnswer, type WireMock } from '../testing/index.ts';
+import { openaiMock, testWorld, type MockAnswer, type WireMock } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { createAgent, createRuntime, type Runtime, type Session, type StreamItem } from './index.ts';
 import { ANY, all, gate, scene, until } from './session-scene.test.ts';
@@ -183,6 +184,49 @@ test('a reader that aborts while nothing happens is let go', async () => {
   const reading = all(session.stream({ after: 99, signal: stop.signal }));
   stop.abort();
   assert.deepEqual(await reading, []);
+});
+
+test('a stream without options gives all there is and goes on, until its loop is left', async () => {
+  const { session, events } = scene({ script: ['one', 'two'] });
+  await session.send('go').result;
+  const seen: number[] = [];
+  const reading = (async () => {
+    for await (const item of session.stream()) {
+      if (item.type === 'event') seen.push(item.event.seq);
+      if (item.type === 'event' && item.event.type === 'turn.ended' && seen.length > 6) break;
+    }
+  })();
+  await session.send('more').result;
+  await reading;
+  assert.deepEqual(
+    seen,
+    (await events()).map(({ seq }) => seq),
+  );
+});
+
+test('a stream ends with its store, and says so', async () => {
+  const { session, store } = scene({ script: ['one'] });
+  await session.send('go').result;
+  const items = session.stream({ after: 99 });
+  const next = items.next();
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve)); // it waits for more
+  await store.close();
+  await assert.rejects(next, (error) => NervaError.is(error, 'STORE_CLOSED'));
+});
+
+test('a stream whose log cannot be read any more rejects with what the store says', async () => {
+  const world = testWorld();
+  const below = memoryStore({ world });
+  const broken = gate();
+  const tail: Store['tail'] = async function* () {
+    await broken.opened;
+    yield* [];
+    throw new NervaError('LOG_CORRUPT', 'The page is damaged.');
+  };
+  const runtime = createRuntime({ store: { ...below, tail }, world, agents: [createAgent({ name: 'a', model: scriptedModel([]) })] });
+  const next = runtime.session('s', { agent: 'a' }).stream().next();
+  broken.open();
+  await assert.rejects(next, (error) => NervaError.is(error, 'LOG_CORRUPT'));
 });
 
 test('a reader that does not read costs at most 10,000 deltas, and still gets every event', async () => {
