@@ -151,3 +151,7 @@ test('a refusal says what came, a long text cut to its first 60 letters', () => 
       said,
     );
 });
+
+test('a type that is none is refused each time it comes', () => {
+  for (let time = 0; time < 3; time++) assert.equal(refusedField(event({ type: 'Never.Taken' })), 'events[1].type');
+});

@@ -71,3 +71,14 @@ test('exactly the divergent keys are listed and a conflict is reported, never si
   );
   assert.deepEqual(conflicts[1]?.ours, { path: ['title'], before: 'x', after: 'ours' });
 });
+
+test('a place to which both sides came by equal lists is no conflict, and one with different lists is', () => {
+  const paths = (ours: Json, theirs: Json): string[] =>
+    diff({ a: 1 }, { a: ours }, { a: theirs }).conflicts.map(({ path }) => path.join('.'));
+  assert.deepEqual(paths([1, { b: [2] }], [1, { b: [2] }]), []);
+  assert.deepEqual(paths([], []), []);
+  assert.deepEqual(paths([1, 2], [1, 3]), ['a']);
+  assert.deepEqual(paths([1], [1, 2]), ['a']);
+  assert.deepEqual(paths([], {}), ['a']);
+  assert.deepEqual(paths({ b: 1 }, { b: 1 }), []);
+});

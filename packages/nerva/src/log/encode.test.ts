@@ -40,6 +40,12 @@ test('the stored text is readable, leaves out defaults and ends with its salt', 
   assert.equal(encodeEvents(events, 'abc'), '[{"a.b":{"n":1}},{"a.b":{},"v":2,"critical":true,"origin":"person","subject":"ada"},"abc"]');
 });
 
+test('a message of the system is told from one of a person, though a person is who sends them by default', () => {
+  const said: EventDraft = { type: 'message.received', data: { text: 'hi' } };
+  const text = encodeEvents([said, { ...said, origin: 'system' }, { ...said, origin: 'person' }], 'abc');
+  assert.deepEqual(decodeEvents(text), [said, said, { ...said, origin: 'person' }]);
+});
+
 test('sealed data is not in the stored text, and without its key the event is an erased shell', () => {
   const keys = memoryKeys();
   const text = encodeEvents([{ type: 'a.b', subject: 'ada', data: { secret: 'xyzzy' } }], 'salt', keys);

@@ -125,3 +125,20 @@ test('a count, a fence or a time that is none is refused by its name, and the le
     await ask(0);
   }
 });
+
+test('a number of the work methods that is none is refused by its name, and 0 is one', async () => {
+  const { store, append } = made();
+  await append('a', 0, { status: 'ready' });
+  const row = { expected: 1, status: 'ready', wakeAtMs: null } as const;
+  const refused: readonly [string, Promise<unknown>][] = [
+    ['countMax', store.claim({ owner: 'me', countMax: -1, leaseMs: 1 })],
+    ['fence.epoch', store.renew('a', { epoch: -1 }, 1)],
+    ['fence.epoch', store.release('a', { epoch: -1 }, row)],
+    ['wakeAtMs', store.release('a', { epoch: 0 }, { ...row, wakeAtMs: -1 })],
+  ];
+  for (const [name, done] of refused)
+    await assert.rejects(done, (error) => NervaError.is(error, 'LOG_RANGE') && error.details[name] === -1, name);
+  assert.deepEqual(await store.claim({ owner: 'me', countMax: 0, leaseMs: 1 }), []);
+  assert.equal(await store.renew('a', { epoch: 0 }, 1), true);
+  assert.equal(await store.release('a', { epoch: 0 }, { ...row, wakeAtMs: 0 }), true);
+});
