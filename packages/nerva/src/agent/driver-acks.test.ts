@@ -173,6 +173,24 @@ test('a close waits for an outcome that is on its way into the log', async () =>
   assert.equal((await types()).at(-1), 'tool.returned');
 });
 
+test('an outcome that its turn goes on from makes the session ready, should this process die at once', async () => {
+  const { late, stage } = givenUp();
+  const { session, frames, hooks, world, runtime, below } = stage;
+  const sent = session.send('go', { id: 'm' });
+  await until(() => frames.some((frame) => has(frame, 'tool.called')));
+  await world.advance(1_000);
+  assert.equal((await sent.result).status, 'waiting');
+  await runtime.idle();
+  const statuses: string[] = [];
+  hooks.appended = async (frame) => {
+    if (has(frame, 'tool.returned')) statuses.push((await below.info('s')).status);
+  };
+  late.open('paid');
+  await until(() => statuses.length === 1);
+  assert.deepEqual(statuses, ['ready']);
+  assert.equal((await session.send('go', { id: 'm' }).result).text, 'done');
+});
+
 test('an outcome that comes after its turn leaves the session at rest, and says that it came by itself', async () => {
   const { late, stage } = givenUp();
   const { session, frames, world, runtime, below } = stage;

@@ -124,6 +124,12 @@ test('an answer of a policy that says nothing is an empty text', () => {
   assert.deepEqual(given, { seq: 3, text: '', finish: 'stop' });
 });
 
+test('an answer that was erased stays in the conversation as one of which nothing is known', () => {
+  const { messages, open } = folded([...asked, answer(3, 'secret')], 4).turn;
+  assert.deepEqual(items(messages).at(-1), { role: 'assistant', parts: [{ type: 'text', text: '[erased]' }], origin: 'model' });
+  assert.equal(open?.answer?.text, '[erased]');
+});
+
 test('the end of a turn that was erased was an answer, of which nothing is known', () => {
   const ended = the('turn.ended', { reason: 'answer', output: { secret: 1 } });
   const { last } = folded([...asked, answer(3, 'hi'), ended], 5).turn;
@@ -172,6 +178,7 @@ test('what a doubt of an earlier turn turned out to be is told at the next model
   assert.equal(told.notes.length, 1);
   const { messages, notes } = folded([...late, the('model.called', { digest: 'q' })]).turn;
   assert.deepEqual(notes, []);
+  assert.equal(items(messages).at(-1)?.origin, 'system');
   assert.deepEqual(
     items(messages)
       .slice(-2)

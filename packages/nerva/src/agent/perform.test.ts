@@ -236,6 +236,8 @@ test('what a model gives that is no answer is one failure, with what came in it'
     { ...fine, parts: [{ type: 'tool_call', id: 'x', name: 'y' }] },
     { ...fine, parts: [{ type: 'tool_call', id: 'x', input: {} }] },
     { ...fine, parts: [{ type: 'tool_call', name: 'y', input: {} }] },
+    { ...fine, parts: [{ type: 'file', data: 'AAAA' }] },
+    { ...fine, parts: [{ type: 'file', mediaType: 'image/png' }] },
   ];
   for (const answer of bad) {
     const { session, of } = scene({ model: given(answer), retry: false });
@@ -246,7 +248,8 @@ test('what a model gives that is no answer is one failure, with what came in it'
       JSON.stringify(answer),
     );
   }
-  const { session } = scene({ model: given({ ...fine, parts: [{ type: 'reasoning', text: '' }, ...said('hi')] }) });
+  const image = { type: 'file', mediaType: 'image/png', data: 'AAAA' };
+  const { session } = scene({ model: given({ ...fine, parts: [{ type: 'reasoning', text: '' }, image, ...said('hi')] }) });
   assert.equal((await session.send('go').result).text, 'hi');
 });
 

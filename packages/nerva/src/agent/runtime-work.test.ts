@@ -50,8 +50,22 @@ test('a look at a session that does not exist leaves nothing behind', async () =
   const { runtime, session, store } = scene({ script: ['done'], runtime: { idleMax: 0 } });
   await session.cancel();
   await runtime.idle();
+  await turns();
+  await runtime.idle();
   assert.deepEqual(await store.list(), []);
   assert.equal((await session.send('go').result).text, 'done');
+});
+
+test('a runtime is idle once what it could not open is told, and after it was closed', async () => {
+  const { runtime, store } = scene({ script: ['done'] });
+  const run = runtime.session('nobody').send('go');
+  const idle = runtime.idle();
+  await assert.rejects(run.accepted, (error) => NervaError.is(error, 'SESSION_UNKNOWN'));
+  await idle;
+  await runtime.session('s', { agent: 'a' }).send('go').result;
+  await runtime.close();
+  await runtime.idle();
+  assert.equal((await store.info('s')).status, 'idle');
 });
 
 test('a session that was taken from a runtime and is free again is taken up by it', async () => {
