@@ -60,7 +60,10 @@ function page(runs: readonly Results[], verdicts: readonly Verdict[]): string {
   const results = [
     ...new Map(runs.flatMap((run) => keysOf(run.results).map((key, index) => [key, run.results[index] as Result]))).values(),
   ];
-  const total = new Map(runs.flatMap(({ mutants }) => Object.entries(mutants)));
+  // A run of some files of a folder knows of these only.
+  const total = new Map<string, number>();
+  for (const [folder, count] of runs.flatMap(({ mutants }) => Object.entries(mutants)))
+    total.set(folder, Math.max(total.get(folder) ?? 0, count));
   const judged = new Map(results.map((result) => [result, isKilled(result) ? null : (verdicts.find((one) => fits(one, result)) ?? null)]));
   const survivors = results.filter((result) => !isKilled(result));
   const made = runs.map(({ date, command, tests }) => `- ${date}, ${tests} tests: \`${command}\``).join('\n');

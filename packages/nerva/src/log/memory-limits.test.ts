@@ -62,3 +62,13 @@ test('a sweep keeps what any session of the tenant names', async () => {
     else await assert.rejects(read, (error: unknown) => NervaError.is(error, 'BLOB_UNKNOWN'));
   }
 });
+
+test('a limit that is none is refused by its name, and one of nothing gives nothing', async () => {
+  const { store } = made();
+  await store.append({ id: 'f', sid: 's', expected: 0, events: [event], then: { status: 'closed' } });
+  for (const done of [store.list({ limit: -1 }), store.prune({ closedBeforeMs: 0, limit: 1.5 })])
+    await assert.rejects(done, (error) => NervaError.is(error, 'LOG_RANGE') && error.details['limit'] !== undefined);
+  assert.deepEqual(await store.list({ limit: 0 }), []);
+  assert.equal(await store.prune({ closedBeforeMs: Number.MAX_SAFE_INTEGER, limit: 0 }), 0);
+  assert.equal(await store.prune({ closedBeforeMs: Number.MAX_SAFE_INTEGER }), 1);
+});
