@@ -79,6 +79,8 @@ ${folders(results, total, judged)}
 
 A score is killed / (tried − equivalent); an equivalent mutant does what the original does, by the reason given below. Where not all were tried,
 the same share of every file was drawn by the seed, and the range holds the score of all mutants with 95 % confidence (Wilson).
+A sample counts as it was found: tests that were written for its survivors afterwards show in later samples only, and samples that tests were
+written against before are not counted.
 
 ## The command
 
