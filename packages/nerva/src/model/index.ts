@@ -7,7 +7,7 @@ export { withCache, type CacheOptions } from './cache.ts';
 export { CAPABILITIES, type Capabilities, type Capability } from './capability.ts';
 export { requestDigest } from './digest.ts';
 export type { Embedder, EmbedderOptions, Embedding, EmbedOptions } from './embed.ts';
-export { cohereEmbedder, googleEmbedder, ollamaEmbedder, openaiEmbedder, voyageEmbedder } from './embedders.ts';
+export { embedder, type EmbedderProvider } from './embedders.ts';
 export { findModels, modelInfo, modelsWith, pickModel, thatCan, type ModelQuery } from './find.ts';
 export { google, type GoogleOptions } from './google.ts';
 export { modelGroup, type GroupOptions } from './group.ts';
