@@ -30,6 +30,8 @@ export type {
 export { MODELS, type ModelInfo } from './models.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest, Price } from './model.ts';
 export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
+export { answerKey, readChatRequest, type ChatMessage, type ChatRequest } from './chat-request.ts';
+export { ChatReader, type ChatOutcome, type ChatReaderOptions } from './chat-reader.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
 export { replayModel, type RecordedAnswer, type ReplayModel, type ReplayOptions } from './replay.ts';
 export { cassetteLine, readCassette, type CassetteEntry, type CassetteError } from './cassette.ts';
