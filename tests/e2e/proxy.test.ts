@@ -172,11 +172,11 @@ test('a proxy that is killed in a call leaves a store that opens; the next one g
   const { sid: anew } = await second.line('call', 1);
   assert.equal((await second.stop('SIGTERM')).code, 0);
   const sessions = await place.json('sessions');
-  assert.deepEqual(sessions.lines.map(({ status, head }) => [status, head]).toSorted(), [
-    ['idle', 11],
-    ['idle', 12],
-    ['idle', 20],
-  ]);
+  assert.deepEqual(
+    sessions.lines.map(({ head }) => Number(head)).toSorted((one, more) => one - more),
+    [11, 12, 20],
+  );
+  assert.ok(sessions.lines.every(({ status }) => status === 'idle'));
   assert.equal(sessions.lines.find((line) => line['sid'] === sid)?.['head'], 11);
   assert.equal(sessions.lines.find((line) => line['sid'] === anew)?.['head'], 12);
   const cut = String(sessions.lines.find(({ head }) => head === 20)?.['sid']);
@@ -189,7 +189,7 @@ test('the first Ctrl-C records what is under way; a store that another process w
   const proxy = new Proxy(place, '--to', mock.baseUrl);
   const url = await proxy.url();
   const locked = await place.run('proxy', '--to', mock.baseUrl);
-  assert.deepEqual([locked.code, /^STORE_LOCKED: /.test(locked.err)], [4, true]);
+  assert.deepEqual([locked.code, locked.err.startsWith('STORE_LOCKED: ')], [4, true]);
   const taken = await place.run('proxy', '--to', mock.baseUrl, '--port', new URL(url).port, '--store', 'file:other.db');
   assert.deepEqual([taken.code, /^HTTP_UNREACHABLE: .*Choose another port/.test(taken.err)], [1, true]);
   const hanging = turn(url, [{ role: 'user', content: 'Hello.' }], true).catch((error: unknown) => error);
@@ -239,5 +239,8 @@ test('what was typed wrong is told before anything is opened; people read lines,
     said,
     /^Listening on http:\S+ for http:\S+; sessions go to memory:\. Ctrl-C stops it\.\n[0-9a-f]{32} {2}gpt-x {2}answered, 10 tokens in, 5 out\nStopped\. 1 call recorded\.\n$/,
   );
-  assert.match(err, /^SCHEMA_MISMATCH: The body is no chat completion request: it is not JSON\. It was handed on and not recorded\.\n/);
+  assert.match(
+    err,
+    /^SCHEMA_MISMATCH: The body is no chat completion request: it is not JSON, or JSON that no log can hold\. It was handed on and not recorded\.\n/,
+  );
 });

@@ -1,6 +1,6 @@
-import { NervaError, toWellFormed, type Json, type World } from '../core/index.ts';
+import { checkJson, NervaError, toWellFormed, type Json, type World } from '../core/index.ts';
 import { CHAT_COMPLETION, ChatDecoder } from './dialects/openai-chat-answer.ts';
-import { failureOf, garbage, reportedFailure, type Who } from './failure.ts';
+import { failureOf, garbage, redact, reportedFailure, type Who } from './failure.ts';
 import { SSE, type FrameParser } from './framing.ts';
 import type { Part } from './message.ts';
 import type { ModelAnswer } from './model.ts';
@@ -62,7 +62,8 @@ export class ChatReader {
   /** The parts so far; empty where they cannot be made out. */
   parts(): readonly Part[] {
     try {
-      return this.#first()?.answer().parts ?? [];
+      const parts = this.#first()?.answer().parts ?? [];
+      return isUnkeepable(parts) ? [] : parts;
     } catch {
       return [];
     }
@@ -70,8 +71,13 @@ export class ChatReader {
 
   /** What came of it, given that no more bytes come. */
   outcome(): ChatOutcome {
+    const made = this.#outcome();
+    return 'error' in made ? { ...made, error: withoutExcerpt(made.error, this.#who.secrets) } : made;
+  }
+
+  #outcome(): ChatOutcome {
     const { status, headers } = this.#head;
-    if (status !== 200) return { error: failureOf({ status, headers }, this.#text, this.#who), isPartial: false };
+    if (status !== 200) return { error: this.#refusal({ status, headers }), isPartial: false };
     if (this.#parser === null) this.#guarded(() => this.#whole());
     const isPartial = this.#choices.size > 0 && this.isStream;
     if (this.#failure === null && this.isStream && !this.#isDone && !this.isFinished) {
@@ -83,6 +89,14 @@ export class ChatReader {
       return { answer: this.#answer() };
     } catch (error) {
       return { error: asFailure(error), isPartial };
+    }
+  }
+
+  #refusal(head: Pick<ChatReaderOptions, 'status' | 'headers'>): NervaError {
+    try {
+      return failureOf(head, this.#text, this.#who);
+    } catch (error) {
+      return asFailure(error);
     }
   }
 
@@ -136,7 +150,9 @@ export class ChatReader {
     const others = [...this.#choices].filter(([, decoder]) => decoder !== first);
     const choices = others.map(([index, decoder]) => ({ index, ...picked(decoder.answer()) }) as unknown as Json);
     const meta = { ...answer.meta, ...(this.#id === null ? {} : { responseId: this.#id }), ...(choices.length === 0 ? {} : { choices }) };
-    return Object.keys(meta).length === 0 ? answer : { ...answer, meta: toWellFormed(meta) };
+    const all = Object.keys(meta).length === 0 ? answer : { ...answer, meta: toWellFormed(meta) };
+    if (isUnkeepable(all)) throw garbage(CHAT_COMPLETION, 'no log can hold it', '');
+    return all;
   }
 
   #guarded(body: () => void): void {
@@ -157,8 +173,26 @@ function withoutTwins(part: Part): Part {
 
 const picked = ({ parts, finish }: ModelAnswer): Pick<ModelAnswer, 'parts' | 'finish'> => ({ parts, finish });
 
-/** What decoders throw is typed; anything else is a bug and goes up. */
+/** What decoders throw is typed; a value that is nested so deeply that walking it ends the stack is none of theirs. Anything else is a bug and goes up. */
 function asFailure(error: unknown): NervaError {
   if (NervaError.is(error)) return error;
+  if (error instanceof RangeError) return garbage(CHAT_COMPLETION, 'it is nested too deeply', '');
   throw error;
+}
+
+function isUnkeepable(value: unknown): boolean {
+  try {
+    checkJson(value, { bytesMax: Infinity });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** An excerpt may end in the middle of a key, where it is not known for one; and the answer was not dropped: whoever asked has it. */
+function withoutExcerpt(error: NervaError, secrets: readonly string[]): NervaError {
+  if (error.code !== 'MODEL_GARBAGE') return error;
+  return new NervaError(error.code, redact(error.message.replace(/ It was dropped\. What came: .*$/s, ''), secrets), {
+    details: error.details,
+  });
 }

@@ -1,4 +1,4 @@
-import { canonicalJson, NervaError, toWellFormed, type Json, type JsonObject } from '../core/index.ts';
+import { canonicalJson, checkJson, NervaError, toWellFormed, type Json, type JsonObject } from '../core/index.ts';
 import type { FilePart, Part, ToolSpec } from './message.ts';
 import type { ModelParams } from './model.ts';
 import { isObject, type Loose } from './object.ts';
@@ -35,12 +35,8 @@ export interface ChatMessage {
 
 /** @throws SCHEMA_MISMATCH when it is no chat completion request; the message says what is missing. */
 export function readChatRequest(body: string): ChatRequest {
-  let value: unknown;
-  try {
-    value = toWellFormed(JSON.parse(body) as Json);
-  } catch (cause) {
-    throw mismatch('is not JSON', cause);
-  }
+  const value = jsonOf(body);
+  if (value === undefined) throw mismatch('is not JSON, or JSON that no log can hold');
   if (!isObject(value)) throw mismatch('is no JSON object');
   const { model, messages, tools, stream, stream_options: _, ...rest } = value;
   if (typeof model !== 'string') throw mismatch('names no model');
@@ -94,8 +90,7 @@ export function answerKey(parts: readonly Part[]): string {
   return canonicalJson(['assistant', text.trim(), calls]);
 }
 
-const mismatch = (why: string, cause?: unknown): NervaError =>
-  new NervaError('SCHEMA_MISMATCH', `The body is no chat completion request: it ${why}.`, { cause });
+const mismatch = (why: string): NervaError => new NervaError('SCHEMA_MISMATCH', `The body is no chat completion request: it ${why}.`);
 
 const isMessage = (value: unknown): value is Loose => isObject(value) && typeof value['role'] === 'string';
 
@@ -111,7 +106,8 @@ const ROLES: Readonly<Record<string, ChatMessage['role']>> = {
 function messageOf(wire: Loose): ChatMessage {
   const known = ROLES[String(wire['role'])];
   const role = known ?? 'user';
-  const { texts, files, isPlain } = contentOf(wire['content'] ?? wire['refusal']);
+  const content = wire['content'] ?? wire['refusal'] ?? null;
+  const { texts, files, isPlain } = contentOf(content);
   const text = texts.join('\n');
   const id = wire['tool_call_id'] ?? (role === 'tool' ? wire['name'] : undefined);
   const callId = typeof id === 'string' ? id : '';
@@ -125,7 +121,7 @@ function messageOf(wire: Loose): ChatMessage {
     key: canonicalJson(
       role === 'assistant'
         ? ['assistant', text.trim(), callKeys(wire)]
-        : [role, callId, isPlain && files.length === 0 ? text.trim() : (wire['content'] as Json)],
+        : [role, callId, isPlain && files.length === 0 ? text.trim() : (content as Json)],
     ),
   };
 }
@@ -135,7 +131,7 @@ function contentOf(content: unknown): {
   readonly files: readonly FilePart[];
   readonly isPlain: boolean;
 } {
-  if (content === undefined || content === null) return { texts: [], files: [], isPlain: true };
+  if (content === null) return { texts: [], files: [], isPlain: true };
   if (typeof content === 'string') return { texts: [content], files: [], isPlain: true };
   if (!Array.isArray(content)) return { texts: [], files: [], isPlain: false };
   const texts: string[] = [];
@@ -177,13 +173,17 @@ function callKeys({ tool_calls: calls, function_call: old }: Loose): Json {
   });
 }
 
-/** As the decoder of answers reads arguments: none are an empty object, what is no JSON stays text. */
+/** As the decoder of answers reads arguments: none are an empty object, what is no JSON that a log can hold stays text. */
 function parsed(text: string): Json {
-  if (text.trim() === '') return {};
+  return text.trim() === '' ? {} : (jsonOf(text) ?? text);
+}
+
+/** Undefined for what is no JSON that a log can hold. Deeply nested JSON is none: walking it would end the stack. */
+function jsonOf(text: string): Json | undefined {
   try {
-    return JSON.parse(text) as Json;
+    return checkJson(toWellFormed(JSON.parse(text) as Json), { bytesMax: Infinity });
   } catch {
-    return text;
+    return undefined;
   }
 }
 

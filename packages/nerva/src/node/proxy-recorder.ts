@@ -60,9 +60,11 @@ export class Recorder {
   /** Records that a request is about to be sent. Acknowledged once it resolves. @throws STORE_*, LOG_UNKNOWN_RESULT, SESSION_FULL */
   async begin(request: ChatRequest, upstream: string): Promise<RecordedCall> {
     const keys = keysOf(request.messages, this.world.digest);
-    const found = this.tips.take(keys);
+    const about = this.world.digest(request.instructions);
+    const found = this.tips.take(keys, about);
     const conversation = found?.tip ?? conversationAt(this.world.ids.random(), 0);
     const isNew = found === null;
+    conversation.about = about;
     const before = conversation.ready;
     const settled = Promise.withResolvers<void>();
     conversation.ready = settled.promise;

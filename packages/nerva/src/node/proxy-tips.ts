@@ -5,6 +5,8 @@ import type { Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 /** A recorded conversation that a request may go on with. */
 export interface Conversation {
   readonly sid: Sid;
+  /** Digest of the instructions that it was last asked with; empty when they are not known any more. */
+  about: string;
   /** Up to where this process knows the log; 0 before the first event. */
   head: Seq;
   /** Resolves when what was begun is in the log. */
@@ -47,10 +49,14 @@ export class Tips {
     }
   }
 
-  /** The youngest end at the longest of these beginnings, and how many messages that is; null when there is none. It is no end any more. */
-  take(keys: readonly string[]): { readonly tip: Conversation; readonly count: number } | null {
+  /**
+   * An end at the longest of these beginnings, and how many messages that is; null when there is none. It is no end any more.
+   * Of several the youngest one `about` the same, so that agents who happen to say the same stay apart; else the youngest.
+   */
+  take(keys: readonly string[], about: string): { readonly tip: Conversation; readonly count: number } | null {
     for (let count = keys.length; count > 0; count--) {
-      const tip = this.#tips.get(keys[count - 1] as string)?.at(-1);
+      const tips = this.#tips.get(keys[count - 1] as string) ?? [];
+      const tip = tips.findLast((one) => one.about === about) ?? tips.at(-1);
       if (tip === undefined) continue;
       this.drop(keys[count - 1] as string, tip);
       return { tip, count };
@@ -117,4 +123,4 @@ async function endLost(store: Store, world: World, sid: Sid): Promise<void> {
 }
 
 /** A conversation whose log has so many events. */
-export const conversationAt = (sid: Sid, head: Seq): Conversation => ({ sid, head, ready: Promise.resolve(), isBroken: false });
+export const conversationAt = (sid: Sid, head: Seq): Conversation => ({ sid, head, about: '', ready: Promise.resolve(), isBroken: false });

@@ -181,6 +181,45 @@ test('what an upstream says is handed on byte for byte, what is no answer too', 
     );
 });
 
+test('values nested so deeply that no log can hold them pass through, in requests and in answers', async () => {
+  const deep = '['.repeat(50_000) + ']'.repeat(50_000);
+  const bodies = [
+    `{"choices":${deep}}`,
+    `{"error":${deep}}`,
+    `{"choices":[{"message":{"content":"a"},"logprobs":{"content":${deep}},"finish_reason":"stop"}]}`,
+    `data: {"choices":[{"delta":{"content":"a","a":1},"logprobs":{"content":[${deep}]},"finish_reason":"stop"}]}\n\n`,
+    `data: {"choices":[{"delta":${deep}}]}\n\n`,
+  ];
+  await withServer(
+    (_incoming, outgoing, n) =>
+      void outgoing
+        .writeHead(n === 1 ? 500 : 200, { 'content-type': n < 3 ? 'application/json' : 'text/event-stream' })
+        .end(bodies[n] ?? '{}'),
+    {},
+    async (scene) => {
+      for (const body of bodies) assert.equal(await (await scene.chat([user('a')])).text(), body);
+      await until(() => scene.calls.length === bodies.length);
+      assert.deepEqual(
+        scene.calls.map(({ code }) => code),
+        ['MODEL_GARBAGE', 'MODEL_UNAVAILABLE', 'MODEL_GARBAGE', 'MODEL_GARBAGE', 'MODEL_GARBAGE'],
+      );
+      for (const member of [
+        `"content":${deep}`,
+        `"tool_calls":[{"function":{"arguments":"${deep}"}}]`,
+        `"content":"a","__proto__":{"x":1}`,
+      ]) {
+        const body = `{"model":"m","messages":[{"role":"assistant",${member}}]}`;
+        assert.equal(await (await scene.send('/chat/completions', { method: 'POST', body })).text(), '{}');
+        assert.equal(scene.bodies.at(-1), body);
+      }
+      assert.deepEqual(
+        scene.troubles.map(({ code }) => code),
+        ['SCHEMA_MISMATCH', 'SCHEMA_MISMATCH'],
+      );
+    },
+  );
+});
+
 test('an answer that was compressed reaches the client decoded', () =>
   withServer(
     (incoming, outgoing) => {

@@ -149,9 +149,26 @@ test('of two requests that go on from one place the second has a session of its 
     async (scene) => {
       const talk = [user('a'), await scene.ask([user('a')])];
       await Promise.all(['b', 'c'].map((text) => scene.ask([...talk, user(text)])));
-      assert.deepEqual((await Promise.all((await scene.sessions()).map(({ head }) => head))).toSorted(), [11, 8]);
+      const heads = async () => (await scene.sessions()).map(({ head }) => head).toSorted((one, other) => one - other);
+      assert.deepEqual(await heads(), [8, 11]);
       await scene.ask([system('New rules.'), ...talk, user('b'), { role: 'assistant', content: 'fine' }, user('d')], { tools: [PAY] });
-      assert.deepEqual((await scene.sessions()).map(({ head }) => head).toSorted(), [16, 8]);
+      assert.deepEqual(await heads(), [8, 16]);
+    },
+  ));
+
+test('agents of other instructions who happen to say the same stay apart', () =>
+  withMock(
+    () => 'fine',
+    {},
+    async (scene) => {
+      const agents = ['A', 'B', 'C'].map((name) => ({ name, talk: [system(name), user('hi')] }));
+      for (const { talk } of agents) talk.push(await scene.ask(talk), user('go on'));
+      const [a, b, c] = scene.calls.map(({ sid }) => sid);
+      for (const { talk } of agents) await scene.ask(talk);
+      assert.deepEqual(
+        scene.calls.slice(3).map(({ sid }) => sid),
+        [a, b, c],
+      );
     },
   ));
 
@@ -390,14 +407,26 @@ test('only so many conversations are remembered; the one that went on last is no
     },
   ));
 
-test('the key is nowhere in the store, also when a client or an upstream repeats it', () =>
-  withMock(
-    (_request, n) => (n === 0 ? `Your key is ${KEY}.` : { raw: { status: 401, body: `{"error":{"message":"bad key ${KEY}"}}` } }),
+test('the key is nowhere in the store, also when a client or an upstream repeats it', () => {
+  const answers = [
+    { body: `{"choices":[{"message":{"role":"assistant","content":"Your key is ${KEY}."},"finish_reason":"stop"}]}` },
+    { status: 401, body: `{"error":{"message":"bad key ${KEY}"}}` },
+    { body: `bad key ${KEY}` },
+    { body: `{"choices":"${'x'.repeat(170)}${KEY}"}` }, // the excerpt of it would end in the key
+    { status: 302, body: `bad key ${KEY}` },
+  ];
+  return withMock(
+    (_request, n) => ({ raw: answers[n] ?? { body: '' } }),
     {},
     async (scene) => {
       const answer = await scene.ask([user(`My key is ${KEY}, is it not?`)], { user: KEY });
       assert.equal(answer['content'], `Your key is ${KEY}.`);
-      assert.match(await (await scene.chat([user('a')])).text(), new RegExp(KEY));
+      for (const { body } of answers.slice(1)) assert.equal(await (await scene.chat([user('a')], {}, { redirect: 'manual' })).text(), body);
+      await until(() => scene.calls.length === answers.length);
+      assert.deepEqual(
+        scene.calls.map(({ code }) => code),
+        [null, 'MODEL_AUTH', 'MODEL_GARBAGE', 'MODEL_GARBAGE', 'MODEL_GARBAGE'],
+      );
       const texts: string[] = [];
       for (const { sid } of await scene.sessions())
         for (const { type, data } of await scene.events(sid)) {
@@ -405,10 +434,8 @@ test('the key is nowhere in the store, also when a client or an upstream repeats
           if (type === 'turn.started')
             texts.push(Buffer.from(await scene.store.blobs.get((data['definition'] as { ref: string }).ref)).toString());
         }
-      assert.equal(texts.length > 10, true);
-      assert.equal(texts.join('\n').includes(KEY), false);
+      assert.equal(texts.join('\n').includes(KEY.slice(0, 12)), false);
       assert.match(texts.join('\n'), /My key is \[key\]/);
-      await until(() => scene.calls.length === 2);
-      assert.equal(scene.calls[1]?.code, 'MODEL_AUTH');
     },
-  ));
+  );
+});
