@@ -58,7 +58,8 @@ test('each piece of a stream is with the client before the next has come', () =>
 test('a client that goes away in the middle ends the call upstream, and what had come is kept', () => {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   return withServer(
-    (incoming, outgoing) => {
+    (incoming, outgoing, n) => {
+      if (n > 0) return answerWith(outgoing, 'whole');
       outgoing.on('close', end);
       outgoing.writeHead(200, STREAM).write(chunk({ content: 'half' }));
       assert.equal(incoming.headers['authorization'], `Bearer ${KEY}`);
@@ -74,6 +75,9 @@ test('a client that goes away in the middle ends the call upstream, and what had
       assert.equal(scene.calls[0]?.end, 'interrupted');
       assert.deepEqual((await dataOf(scene, 'model.interrupted'))['parts'], [{ type: 'text', text: 'half' }]);
       assert.deepEqual(await dataOf(scene, 'turn.ended'), { reason: 'cancelled', why: 'the client went away' });
+      // Half of an answer is in that session and not in the client's conversation: asked again, it is another.
+      await scene.ask([user('a')]);
+      assert.equal((await scene.sessions()).length, 2);
     },
   );
 });
@@ -91,6 +95,28 @@ test('a client that goes away once it has the whole answer has an answer, whatev
       assert.deepEqual((await dataOf(scene, 'model.answered'))['parts'], [{ type: 'text', text: 'all' }]);
     },
   ));
+
+test('a client may go on as soon as it has the whole answer, before the stream ends: it goes on in the session', () => {
+  const { promise: going, resolve: go } = Promise.withResolvers<void>();
+  return withServer(
+    async (_incoming, outgoing, n) => {
+      if (n > 0) return answerWith(outgoing, 'more');
+      outgoing.writeHead(200, STREAM).write(chunk({ content: 'all' }, 'stop'));
+      await going;
+      outgoing.end('data: [DONE]\n\n');
+    },
+    {},
+    async (scene) => {
+      const answer = await scene.chat([user('a')], { stream: true });
+      await next((answer.body as ReadableStream<Uint8Array>).getReader());
+      const asked = scene.ask([user('a'), { role: 'assistant', content: 'all' }, user('b')]);
+      await until(async () => scene.bodies.length === 1 && (await scene.types()).at(-1) === 'model.called');
+      go();
+      await asked;
+      assert.equal((await scene.types()).filter((type) => type === 'turn.ended').length, 2);
+    },
+  );
+});
 
 test('a client that goes away before any answer is asked nothing twice: its call is interrupted, and may be asked again', () => {
   let answers = 0;

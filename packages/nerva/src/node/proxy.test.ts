@@ -250,6 +250,11 @@ test('what got no answer and is asked again goes on in its session', () =>
       const view = await only(scene);
       assert.deepEqual(said(view), ['user: a', 'assistant: at last']);
       const failed = (await scene.events(view.sid)).find(({ type }) => type === 'model.failed');
+      const started = (await scene.events(view.sid)).filter(({ type }) => type === 'turn.started');
+      assert.deepEqual(
+        started.map(({ data }) => data['takes']),
+        [[1], [1]],
+      );
       assert.deepEqual(
         [failed?.data['code'], failed?.data['retry'], failed?.data['retryAfterMs'], failed?.data['partial']],
         ['MODEL_UNAVAILABLE', true, 7_000, undefined],
@@ -291,6 +296,48 @@ test('a client that goes on without the results of its calls leaves them in doub
         'turn.started',
         'model.called',
       ]);
+    },
+  ));
+
+test('tools that change between a call and its result are a new definition in the open turn', () =>
+  withMock(
+    (_request, n) => (n === 0 ? { calls: [{ name: 'pay', input: {} }] } : 'fine'),
+    {},
+    async (scene) => {
+      const asked = await scene.ask([user('pay')], { tools: [PAY] });
+      await scene.ask([user('pay'), asked, result('call_0', 'paid'), system('Hurry.')], { tools: [PAY], temperature: 1 });
+      assert.deepEqual((await scene.types()).slice(6), [
+        'tool.returned',
+        'session.configured',
+        'message.received',
+        'model.called',
+        'model.answered',
+        'turn.ended',
+      ]);
+      const { state } = await only(scene);
+      assert.deepEqual([state.turn.open, state.turn.inbox], [null, []]);
+    },
+  ));
+
+test('a beginning that is too long for one frame is several, and an answer that no frame holds is told as a failure', () =>
+  withMock(
+    (_request, n) => (n === 0 ? 'fine' : 'x'.repeat(9_000_000)),
+    {},
+    async (scene) => {
+      const talk = Array.from({ length: 400 }, (_, index) => user(`${index} ${'x'.repeat(12_000)}`));
+      await scene.ask(talk);
+      const { sid } = await only(scene);
+      const frames = await scene.store.read(sid);
+      assert.deepEqual([frames.length, frames[0]?.events.length === 1, said(await only(scene)).length], [3, false, 401]);
+      await scene.ask([user('b')]);
+      assert.deepEqual(
+        scene.calls.map(({ end, code }) => [end, code]),
+        [
+          ['answered', null],
+          ['failed', 'FRAME_INVALID'],
+        ],
+      );
+      assert.deepEqual(scene.troubles, []);
     },
   ));
 
