@@ -73,7 +73,9 @@ export class Recorder {
       if (conversation.isBroken) throw new NervaError('SESSION_BUSY', `The record of session ${conversation.sid} broke off.`);
       const fresh = request.messages.slice(found?.count ?? 0);
       const definition = await this.#definition(request, upstream, conversation);
-      const state = await this.#stateOf(conversation);
+      // O(its events), like the request that goes on from it. Somebody else's events since are refused with the append.
+      const { sid } = conversation;
+      const state = conversation.head === 0 ? initial(sid) : (await foldAt(this.store, sid)).state;
       const drafts = await this.#opening(state, { request, fresh, definition });
       await this.append(conversation, drafts, { status: 'ready', ...(isNew ? { agent: PROXY_AGENT } : {}) });
     } catch (error) {
@@ -85,14 +87,6 @@ export class Recorder {
     }
     const call = conversation.head - 1;
     return new RecordedCall(this, { conversation, call, model: request.model, key: keys.at(-1) ?? '', settled: settled.resolve });
-  }
-
-  /** Where the conversation stands. O(its events), like the request that goes on from it. @throws SESSION_BUSY when somebody else wrote it */
-  async #stateOf({ sid, head }: Conversation): Promise<AgentState> {
-    if (head === 0) return initial(sid);
-    const { state } = await foldAt(this.store, sid);
-    if (state.head === head) return state;
-    throw new NervaError('SESSION_BUSY', `Session ${sid} was written by somebody else: it has ${state.head} events, not ${head}.`);
   }
 
   /** What is fixed for a turn: who is asked, with which instructions, tools and parameters. */

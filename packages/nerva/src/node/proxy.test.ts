@@ -451,6 +451,13 @@ test('only so many conversations are remembered; the one that went on last is no
       await go('c');
       assert.equal(await go('a'), a);
       assert.notEqual(await go('b'), b);
+      // What was said again in the same words is young again.
+      await scene.ask([user('same')]);
+      await scene.ask([user('other')]);
+      await scene.ask([user('same')]);
+      const sid = scene.calls.at(-1)?.sid;
+      await scene.ask([user('same'), { role: 'assistant', content: 'fine' }, user('more')]);
+      assert.equal(scene.calls.at(-1)?.sid, sid);
     },
   ));
 
