@@ -419,6 +419,34 @@ test('closing lets calls end that are under way, ends the others and records bot
   );
 });
 
+test('closing waits until a client has its whole answer, and takes no more requests on connections that are open', () => {
+  const { promise: going, resolve: go } = Promise.withResolvers<void>();
+  const size = 30_000_000;
+  return withServer(
+    async ({ url }, outgoing) => {
+      if (url === '/v1/files') return void outgoing.end(Buffer.alloc(size));
+      await going;
+      outgoing.end('listed');
+    },
+    {},
+    async (scene) => {
+      const { port } = new URL(scene.proxy.url);
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.write('GET /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+      const large = await scene.send('/files');
+      await until(() => scene.bodies.length === 2);
+      const closed = scene.proxy.close({ graceMs: 20_000 });
+      socket.write('GET /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n');
+      const heard = textOf(socket);
+      go();
+      assert.equal((await large.arrayBuffer()).byteLength, size);
+      await closed;
+      assert.match(await heard, /^HTTP\/1.1 200 [^]*listed[^]*HTTP\/1.1 503 [^]*The proxy is closing/);
+      assert.equal(scene.bodies.length, 2);
+    },
+  );
+});
+
 test('options that make no sense and a port that is taken are refused, and nothing listens', async () => {
   const world = nodeWorld();
   const store = memoryStore({ world });

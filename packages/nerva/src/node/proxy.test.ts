@@ -305,7 +305,7 @@ test('tools that change between a call and its result are a new definition in th
     {},
     async (scene) => {
       const asked = await scene.ask([user('pay')], { tools: [PAY] });
-      await scene.ask([user('pay'), asked, result('call_0', 'paid'), system('Hurry.')], { tools: [PAY], temperature: 1 });
+      await scene.ask([user('pay'), asked, result('call_0', 'x'.repeat(20_000)), system('Hurry.')], { tools: [PAY], temperature: 1 });
       assert.deepEqual((await scene.types()).slice(6), [
         'tool.returned',
         'session.configured',
@@ -314,8 +314,10 @@ test('tools that change between a call and its result are a new definition in th
         'model.answered',
         'turn.ended',
       ]);
-      const { state } = await only(scene);
+      const { state, sid } = await only(scene);
       assert.deepEqual([state.turn.open, state.turn.inbox], [null, []]);
+      const returned = (await scene.events(sid)).find(({ type }) => type === 'tool.returned');
+      assert.equal((returned?.data['output'] as { bytes: number }).bytes, 20_000, 'what is long is kept beside the log');
     },
   ));
 
