@@ -5,14 +5,7 @@ import { createCohere } from '@ai-sdk/cohere';
 import { createGoogle } from '@ai-sdk/google';
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOllama } from 'ai-sdk-ollama';
-import {
-  cohereEmbedder,
-  googleEmbedder,
-  ollamaEmbedder,
-  openaiEmbedder,
-  type Embedder,
-  type EmbedderOptions,
-} from '../../packages/nerva/src/model/index.ts';
+import { embedder, type EmbedderProvider } from '../../packages/nerva/src/model/index.ts';
 import { assertAgree, loopback, type Captured, type Known, type Loopback } from './harness.ts';
 
 const KEY = 'embedding-oracle-key';
@@ -29,9 +22,8 @@ interface SdkEmbedder {
 }
 
 interface Row {
-  readonly provider: string;
+  readonly provider: EmbedderProvider;
   readonly path: string;
-  readonly ours: (options: EmbedderOptions) => Embedder;
   readonly theirs: (baseURL: string) => unknown;
   readonly providerOptions?: Readonly<Record<string, unknown>>;
   readonly sent?: readonly Known[];
@@ -42,7 +34,6 @@ const ROWS: readonly Row[] = [
   {
     provider: 'openai',
     path: '/v1',
-    ours: openaiEmbedder,
     theirs: (baseURL) => createOpenAI({ baseURL, apiKey: KEY }).embedding('m'),
     read: [
       {
@@ -54,14 +45,12 @@ const ROWS: readonly Row[] = [
   {
     provider: 'google',
     path: '/v1beta',
-    ours: googleEmbedder,
     theirs: (baseURL) => createGoogle({ baseURL, apiKey: KEY }).embedding('m'),
     providerOptions: { google: { taskType: 'RETRIEVAL_QUERY' } },
   },
   {
     provider: 'cohere',
     path: '/v2',
-    ours: cohereEmbedder,
     theirs: (baseURL) => createCohere({ baseURL, apiKey: KEY }).embedding('m'),
     providerOptions: { cohere: { inputType: 'search_query' } },
     sent: [
@@ -75,11 +64,14 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-for (const { provider, path, ours, theirs, providerOptions, sent = [], read = [] } of ROWS) {
+for (const { provider, path, theirs, providerOptions, sent = [], read = [] } of ROWS) {
   test(`Embeddings of ${provider}: both send and read the same`, async () => {
     server.serve({ body: readFileSync(new URL(`../wire/embeddings/${provider}.json`, import.meta.url), 'utf8') });
     const from = server.requests.length;
-    const mine = await ours({ model: 'm', apiKey: KEY, baseUrl: server.url + path }).embed(TEXTS, { world: server.world, kind: 'query' });
+    const mine = await embedder(provider, { model: 'm', apiKey: KEY, baseUrl: server.url + path }).embed(TEXTS, {
+      world: server.world,
+      kind: 'query',
+    });
     const other = await (theirs(server.url + path) as SdkEmbedder).doEmbed({ values: TEXTS, providerOptions });
     assert.equal(server.requests.length, from + 2);
     const [a, b] = server.requests.slice(from).map(seen);
@@ -99,7 +91,7 @@ test('Embeddings of ollama: both read the same; theirs asks once a text', async 
   const one = JSON.parse(readFileSync(new URL('../wire/embeddings/ollama.json', import.meta.url), 'utf8')) as { embeddings: unknown[] };
   server.serve({ body: JSON.stringify({ ...one, embeddings: one.embeddings.slice(0, 1) }) });
   const from = server.requests.length;
-  const mine = await ollamaEmbedder({ model: 'm', baseUrl: server.url }).embed(['a'], { world: server.world });
+  const mine = await embedder('ollama', { model: 'm', baseUrl: server.url }).embed(['a'], { world: server.world });
   const other = await (createOllama({ baseURL: server.url }).embedding('m') as unknown as SdkEmbedder).doEmbed({ values: ['a'] });
   const [a, b] = server.requests.slice(from).map(seen);
   assertAgree({ ours: a, theirs: b }, [

@@ -176,6 +176,27 @@ export const COMMANDS = {
     examples: ['nerva doctor', 'nerva doctor --agents agent.ts --json'],
     notes: ['Exit 1 when something fails.'],
   },
+  proxy: {
+    usage: '--to URL',
+    count: [0, 0],
+    help: 'hand on what another program asks of an OpenAI-compatible server, and record it as sessions, until Ctrl-C',
+    flags: {
+      to: value('URL', 'the server that answers, up to what all its paths share'),
+      port: value('N', 'of the loopback interface (default: one that is free)'),
+      request: value('BYTES', 'the largest request that is taken (default 33554432)'),
+      answer: value('BYTES', 'the largest answer that is handed on (default 67108864)'),
+      conversations: value('N', 'that are remembered so that they may go on (default 2000)'),
+    },
+    examples: [
+      'nerva proxy --to https://api.openai.com/v1 --port 4100',
+      'OPENAI_BASE_URL=http://127.0.0.1:4100/v1 python agent.py',
+      'nerva proxy --to http://127.0.0.1:11434/v1 --store file:traffic.db --json',
+    ],
+    notes: [
+      'It listens on 127.0.0.1 alone. The key is the client’s: it goes upstream and is never stored.',
+      'Chat completions are recorded as sessions of the agent "proxy", a conversation each; all else is handed on and not recorded.',
+    ],
+  },
   sim: {
     usage: '<file.ts[#export]>',
     count: [1, 1],

@@ -10,6 +10,7 @@ import { commandHelp, mainHelp, usageLine } from './help.ts';
 import { replay, sessions, show } from './inspect.ts';
 import { models } from './models.ts';
 import { plain, processOutput, type Output } from './output.ts';
+import { proxy } from './proxy.ts';
 import { resume, run } from './run.ts';
 import { sim } from './sim.ts';
 import { close, prune, release, remove, stats, verify } from './upkeep.ts';
@@ -28,6 +29,7 @@ const RUN: Readonly<Record<CommandName, (context: Context) => Promise<ExitCode>>
   stats,
   models,
   doctor,
+  proxy,
   sim,
   close,
   release,

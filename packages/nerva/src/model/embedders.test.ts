@@ -4,19 +4,12 @@ import fc from 'fast-check';
 import { NervaError, type HttpRequest, type JsonObject } from '../core/index.ts';
 import { nodeWorld } from '../node/index.ts';
 import { embeddingMock, embeddingMocks, mockVector, type EmbeddingProvider } from '../testing/index.ts';
-import type { Embedder, EmbedderOptions } from './embed.ts';
-import { cohereEmbedder, googleEmbedder, ollamaEmbedder, openaiEmbedder, voyageEmbedder } from './embedders.ts';
+import type { EmbedderOptions } from './embed.ts';
+import { embedder } from './embedders.ts';
 import { cannedWorld, wireFixture, type Canned } from './wire-scene.test.ts';
 
 const KEY = 'key-0123456789abcdef';
-const EMBEDDERS: Readonly<Record<EmbeddingProvider, (options: EmbedderOptions) => Embedder>> = {
-  openai: openaiEmbedder,
-  google: googleEmbedder,
-  cohere: cohereEmbedder,
-  voyage: voyageEmbedder,
-  ollama: ollamaEmbedder,
-};
-const PROVIDERS = Object.keys(EMBEDDERS) as readonly EmbeddingProvider[];
+const PROVIDERS: readonly EmbeddingProvider[] = ['openai', 'google', 'cohere', 'voyage', 'ollama'];
 const fixture = (name: string): string => wireFixture(`embeddings/${name}.json`);
 
 /** What was sent for these texts, each request with an answer of its own. */
@@ -27,22 +20,22 @@ async function sent(
 ): Promise<readonly HttpRequest[]> {
   const seen: HttpRequest[] = [];
   const { kind, ...rest } = options;
-  const embedder = EMBEDDERS[provider]({ model: 'm', apiKey: KEY, ...rest });
-  await embedder.embed(texts, { world: cannedWorld({ body: fixture(provider) }, seen), ...(kind === undefined ? {} : { kind }) });
+  const embeds = embedder(provider, { model: 'm', apiKey: KEY, ...rest });
+  await embeds.embed(texts, { world: cannedWorld({ body: fixture(provider) }, seen), ...(kind === undefined ? {} : { kind }) });
   return seen;
 }
 
 for (const provider of PROVIDERS) {
   test(`vectors of ${provider} are read in the order of the texts, with the tokens that it counts`, async () => {
-    const embedder = EMBEDDERS[provider]({ model: 'm' });
-    const { vectors, usage } = await embedder.embed(['a', 'b', 'c'], { world: cannedWorld({ body: fixture(provider) }) });
+    const embeds = embedder(provider, { model: 'm' });
+    const { vectors, usage } = await embeds.embed(['a', 'b', 'c'], { world: cannedWorld({ body: fixture(provider) }) });
     assert.deepEqual(vectors, [
       [0.0023064255, -0.009327292, 0.015797086],
       [-0.0069352793, 0.020878976, 0.008593],
       [0.017, -0.5, 1],
     ]);
     assert.deepEqual(usage, { inputTokens: provider === 'google' ? null : 8, outputTokens: 0 });
-    assert.equal(embedder.name, `${provider}/m`);
+    assert.equal(embeds.name, `${provider}/m`);
   });
 
   test(`what is not an embedding of ${provider} is MODEL_GARBAGE, bounded and without the key`, async () => {
@@ -63,16 +56,16 @@ for (const provider of PROVIDERS) {
     ];
     for (const body of bad)
       await assert.rejects(
-        EMBEDDERS[provider]({ model: 'm', apiKey: KEY }).embed(['a', 'b', 'c'], { world: cannedWorld({ body }) }),
+        embedder(provider, { model: 'm', apiKey: KEY }).embed(['a', 'b', 'c'], { world: cannedWorld({ body }) }),
         (error: Error) => NervaError.is(error, 'MODEL_GARBAGE') && error.message.length < 500 && !error.message.includes(KEY),
         body.slice(0, 80),
       );
     for (const texts of [['a'], ['a', 'b', 'c', 'd']])
-      await assert.rejects(EMBEDDERS[provider]({ model: 'm' }).embed(texts, { world: cannedWorld({ body: good }) }), {
+      await assert.rejects(embedder(provider, { model: 'm' }).embed(texts, { world: cannedWorld({ body: good }) }), {
         code: 'MODEL_GARBAGE',
       });
     await assert.rejects(
-      EMBEDDERS[provider]({ model: 'm', dimensions: 4 }).embed(['a', 'b', 'c'], { world: cannedWorld({ body: good }) }),
+      embedder(provider, { model: 'm', dimensions: 4 }).embed(['a', 'b', 'c'], { world: cannedWorld({ body: good }) }),
       /not 4 long/,
     );
   });
@@ -88,7 +81,7 @@ for (const provider of PROVIDERS) {
           fc.integer({ min: 1, max: 5 }),
           fc.constantFrom(undefined, 7),
           async (texts, textsMax, dimensions) => {
-            const embedder = EMBEDDERS[provider]({
+            const embeds = embedder(provider, {
               model: 'm',
               apiKey: KEY,
               baseUrl: mock.baseUrl,
@@ -96,7 +89,7 @@ for (const provider of PROVIDERS) {
               ...(dimensions === undefined ? {} : { dimensions }),
             });
             const from = mock.requests.length;
-            const { vectors, usage } = await embedder.embed(texts, { world, kind: 'query' });
+            const { vectors, usage } = await embeds.embed(texts, { world, kind: 'query' });
             assert.deepEqual(
               vectors,
               texts.map((given) => mockVector(given, dimensions)),
@@ -116,9 +109,9 @@ for (const provider of PROVIDERS) {
   test(`an abort ends an embedding of ${provider} as cancelled, and an empty text is refused before anything is sent`, async () => {
     const mock = await embeddingMock(provider, { answer: () => ({ fault: 'silent' }) });
     const world = nodeWorld();
-    const embedder = EMBEDDERS[provider]({ model: 'm', baseUrl: mock.baseUrl });
+    const embeds = embedder(provider, { model: 'm', baseUrl: mock.baseUrl });
     const controller = new AbortController();
-    const asked = embedder.embed(['a'], { world, signal: controller.signal });
+    const asked = embeds.embed(['a'], { world, signal: controller.signal });
     setTimeout(() => controller.abort(), 30);
     await assert.rejects(asked, { code: 'CANCELLED' });
     await world.transport.close();
@@ -128,7 +121,7 @@ for (const provider of PROVIDERS) {
       ['a', ' \n'],
     ]) {
       const seen: HttpRequest[] = [];
-      await assert.rejects(embedder.embed(texts, { world: cannedWorld({ body: '' }, seen) }), (error: Error) => {
+      await assert.rejects(embeds.embed(texts, { world: cannedWorld({ body: '' }, seen) }), (error: Error) => {
         assert.ok(NervaError.is(error, 'MODEL_REFUSED') && error.details['index'] === 1);
         return true;
       });
@@ -198,11 +191,11 @@ test('a request has the form of each provider, and the key is in the header that
 
 test('a kind that a provider has no place for is named, others are not', async () => {
   for (const provider of PROVIDERS) {
-    const embedder = EMBEDDERS[provider]({ model: 'm' });
+    const embeds = embedder(provider, { model: 'm' });
     const world = cannedWorld({ body: fixture(provider) });
     const lost = provider === 'openai' || provider === 'ollama' ? ['kind'] : undefined;
-    assert.deepEqual((await embedder.embed(['a', 'b', 'c'], { world, kind: 'query' })).notSent, lost);
-    assert.equal((await embedder.embed(['a', 'b', 'c'], { world })).notSent, undefined);
+    assert.deepEqual((await embeds.embed(['a', 'b', 'c'], { world, kind: 'query' })).notSent, lost);
+    assert.equal((await embeds.embed(['a', 'b', 'c'], { world })).notSent, undefined);
   }
 });
 
@@ -212,7 +205,7 @@ test('requests keep within the bytes that a provider takes; a longer text goes a
     body: JSON.stringify({ data: Array.from({ length: count }, (_, index) => ({ index, embedding: [1] })) }),
   }));
   const texts = ['a'.repeat(60_000), 'b'.repeat(60_000), 'é'.repeat(30_001), 'c'.repeat(200_000), 'd'];
-  const { vectors, usage } = await voyageEmbedder({ model: 'm' }).embed(texts, { world: cannedWorld(answers, seen) });
+  const { vectors, usage } = await embedder('voyage', { model: 'm' }).embed(texts, { world: cannedWorld(answers, seen) });
   assert.deepEqual(
     seen.map(({ body }) => ((JSON.parse(String(body)) as JsonObject)['input'] as readonly string[]).map((text) => text[0])),
     [['a', 'b'], ['é'], ['c'], ['d']],
@@ -228,7 +221,7 @@ test('half a character is sent as the mark of a missing one', async () => {
 test('vectors of one call are of one length, whatever request they came with', async () => {
   const answer = (vector: readonly number[]): Canned => ({ body: JSON.stringify({ embeddings: [vector] }) });
   await assert.rejects(
-    ollamaEmbedder({ model: 'm', textsMax: 1 }).embed(['a', 'b'], { world: cannedWorld([answer([1, 2]), answer([1])]) }),
+    embedder('ollama', { model: 'm', textsMax: 1 }).embed(['a', 'b'], { world: cannedWorld([answer([1, 2]), answer([1])]) }),
     {
       code: 'MODEL_GARBAGE',
     },
@@ -247,7 +240,7 @@ test('each refusal of an embedder has its code and reason, and never the key', a
   ];
   for (const [provider, status, body, code, reason] of table)
     await assert.rejects(
-      EMBEDDERS[provider]({ model: 'm', apiKey: KEY }).embed(['a'], { world: cannedWorld({ status, body }) }),
+      embedder(provider, { model: 'm', apiKey: KEY }).embed(['a'], { world: cannedWorld({ status, body }) }),
       (error: Error) => {
         assert.ok(NervaError.is(error) && error.message.startsWith(`${provider}/m`), error.message);
         assert.equal(error.code, code);
@@ -260,9 +253,11 @@ test('each refusal of an embedder has its code and reason, and never the key', a
 
 test('options out of range are refused when an embedder is made', () => {
   for (const options of [{ textsMax: 0 }, { textsMax: 97 }, { dimensions: 0 }, { model: '' }, { baseUrl: 'x' }])
-    assert.throws(() => cohereEmbedder({ model: 'm', ...options }), { code: 'OPTION_INVALID' });
+    assert.throws(() => embedder('cohere', { model: 'm', ...options }), { code: 'OPTION_INVALID' });
+  for (const name of ['mistral', 'toString', ''])
+    assert.throws(() => embedder(name as 'openai', { model: 'm' }), { code: 'OPTION_INVALID', message: /there are: openai, google/ });
   const price = { inputUsd: 0.02, outputUsd: 0 };
-  const { embed: _, ...rest } = openaiEmbedder({ model: 'm', provider: 'vllm', price, dimensions: 8 });
+  const { embed: _, ...rest } = embedder('openai', { model: 'm', provider: 'vllm', price, dimensions: 8 });
   assert.deepEqual(rest, { name: 'vllm/m', dimensions: 8, textsMax: 2048, price });
 });
 

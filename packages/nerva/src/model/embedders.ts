@@ -1,14 +1,41 @@
+import { NervaError } from '../core/index.ts';
 import { httpEmbedder, type Embedder, type EmbedderOptions, type EmbedWire } from './embed.ts';
 import { endpointOf } from './endpoint.ts';
 import { GOOGLE_URL } from './google.ts';
 import { isObject, type Loose } from './object.ts';
 import { OLLAMA_URL } from './ollama.ts';
 
+const EMBEDDERS = { openai, google, cohere, voyage, ollama } as const;
+
+/** Whose embeddings there are. */
+export type EmbedderProvider = keyof typeof EMBEDDERS;
+
+/**
+ * The embeddings of a provider; `baseUrl` names another server that speaks like it.
+ *
+ * | provider | texts of one request | tokens of one request | `kind` | a text that is too long |
+ * |---|---|---|---|---|
+ * | `openai` | 2048 | 300,000 | has no place | is refused |
+ * | `google` | 100 | | told | is cut, and nobody says so |
+ * | `cohere` | 96 | | told; without one they are documents | is refused |
+ * | `voyage` | 128 | 120,000 | told | is refused |
+ * | `ollama` | 2048 | | has no place | is refused |
+ * @throws OPTION_INVALID
+ */
+export function embedder(provider: EmbedderProvider, options: EmbedderOptions): Embedder {
+  if (!Object.hasOwn(EMBEDDERS, provider))
+    throw new NervaError(
+      'OPTION_INVALID',
+      `There are no embeddings of "${String(provider)}"; there are: ${Object.keys(EMBEDDERS).join(', ')}.`,
+    );
+  return EMBEDDERS[provider](options);
+}
+
 /**
  * OpenAI's embeddings, and those of whoever speaks like it ("Create embeddings", platform.openai.com: at most 2048 texts and 300,000
- * tokens a request). It has no place for `kind`. @throws OPTION_INVALID
+ * tokens a request). It has no place for `kind`.
  */
-export function openaiEmbedder(options: EmbedderOptions): Embedder {
+function openai(options: EmbedderOptions): Embedder {
   const { model, dimensions } = options;
   const wire: EmbedWire = {
     what: 'an embedding of OpenAI',
@@ -24,9 +51,9 @@ export function openaiEmbedder(options: EmbedderOptions): Embedder {
 
 /**
  * Google's embeddings ("Embeddings", ai.google.dev: at most 100 texts a request). Google cuts a text that is too long and does not say so;
- * it counts no tokens for most models. @throws OPTION_INVALID
+ * it counts no tokens for most models.
  */
-export function googleEmbedder(options: EmbedderOptions): Embedder {
+function google(options: EmbedderOptions): Embedder {
   const { model: given, dimensions } = options;
   const model = given.includes('/') ? given : `models/${given}`;
   const wire: EmbedWire = {
@@ -53,9 +80,9 @@ export function googleEmbedder(options: EmbedderOptions): Embedder {
 
 /**
  * Cohere's embeddings ("Embed API (v2)", docs.cohere.com: at most 96 texts a request). `kind` is required there; without one the texts are
- * documents. A text that is too long is refused, not cut. @throws OPTION_INVALID
+ * documents. A text that is too long is refused, not cut.
  */
-export function cohereEmbedder(options: EmbedderOptions): Embedder {
+function cohere(options: EmbedderOptions): Embedder {
   const { model, dimensions } = options;
   const wire: EmbedWire = {
     what: 'an embedding of Cohere',
@@ -77,9 +104,9 @@ export function cohereEmbedder(options: EmbedderOptions): Embedder {
 
 /**
  * Voyage's embeddings ("Text embedding models", docs.voyageai.com: at most 128 texts, of 1,000 for newer models, and 120,000 tokens a
- * request). A text that is too long is refused, not cut. @throws OPTION_INVALID
+ * request). A text that is too long is refused, not cut.
  */
-export function voyageEmbedder(options: EmbedderOptions): Embedder {
+function voyage(options: EmbedderOptions): Embedder {
   const { model, dimensions } = options;
   const wire: EmbedWire = {
     what: 'an embedding of Voyage',
@@ -95,9 +122,9 @@ export function voyageEmbedder(options: EmbedderOptions): Embedder {
 
 /**
  * Embeddings of an Ollama server (/api/embed; docs/capabilities/embeddings.mdx, 2026-08-21). A text that is too long is refused, not cut.
- * It has no place for `kind`. @throws OPTION_INVALID
+ * It has no place for `kind`.
  */
-export function ollamaEmbedder(options: EmbedderOptions): Embedder {
+function ollama(options: EmbedderOptions): Embedder {
   const { model, dimensions } = options;
   const wire: EmbedWire = {
     what: 'an embedding of Ollama',

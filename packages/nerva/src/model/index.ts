@@ -7,7 +7,7 @@ export { withCache, type CacheOptions } from './cache.ts';
 export { CAPABILITIES, type Capabilities, type Capability } from './capability.ts';
 export { requestDigest } from './digest.ts';
 export type { Embedder, EmbedderOptions, Embedding, EmbedOptions } from './embed.ts';
-export { cohereEmbedder, googleEmbedder, ollamaEmbedder, openaiEmbedder, voyageEmbedder } from './embedders.ts';
+export { embedder, type EmbedderProvider } from './embedders.ts';
 export { findModels, modelInfo, modelsWith, pickModel, thatCan, type ModelQuery } from './find.ts';
 export { google, type GoogleOptions } from './google.ts';
 export { modelGroup, type GroupOptions } from './group.ts';
@@ -30,6 +30,8 @@ export type {
 export { MODELS, type ModelInfo } from './models.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest, Price } from './model.ts';
 export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';
+export { answerKey, readChatRequest, type ChatMessage, type ChatRequest } from './chat-request.ts';
+export { ChatReader, type ChatOutcome, type ChatReaderOptions } from './chat-reader.ts';
 export { openaiChat, type OpenAiOptions } from './openai.ts';
 export { replayModel, type RecordedAnswer, type ReplayModel, type ReplayOptions } from './replay.ts';
 export { cassetteLine, readCassette, type CassetteEntry, type CassetteError } from './cassette.ts';

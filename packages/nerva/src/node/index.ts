@@ -4,5 +4,7 @@ export { fileKeys, openSqlite, type SqliteOptions, type SqliteStore } from './sq
 export { modelNamed, PROVIDER_ENTRIES, type Env, type ProviderEntry } from './models.ts';
 export { modelFromEnv, type FoundModel } from './model-from-env.ts';
 export { nodeWorld, type NodeWorldOptions } from './world.ts';
+export { recordingProxy, type ProxyOptions, type RecordingProxy } from './proxy.ts';
+export type { ProxyCall } from './proxy-recorder.ts';
 export { openStore } from './open-store.ts';
 export { createAgent, createRuntime, type LooseAgent, type NodeAgentOptions, type NodeRuntimeOptions } from './runtime.ts';
