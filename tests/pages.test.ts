@@ -16,6 +16,7 @@ test('every program of the pages type-checks as strictly as our own code', { tim
   const folder = mkdtempSync(path.join(tmpdir(), 'nerva-pages-'));
   try {
     symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
+    writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}');
     copyFileSync(path.join(ROOT, 'examples/03-from-ai-sdk/bank.ts'), path.join(folder, 'bank.ts'));
     let count = 0;
     for (const name of PAGES)
