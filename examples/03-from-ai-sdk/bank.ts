@@ -7,6 +7,6 @@ const LEDGER = 'ledger.txt';
 export async function payOnce({ invoice, usd, key }: { invoice: string; usd: number; key: string }): Promise<{ paid: number }> {
   const known = existsSync(LEDGER) ? readFileSync(LEDGER, 'utf8') : '';
   if (!known.split('\n').some((line) => line.startsWith(`${key} `))) appendFileSync(LEDGER, `${key} ${invoice} ${usd}\n`);
-  await pause(20); // whoever is killed here has paid and does not know it
+  await pause(50); // whoever is killed here has paid and does not know it
   return { paid: usd };
 }
