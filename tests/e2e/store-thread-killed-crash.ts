@@ -16,8 +16,10 @@ if (!isMainThread && parentPort !== null && threadId === 1) {
   const port = parentPort;
   let group = 0;
   const send = port.postMessage.bind(port);
-  port.on('message', () => {
-    if (++group === Number(which) && when === 'before') crash();
+  port.addEventListener('message', (event) => {
+    if (++group !== Number(which) || when !== 'before') return;
+    event.stopImmediatePropagation(); // what a listener throws ends the thread only after the others had the message
+    crash();
   });
   port.postMessage = (value) => {
     if (group === Number(which) && when === 'after') crash();
