@@ -250,3 +250,20 @@ test('a waiting approval is answered in another process, which makes the call', 
   const { text, status } = await second().session('s').respond(id, { decision: 'approve' }).result;
   assert.deepEqual([status, text, paid], ['answered', 'done', ['ann']]);
 });
+
+test('a tool is told who allowed its call, also by a runtime that takes the session up later', async () => {
+  const allowed: unknown[] = [];
+  const pay = tool({
+    name: 'pay',
+    inputSchema: TO,
+    needsApproval: true,
+    execute: (_input, { approval }) => (allowed.push(approval?.by), 'paid'),
+  });
+  const { session } = scene({ script: [payments('a', 'b'), 'done'], tools: [pay] });
+  const { pending } = await session.send('Pay.').result;
+  const [one, other] = pending;
+  assert.ok(one !== undefined && other !== undefined);
+  await session.respond(one.id, { decision: 'approve' }, { by: 'user:ada' }).result;
+  await session.respond(other.id, { decision: 'approve' }).result;
+  assert.deepEqual(allowed, ['user:ada', 'user']);
+});

@@ -86,8 +86,8 @@ export interface EventData {
   'timer.set': { readonly atMs: number; readonly why: 'retry'; readonly again?: Seq };
   'timer.fired': { readonly timer: Seq };
   'approval.requested': { readonly answer: Seq; readonly part: number; readonly digest: string };
-  'approval.granted': { readonly approval: Seq; readonly digest: string; readonly answer?: Json };
-  'approval.denied': { readonly approval: Seq; readonly why: string };
+  'approval.granted': { readonly approval: Seq; readonly digest: string; readonly answer?: Json; readonly by?: string };
+  'approval.denied': { readonly approval: Seq; readonly why: string; readonly by?: string };
 }
 
 /** An event type of the vocabulary. */
@@ -229,8 +229,13 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     approval: 'seq of `approval.requested`',
     digest: 'of what was shown',
     answer: 'what the person answered, for tools that ask',
+    by: 'who answered, as the caller named them; not in logs of the first release',
   }),
-  'approval.denied': fact('person', 'The call is not made.', { approval: 'seq of `approval.requested`', why: 'for people and the model' }),
+  'approval.denied': fact('person', 'The call is not made.', {
+    approval: 'seq of `approval.requested`',
+    why: 'for people and the model',
+    by: 'who answered, as the caller named them; not in logs of the first release',
+  }),
 };
 
 /** The event with its data typed when it is of the vocabulary (version 1), else null. */

@@ -105,8 +105,8 @@ const DATA: { readonly [K in EventType]: Readonly<Record<keyof EventData[K], fc.
   'reconcile.called': { call: SEQ },
   'reconcile.returned': { call: SEQ, status: fc.constantFrom('not-done', 'unknown'), message: TEXT },
   'approval.requested': { answer: SEQ, part: fc.nat(2), digest: TEXT },
-  'approval.granted': { approval: SEQ, digest: TEXT, answer: fc.jsonValue() },
-  'approval.denied': { approval: SEQ, why: TEXT },
+  'approval.granted': { approval: SEQ, digest: TEXT, answer: fc.jsonValue(), by: TEXT },
+  'approval.denied': { approval: SEQ, why: TEXT, by: TEXT },
 };
 const OPTIONAL = new Set([
   'subject',

@@ -13,10 +13,10 @@ export type Answer =
   | { readonly decision: 'failed'; readonly message?: string };
 
 /**
- * The fact that an answer is.
+ * The fact that an answer is. `by` is who gives it, for the record.
  * @throws APPROVAL_UNKNOWN, APPROVAL_SETTLED, APPROVAL_CHANGED, OPTION_INVALID. Then nothing was written.
  */
-export async function answerDraft(state: AgentState, id: EventId, answer: Answer, store: Store): Promise<Draft> {
+export async function answerDraft(state: AgentState, id: EventId, answer: Answer & { readonly by?: string }, store: Store): Promise<Draft> {
   const seq = seqOf(state, id);
   const doubt = [...state.tool.slots, ...state.tool.doubts].find((slot) => slot.call === seq);
   if (doubt !== undefined) return doubtDraft(doubt.status === 'doubt', seq, id, answer);
@@ -36,10 +36,11 @@ export async function answerDraft(state: AgentState, id: EventId, answer: Answer
       { details: { digest: approval.digest } },
     );
   }
+  const by = answer.by === undefined ? {} : { by: answer.by };
   if (answer.decision === 'deny')
-    return { type: 'approval.denied', origin: 'person', data: { approval: seq, why: answer.why ?? 'denied' } };
+    return { type: 'approval.denied', origin: 'person', data: { approval: seq, why: answer.why ?? 'denied', ...by } };
   const given = answer.answer === undefined ? {} : { answer: checkJson(answer.answer) };
-  return { type: 'approval.granted', origin: 'person', data: { approval: seq, digest: approval.digest, ...given } };
+  return { type: 'approval.granted', origin: 'person', data: { approval: seq, digest: approval.digest, ...given, ...by } };
 }
 
 function seqOf(state: AgentState, id: EventId): Seq {

@@ -70,12 +70,12 @@ export class Session {
   respond(id: EventId, answer: Answer, options: { readonly by?: string } = {}): Run {
     return this.#run(async (driver) => {
       const by = options.by ?? 'user';
-      let draft = await answerDraft(driver.state, id, answer, this.#ports.store);
+      let draft = await answerDraft(driver.state, id, { ...answer, by }, this.#ports.store);
       const isVerdict = draft.type === 'tool.returned' || draft.type === 'tool.failed';
       // A verdict on a doubt holds only while the doubt stands: the call may be under way again.
       let taken = isVerdict ? await driver.judge(draft, by) : await driver.receive([draft], { by });
       while (taken === null) {
-        draft = await answerDraft(driver.state, id, answer, this.#ports.store);
+        draft = await answerDraft(driver.state, id, { ...answer, by }, this.#ports.store);
         taken = await driver.judge(draft, by);
       }
       const { seq } = taken;

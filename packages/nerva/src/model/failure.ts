@@ -68,12 +68,21 @@ export function reportedFailure(error: unknown, who: Who): NervaError {
 
 /** MODEL_GARBAGE with an excerpt of what came. `what` is what was expected: `a chat completion`. */
 export function garbage(what: string, why: string, came: unknown): NervaError {
-  const text = typeof came === 'string' ? came : (JSON.stringify(came) ?? String(came));
+  const text = typeof came === 'string' ? came : shown(came);
   const message = `The answer is not ${what}: ${why}. It was dropped. What came: ${excerpt(text, GARBAGE_LENGTH)}`;
   return new NervaError('MODEL_GARBAGE', message);
 }
 
 const GARBAGE_LENGTH = 200;
+
+function shown(came: unknown): string {
+  try {
+    return JSON.stringify(came) ?? String(came);
+  } catch (error) {
+    if (error instanceof RangeError) return 'something that is nested too deeply';
+    throw error;
+  }
+}
 
 /** `text` without secrets. */
 export function redact(text: string, secrets: readonly string[]): string {

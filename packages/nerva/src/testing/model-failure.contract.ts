@@ -160,6 +160,15 @@ export function failureLaws(law: Law, subject: ModelSubject): void {
     });
   });
 
+  law('an answer that is nested without end is MODEL_GARBAGE', async () => {
+    const body = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    await withModel(subject, { answer: () => ({ raw: { body } }) }, async (opened) => {
+      const { code, message } = await failureOf(callOf(opened), key);
+      assert.equal(code, 'MODEL_GARBAGE');
+      assert.match(message, /nested too deeply/);
+    });
+  });
+
   law('a wrong key is MODEL_AUTH, and the key is nowhere in the error', async () => {
     const wrong = 'sk-wrong-9876543210fedcba';
     await withModel(

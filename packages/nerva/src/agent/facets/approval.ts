@@ -19,10 +19,11 @@ export const approvalFacet: Facet<Approvals> & { readonly name: 'approval' } = {
       case 'approval.denied': {
         const asked = slice.get(event.data.approval);
         if (asked?.status !== 'open') return slice;
+        const answered = { ...asked, settledBy: raw.seq, by: event.data.by ?? '' };
         const settled: Approval =
           event.type === 'approval.granted'
-            ? { ...asked, status: 'granted', settledBy: raw.seq, ...(event.data.answer === undefined ? {} : { answer: event.data.answer }) }
-            : { ...asked, status: 'denied', settledBy: raw.seq, why: event.data.why };
+            ? { ...answered, status: 'granted', ...(event.data.answer === undefined ? {} : { answer: event.data.answer }) }
+            : { ...answered, status: 'denied', why: event.data.why };
         return new Map(slice).set(asked.seq, settled);
       }
       // A grant in one log never counts in another; a new turn asks anew.
