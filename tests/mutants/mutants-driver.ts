@@ -177,7 +177,6 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `composed.drafts.length > facts.length || facts.some(isOpinion);`,
     replace: `composed.drafts.length > facts.length;`,
     says: 'What a policy decided at one head is appended at any other (fix reverted).',
-    unfound: { gap: 'A policy that takes its time in the simulator (`sim/wrap.ts`): then the scenario `dithering` tells.' },
   },
   {
     name: 'catch-up-skips-event',
@@ -203,9 +202,6 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);`,
     replace: `if (result.seq === base.head) this.#adopt(composed.state);`,
     says: 'A driver takes for granted what it composed, though a fact came in between (fix reverted).',
-    unfound: {
-      gap: 'A fault in which the answer to a frame comes after that to a later one: then the driver’s own assertion fails. And a law for `sim/people.ts`: an error that is no typed failure is a bug, also where another attempt heals it.',
-    },
   },
   {
     name: 'rest-set-blindly',

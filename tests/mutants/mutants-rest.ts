@@ -16,7 +16,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `tally.usd + worst.usd > max.usd`,
     replace: `tally.usd > max.usd`,
     says: 'A model call may start whose worst case exceeds the budget in USD.',
-    unfound: { gap: 'Law for `sim/book.ts`: spent and reserved stay within the limit in USD too.' },
   },
   {
     name: 'steps-of-session-uncounted',
@@ -24,7 +23,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `state.turn.steps >= budget.sessionStepsMax`,
     replace: `state.turn.steps > budget.sessionStepsMax + 1`,
     says: 'A session takes two steps more than it may.',
-    unfound: { gap: 'Law for `sim/book.ts`: steps stay within the limit, of the turn and of the session.' },
   },
   {
     name: 'steps-max-off-by-one',
@@ -32,7 +30,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `  if (open.steps >= agent.stepsMax)`,
     replace: `  if (open.steps > agent.stepsMax)`,
     says: 'A turn takes a step more than it may.',
-    unfound: { gap: 'Law for `sim/book.ts`: steps stay within the limit, of the turn and of the session.' },
   },
   {
     name: 'turn-time-forgotten',
@@ -40,7 +37,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `  if (budget.turnMs !== undefined && turnMs >= budget.turnMs)`,
     replace: `  if (budget.turnMs !== undefined && turnMs < 0)`,
     says: 'A step starts though the time of the turn is over.',
-    unfound: { gap: 'Law for `sim/book.ts`: no step starts after `turnMs` or `sessionMs`.' },
   },
   {
     name: 'turn-budget-kept',
@@ -48,7 +44,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `        return { ...slice, turn: NOTHING };`,
     replace: `        return slice;`,
     says: 'What earlier turns spent counts in the next one.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: the fold counts for the last turn what the record does.' },
   },
   {
     name: 'digest-of-answer-ignored',
@@ -63,7 +58,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `filter((waiting) => waiting.deliver === 'steer').map(`,
     replace: `filter((waiting) => waiting.deliver !== 'interrupt').map(`,
     says: 'A queued message joins the open turn instead of its own.',
-    unfound: { gap: 'Law for `sim/book.ts`: messages are taken in their order, and only those that steer join a turn.' },
   },
   {
     name: 'interrupt-waits',
@@ -71,7 +65,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `inbox.find((waiting) => waiting.deliver === 'interrupt') ?? inbox[0];`,
     replace: `inbox[0];`,
     says: 'A message that interrupts is taken behind the queued ones.',
-    unfound: { gap: 'Law for `sim/book.ts`: messages are taken in their order, an interrupting one first.' },
   },
   {
     name: 'newest-message-first',
@@ -79,7 +72,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `inbox.find((waiting) => waiting.deliver === 'interrupt') ?? inbox[0];`,
     replace: `inbox.find((waiting) => waiting.deliver === 'interrupt') ?? inbox.at(-1);`,
     says: 'Queued messages are taken in the opposite order.',
-    unfound: { gap: 'Law for `sim/book.ts`: messages are taken in their order.' },
   },
   {
     name: 'fork-makes-open-call',
@@ -87,7 +79,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `(slot.status === 'open' && slot.effect === 'read');`,
     replace: `slot.status === 'open';`,
     says: 'A fork makes the call that its parent has under way.',
-    unfound: { gap: 'Law for `sim/book.ts`: a fork does not make again a call that is its parent’s, unless it reads.' },
   },
   {
     name: 'fork-inherits-doubts',
@@ -95,7 +86,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `slots: slice.slots.map(detached), doubts: [] };`,
     replace: `slots: slice.slots.map(detached) };`,
     says: 'A person is asked in a fork what became of a call of the parent.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: at rest nothing waits for a person.' },
   },
   {
     name: 'fork-pays-for-parent',
@@ -103,7 +93,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `        return slice.reserved === null ? slice : { ...slice, reserved: null }; // the parent`,
     replace: `        return keep(slice); // the parent`,
     says: 'A fork pays for the model call that its parent has under way.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: the fold of a fork counts the tokens that its record does.' },
   },
   {
     name: 'blobs-of-any-tenant',
@@ -111,7 +100,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `.filter((blob) => tenant === null || blob.tenant === tenant);`,
     replace: `;`,
     says: 'A tenant reads the blobs of others.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: a tenant cannot read the blobs that only others name.' },
   },
   {
     name: 'blob-not-sealed',
@@ -119,7 +107,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `subject === undefined || memory.keys === undefined ? content.slice()`,
     replace: `subject === undefined || memory.keys !== undefined ? content.slice()`,
     says: 'What is kept of a subject beside the log is not sealed.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: blobs of a subject that was erased cannot be read.' },
   },
   {
     name: 'blob-swept-early',
@@ -135,7 +122,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     replace: `    const request = built;
     void resolved;`,
     says: 'The model is given a reference in place of a large result.',
-    unfound: { gap: 'Law for `sim/audit.ts`: no request holds a reference in place of a result.' },
   },
   {
     name: 'blob-cut-short',
@@ -143,7 +129,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `store.blobs.put(content, options)`,
     replace: `store.blobs.put(content.slice(0, 30_000), options)`,
     says: 'A large result is stored without its end.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: what is recorded as the result of a call is what its tool gave.' },
   },
   {
     name: 'result-of-other-call',
@@ -151,7 +136,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `[returned({ call, output, ...`,
     replace: `[returned({ call, output: scene.state.tool.slots.find((one) => one.status === 'done')?.output ?? output, ...`,
     says: 'The result of another call is recorded.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: what is recorded as the result of a call is what its tool gave.' },
   },
   {
     name: 'input-of-first-call',
@@ -159,7 +143,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `runTool(tool, slot.input, contextOf(slot, call, scene), limits);`,
     replace: `runTool(tool, scene.state.tool.slots[0]?.input ?? slot.input, contextOf(slot, call, scene), limits);`,
     says: 'A call runs with the input of another one.',
-    unfound: { gap: 'Law for `sim/audit.ts`: a call runs with what was asked for.' },
   },
   {
     name: 'reconciled-output-lost',
@@ -167,7 +150,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `  if (status === 'done') return { status, output };`,
     replace: `  if (status === 'done') return { status, output: output === null ? output : null };`,
     says: 'What a reconciliation found is not recorded.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: what is recorded as the result of a call is what its tool, or its reconciliation, gave.' },
   },
   {
     name: 'answer-of-person-lost',
@@ -175,7 +157,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `...(approval.answer === undefined ? {} : { answer: approval.answer }) } }`,
     replace: `} }`,
     says: 'The answer of a person does not reach the tool that asked.',
-    unfound: { gap: 'Law for `sim/audit.ts`: the answer of a person reaches the call that asked.' },
   },
   {
     name: 'asks-with-older-state',
@@ -191,7 +172,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `parts: distinct(given.parts) };`,
     replace: `parts: distinct(given.parts).length > 0 ? given.parts : [] };`,
     says: 'Two calls of one answer keep one id.',
-    unfound: { gap: 'Law for `sim/request.ts`: no two calls of one message have the same id.' },
   },
   {
     name: 'stream-repeats-event',
@@ -216,7 +196,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `status: STATUS[reason], text, output,`,
     replace: `status: STATUS[reason], text: '', output,`,
     says: 'A caller is told an empty answer.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: a caller is told the text and the status that are recorded.' },
   },
   {
     name: 'told-wrong-status',
@@ -224,7 +203,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `steps: 'stopped', budget: 'stopped',`,
     replace: `steps: 'answered', budget: 'stopped',`,
     says: 'A turn that was stopped is called answered.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: a caller is told the text and the status that are recorded.' },
   },
   {
     name: 'verdict-whenever',
@@ -243,7 +221,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     const facts`,
     replace: `    const facts`,
     says: 'What runs is not told that its turn was cancelled.',
-    unfound: { gap: 'Law for `sim/audit.ts`: what runs is told of a cancel.' },
   },
   {
     name: 'cancel-starts-queued-turn',
@@ -280,7 +257,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `  return { type: 'returned', ...toOutput(output, bytesMax) };`,
     replace: `  return { type: 'returned', ...toOutput(output, bytesMax * 1e6) };`,
     says: 'A result above the limit is kept whole.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: a result stays within its limit.' },
   },
   {
     name: 'late-call-not-cancelled',
@@ -299,7 +275,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     replace: `  'tool.failed',
   'policy.decided',`,
     says: 'Results of calls are not sealed under the subject of their session.',
-    unfound: { gap: 'Law for `sim/book.ts`: content of a session that belongs to a subject names the subject.' },
   },
   {
     name: 'erasure-of-first-page',
@@ -307,7 +282,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `      if (!(await holdsSubject(store, sid, subject))) continue;`,
     replace: `      if (sids.length > 0 || !(await holdsSubject(store, sid, subject))) continue;`,
     says: 'An erasure notes and forgets in the first session only.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: an erasure is noted in every session that holds something of its subject.' },
   },
   {
     name: 'feed-of-any-tenant',
@@ -315,7 +289,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: ` || (tenant !== null && tenant !== row.tenant)) continue;`,
     replace: `) continue;`,
     says: 'The feed of a tenant has the events of others.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: the feed of a tenant has frames of no other.' },
   },
   {
     name: 'feed-skips-on-return',
@@ -345,7 +318,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `    after = last.seq + last.events.length - 1;`,
     replace: `    after = last.seq + last.events.length;`,
     says: 'A replay leaves out the first event of the next page.',
-    unfound: { gap: 'A page of the simulated store that holds a few frames (`sim/hub.ts`), and a law: a replay goes through all events.' },
   },
   {
     name: 'replay-compares-nothing',
@@ -353,7 +325,6 @@ export const REST_MUTANTS: readonly Mutant[] = [
     find: `  if (EVENTS[type as EventType].kind === 'decision' || type === 'policy.decided') return true;`,
     replace: ``,
     says: 'A replay takes decisions from the record as if they were facts.',
-    unfound: { gap: 'Law for `sim/verdict.ts`: a replay makes as many decisions as the record holds.' },
   },
   {
     name: 'projection-skips-frame',
