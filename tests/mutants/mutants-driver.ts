@@ -143,8 +143,22 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     says: 'A session that came to rest is left ready.',
   },
   {
-    name: 'waiting-called-idle',
+    name: 'answers-out-of-order',
     file: DRIVER,
+    find: `    } else if (result.seq > this.#unsetBy) this.isOutdated = false;`,
+    replace: `    } else this.isOutdated = false;`,
+    says: 'An older frame’s answer that comes later says that the row is right (fix reverted).',
+  },
+  {
+    name: 'hint-during-append-ignored',
+    file: DRIVER,
+    find: `    while (this.#appending.size > 0) await Promise.allSettled(this.#appending);`,
+    replace: `    if (this.#appending.size > 0) return;`,
+    says: 'What somebody appends between a frame of ours and its answer is not looked at (fix reverted).',
+  },
+  {
+    name: 'waiting-called-idle',
+    file: 'agent/row.ts',
     find: `  return state.turn.open === null ? 'idle' : 'waiting';`,
     replace: `  return state.turn.open === null ? 'waiting' : 'idle';`,
     says: 'A session that waits for a person is called idle, and an idle one waiting.',

@@ -94,12 +94,19 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
     says: 'The late outcome of an earlier model call is taken for that of the open one.',
   },
   {
+    name: 'past-attempt-settles',
+    file: TOOL,
+    find: `data.attempt < slot.attempt;`,
+    replace: `data.attempt < 0;`,
+    says: 'An attempt that was given up settles the one that followed it (fix reverted).',
+  },
+  {
     name: 'second-outcome-wins',
     file: TOOL,
     find: `    slot.status !== 'done' &&
-    (slot === firstOpen`,
+    !isPast`,
     replace: `    slot.status !== 'proposed' &&
-    (slot === firstOpen`,
+    !isPast`,
     says: 'A later outcome of a call takes the place of the first.',
   },
   {

@@ -22,6 +22,49 @@ test('a message that comes while the end of a turn is being acknowledged is answ
   assert.equal((await (second as unknown as ReturnType<typeof session.send>).result).text, 'two');
 });
 
+test('a message that somebody else appends while the end of a turn is being acknowledged is answered', async () => {
+  const { session, hooks, once, foreign, runtime, below } = staged({ model: scriptedModel(['one', 'two']) });
+  await runtime.start();
+  const write = once(async () => void (await foreign('second')));
+  hooks.appended = (frame) => (has(frame, 'turn.ended') ? write(null) : undefined);
+  assert.equal((await session.send('first').result).text, 'one');
+  await until(async () => (await session.at()).last?.text === 'two');
+  await runtime.idle();
+  assert.equal((await below.info('s')).status, 'idle');
+});
+
+test('a session that becomes ready while a claim is being answered is claimed', async () => {
+  const { session, hooks, once, foreign, runtime, below } = staged({ model: scriptedModel(['one', 'two']) }, { idleMax: 0 });
+  await session.send('first').result;
+  await runtime.idle();
+  await turns();
+  hooks.claimed = once(async () => void (await foreign('second')));
+  await runtime.start();
+  await until(async () => (await session.at()).last?.text === 'two');
+  await runtime.idle();
+  await turns();
+  assert.equal((await below.info('s')).status, 'idle');
+});
+
+test('answers that come in another order than their frames leave a session at rest as idle', async () => {
+  const { session, hooks, runtime, below } = staged({ model: scriptedModel(['one']) });
+  const answered = gate();
+  let isCancelled = false;
+  hooks.appended = async (frame) => {
+    if (has(frame, 'cancel.requested')) isCancelled = true;
+    if (!has(frame, 'turn.ended')) return;
+    void session.cancel();
+    await until(() => isCancelled);
+    await turns();
+    answered.open();
+  };
+  assert.equal((await session.send('go').result).text, 'one');
+  await answered.opened;
+  await runtime.idle();
+  await turns();
+  assert.equal((await below.info('s')).status, 'idle');
+});
+
 test('a call that is cancelled while its intent is being acknowledged is never made', async () => {
   let made = 0;
   const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => ++made });

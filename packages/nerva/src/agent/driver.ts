@@ -19,6 +19,7 @@ import { evolve, initial } from './fold.ts';
 import { isPersonal, withoutContent } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
 import { reducerOf } from './reducer.ts';
+import { refused, statusOf, surrender } from './row.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** What a driver works with; the same for all drivers of a runtime but for `bound`. */
@@ -53,6 +54,8 @@ export class Driver {
   isReleased = false;
   /** The session's row says `ready` since a frame that did not look: at rest it must be set right. */
   isOutdated = false;
+  /** The newest frame of ours that left the row to the store. */
+  #unsetBy: Seq = -1;
   /** Id of the session's first frame, by which a repeated first send is known. */
   firstFrame = '';
   readonly #ports: DriverPorts;
@@ -65,7 +68,8 @@ export class Driver {
   #ask: PolicyAsk | null = null;
   #loop: Promise<void> | null = null;
   #wake: (() => void) | null = null;
-  #appending = 0;
+  /** Frames whose answer has not come. */
+  readonly #appending = new Set<Promise<AppendResult>>();
   /** Who works with the driver: between the first look at an input and what follows from it it is nobody else's to let go. */
   #holds = 0;
   /** Aborted when the grace of a close is over: what the store refuses then is not tried again. */
@@ -98,7 +102,7 @@ export class Driver {
 
   /** True while something runs or is to be decided. */
   get isBusy(): boolean {
-    return this.#loop !== null || this.#appending > 0 || this.#holds > 0;
+    return this.#loop !== null || this.#appending.size > 0 || this.#holds > 0;
   }
 
   /**
@@ -183,9 +187,10 @@ export class Driver {
     if (this.#loop === null && this.failure === null && this.#fence !== null) this.#loop = this.#run();
   }
 
-  /** Somebody else may have appended. Ignored while an append of ours is under way: its answer tells. */
+  /** Somebody else may have appended. What came after an append of ours its answer does not tell: the answer is waited for, and then it is looked. */
   async poke(): Promise<void> {
-    if (this.#appending > 0 || this.failure !== null) return;
+    while (this.#appending.size > 0) await Promise.allSettled(this.#appending);
+    if (this.failure !== null || this.isReleased) return;
     if (!this.isOutdated && (await this.#ports.store.head(this.sid)) <= this.state.head) return;
     // Before it reads: a read may fail half-way, and then it is told again.
     this.isOutdated = true;
@@ -372,19 +377,27 @@ export class Driver {
 
   /** Appends; when nobody can say whether it was written, asks again with the same frame id. `isOurs`: nobody else could try again. */
   async #append(given: Omit<Parameters<Store['append']>[0], 'sid'>, isOurs = false): Promise<AppendResult> {
-    this.#appending++;
+    const appending = this.#written(given, isOurs);
+    this.#appending.add(appending);
+    try {
+      return await appending;
+    } finally {
+      this.#appending.delete(appending);
+    }
+  }
+
+  async #written(given: Omit<Parameters<Store['append']>[0], 'sid'>, isOurs: boolean): Promise<AppendResult> {
     const frame = { ...given, sid: this.sid };
     const write = (): Promise<AppendResult> => this.#ports.store.append({ ...frame, events: this.#stamped(given.events) });
     const append = isOurs ? (): Promise<AppendResult> => this.#despiteErasure(write) : write;
-    try {
-      const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
-      // Where a frame says nothing of the row, the store sets it ready; and since it was first appended somebody else may have.
-      if (result.ok)
-        this.isOutdated = result.repeated || frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq;
-      return result;
-    } finally {
-      this.#appending--;
-    }
+    const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
+    // Where a frame says nothing of the row, the store sets it ready; and since it was first appended somebody else may have.
+    if (!result.ok) return result;
+    if (result.repeated || frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq) {
+      this.isOutdated = true;
+      this.#unsetBy = Math.max(this.#unsetBy, result.seq);
+    } else if (result.seq > this.#unsetBy) this.isOutdated = false; // answers need not come in the order of their frames
+    return result;
   }
 
   /** The key of the session's subject is gone: once the log says so too, what happened is recorded without content. */
@@ -578,33 +591,3 @@ const isOutcome = (draft: Draft): boolean =>
 const isOpinion = ({ type }: Draft): boolean => type === 'policy.decided' || type === 'turn.ended';
 const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
 const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;
-
-/** Gives a session back as it stands. @returns false when somebody else has it. */
-export async function surrender(store: Store, sid: Sid, fence: Fence): Promise<boolean> {
-  const { head, status, wakeAtMs } = await store.info(sid);
-  return store.release(sid, fence, { expected: head, status, wakeAtMs });
-}
-
-/** Where the session stands, as lists show it. */
-export function statusOf(state: AgentState, isActing: boolean): Status {
-  if (state.session.isClosed) return 'closed';
-  if (isActing) return 'ready';
-  return state.turn.open === null ? 'idle' : 'waiting';
-}
-
-function refused(sid: Sid, result: AppendResult & { readonly ok: false }): NervaError {
-  const details = { sid, head: result.head, why: result.why };
-  if (result.why === 'closed')
-    return new NervaError('SESSION_CLOSED', `Session ${sid} is closed at event ${result.head}. Nothing was written; fork it to go on.`, {
-      details,
-    });
-  if (result.why === 'limit')
-    return new NervaError(
-      'SESSION_FULL',
-      `Session ${sid} reached its limit at event ${result.head}. Nothing was written; continue in a new session.`,
-      { details },
-    );
-  return new NervaError('SESSION_FENCED', `Another driver took session ${sid} over. This one stops; what it had done is recorded.`, {
-    details,
-  });
-}

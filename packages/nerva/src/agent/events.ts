@@ -78,8 +78,9 @@ export interface EventData {
     readonly why: string;
     readonly message: string;
     readonly by?: 'reconcile' | 'person' | 'late';
+    readonly attempt?: number;
   };
-  'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string };
+  'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string; readonly attempt?: number };
   'reconcile.called': { readonly call: Seq };
   'reconcile.returned': { readonly call: Seq; readonly status: 'not-done' | 'unknown'; readonly message?: string };
   'subject.erased': { readonly subject: string };
@@ -203,11 +204,13 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     why: 'threw, timeout, cancelled, not done, bad input, bad output, unknown tool, denied, forked',
     message: 'bounded excerpt that the model reads',
     by: 'who says so, when not the call itself',
+    attempt: 'which attempt says so, from 1: it settles no later one',
   }),
   'tool.in_doubt': fact('system', 'An irreversible call ended in a way that does not tell whether it happened. A state, not an outcome.', {
     call: 'seq of the first `tool.called`',
     why: 'threw, timeout, cancelled or crash',
     message: 'bounded excerpt',
+    attempt: 'which attempt ended so, from 1: it puts no later one in doubt',
   }),
   'reconcile.called': decision('Intent to ask the tool what became of a call in doubt.', { call: 'seq of the first `tool.called`' }),
   'reconcile.returned': fact('tool', 'What the tool found, unless it was done (then `tool.returned`).', {

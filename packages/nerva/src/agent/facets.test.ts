@@ -222,6 +222,28 @@ test('a call in doubt is asked for by one process, and is open again when it did
   assert.deepEqual(late.turn.notes, ['A call of an earlier turn, whose outcome was unknown, returned "paid"']);
 });
 
+test('an attempt that was given up settles no later one, nor puts it in doubt, unless it says that the call happened', () => {
+  const again: readonly Draft[] = [
+    ...calling,
+    the('tool.called', { answer: 4, part: 1, effect: 'irreversible' }),
+    the('tool.in_doubt', { call: 5, why: 'crash' }),
+    the('reconcile.called', { call: 5 }),
+    the('reconcile.returned', { call: 5, status: 'not-done' }),
+    the('tool.called', { answer: 4, part: 1, effect: 'irreversible', again: 5, why: 'reconcile' }),
+  ];
+  const after = (draft: Draft): string | undefined => folded([...again, draft]).tool.slots[1]?.status;
+  const failed = (attempt: number) => the('tool.failed', { call: 5, why: 'not done', message: 'nothing', attempt });
+  const doubted = (attempt: number) => the('tool.in_doubt', { call: 5, why: 'threw', attempt });
+  assert.deepEqual([failed(1), doubted(1)].map(after), ['open', 'open']);
+  assert.deepEqual([failed(2), doubted(2)].map(after), ['done', 'doubt']);
+  assert.deepEqual(
+    [the('tool.returned', { call: 5, output: 1 }), the('tool.failed', { call: 5, why: 'not done', message: 'no', by: 'person' })].map(
+      after,
+    ),
+    ['done', 'done'],
+  );
+});
+
 test('of two calls that are open, in doubt or asked about, what comes is of the one that it names', () => {
   const both: readonly Draft[] = [
     ...calling,

@@ -11,6 +11,7 @@ export interface Hooks {
   append?: (frame: Append) => Promise<void> | void;
   appended?: (frame: Append) => Promise<void> | void;
   release?: (given: null) => Promise<void> | void;
+  claimed?: (given: null) => Promise<void> | void;
 }
 
 /** One agent `a` on a memory store with hooks between the two, and its session `s`. */
@@ -46,6 +47,11 @@ export function staged(options: Omit<AgentOptions, 'name'>, more: Partial<Runtim
       const result = await below.append(frame);
       await hooks.appended?.(frame);
       return result;
+    },
+    claim: async (...given) => {
+      const claimed = await below.claim(...given);
+      await hooks.claimed?.(null);
+      return claimed;
     },
     release: async (...given) => {
       await hooks.release?.(null);

@@ -34,10 +34,11 @@ export const performTool: Performer = (intent, scene) => {
 function drafts(slot: Slot, call: Seq, outcome: ToolOutcome, scene: Scene): readonly Draft[] | Promise<readonly Draft[]> {
   if (outcome.type === 'failed') {
     const message = excerpt(outcome.message, EXCERPT_BYTES);
+    const { attempt } = slot;
     // A call that never started, NotDone, and a bad return value tell what happened. Nothing else does.
     const isKnown = !outcome.started || outcome.why === 'not done' || outcome.why === 'bad output';
-    if (slot.effect === 'irreversible' && !isKnown) return [{ type: 'tool.in_doubt', data: { call, why: outcome.why, message } }];
-    return [{ type: 'tool.failed', origin: 'tool', data: { call, why: outcome.why, message } }];
+    if (slot.effect === 'irreversible' && !isKnown) return [{ type: 'tool.in_doubt', data: { call, why: outcome.why, message, attempt } }];
+    return [{ type: 'tool.failed', origin: 'tool', data: { call, why: outcome.why, message, attempt } }];
   }
   const { output, truncatedBytes } = outcome;
   if (bytesOf(output) <= INLINE_BYTES) return [returned({ call, output, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })];
@@ -70,7 +71,8 @@ function lateDraft(slot: Slot, call: Seq, late: ToolOutcome): Draft | null {
     };
   }
   if (late.why !== 'not done' && slot.effect === 'irreversible') return null;
-  return { type: 'tool.failed', origin: 'tool', data: { call, why: late.why, message: excerpt(late.message, EXCERPT_BYTES), by: 'late' } };
+  const message = excerpt(late.message, EXCERPT_BYTES);
+  return { type: 'tool.failed', origin: 'tool', data: { call, why: late.why, message, by: 'late', attempt: slot.attempt } };
 }
 
 /** Asks the tool what became of a call in doubt. A tool that throws does not know. */

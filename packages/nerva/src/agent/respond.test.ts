@@ -134,11 +134,11 @@ test('what a call says after it was given up is on record as late: its value, a 
   assert.equal(truncatedBytes, 20_002);
   assert.ok(typeof output === 'string' && output.length < 17_000 && !isBlobRef(output));
   assert.deepEqual(await late('irreversible', ({ fail }) => fail(notDone('nothing happened'))), [
-    { type: 'tool.failed', origin: 'tool', data: { call: 5, why: 'not done', message: 'nothing happened', by: 'late' } },
+    { type: 'tool.failed', origin: 'tool', data: { call: 5, why: 'not done', message: 'nothing happened', by: 'late', attempt: 1 } },
   ]);
   assert.deepEqual(await late('irreversible', ({ fail }) => fail(new Error('broke'))), [], 'that tells nothing');
   assert.deepEqual(await late('read', ({ fail }) => fail(new Error('broke'))), [
-    { type: 'tool.failed', origin: 'tool', data: { call: 5, why: 'threw', message: 'broke', by: 'late' } },
+    { type: 'tool.failed', origin: 'tool', data: { call: 5, why: 'threw', message: 'broke', by: 'late', attempt: 1 } },
   ]);
 });
 
@@ -147,7 +147,7 @@ test('a doubt says what the call came to, and a note of a doubt that failed says
   const model = scriptedModel([{ calls: [call('pay')] }, 'next']);
   const { session, of, runtime } = scene({ tools: [pay], model });
   const [doubt] = (await session.send('pay').result).pending;
-  assert.deepEqual((await of('tool.in_doubt'))[0]?.data, { call: 5, why: 'threw', message: 'line broke' });
+  assert.deepEqual((await of('tool.in_doubt'))[0]?.data, { call: 5, why: 'threw', message: 'line broke', attempt: 1 });
   await session.cancel();
   await runtime.idle();
   await session.respond(doubt?.id ?? 's:-1', { decision: 'failed', message: 'the bank says no' }).accepted;

@@ -2,7 +2,8 @@ import { checkOptions, checkRange, NervaError, type World } from '../core/index.
 import type { Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
-import { Driver, LEASE_MS, surrender, type DriverPorts } from './driver.ts';
+import { Driver, LEASE_MS, type DriverPorts } from './driver.ts';
+import { surrender } from './row.ts';
 import { performModel, performTimer, type Performers } from './perform.ts';
 import { performReconcile, performTool } from './perform-tool.ts';
 import type { SessionPorts } from './ports.ts';
@@ -284,7 +285,6 @@ class Engine implements Runtime {
       const claimed = await this.store.claim({ owner: this.#owner, countMax, leaseMs: LEASE_MS, agents: [...this.#agents.keys()] });
       for (const { info, fence } of claimed) void this.#resume(info, fence);
       if (claimed.length === countMax) this.#isClaimDue = true;
-      if (claimed.length === 0) return;
     }
   }
 

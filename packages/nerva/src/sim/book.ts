@@ -205,7 +205,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'tool.in_doubt'(book, { seq }, data) {
     const call = book.calls.get(data['call'] as number);
     if (call === undefined) return book.fail('an outcome has its intent', `tool.in_doubt ${seq} names no call.`);
-    if (call.status === 'open') call.status = 'doubt';
+    if (call.status === 'open' && !isOfEarlier(call, data)) call.status = 'doubt';
   },
   'reconcile.returned'(book, _event, data) {
     const call = book.calls.get(data['call'] as number);
@@ -385,6 +385,11 @@ function mayStart(book: Book, { seq, data }: LogEvent, { name, approval }: Propo
     book.fail('a fork performs no inherited obligation', `tool.called ${seq} (${name}) starts in a simulated fork.`);
 }
 
+/** Whether an attempt says it that was given up for another. */
+function isOfEarlier(call: BookedCall, { attempt }: JsonObject): boolean {
+  return typeof attempt === 'number' && attempt < call.intents.length;
+}
+
 function toolSettled(book: Book, event: LogEvent, data: JsonObject): void {
   if (data['call'] === undefined) return;
   const call = book.calls.get(data['call'] as number);
@@ -396,7 +401,7 @@ function toolSettled(book: Book, event: LogEvent, data: JsonObject): void {
       'a verdict holds only while the doubt stands',
       `${event.type} ${event.seq} is a verdict on call ${call.seq}, which is under way, or is to be made again.`,
     );
-  if (call.outcome !== null || call.status === 'detached') return;
+  if (call.outcome !== null || call.status === 'detached' || isOfEarlier(call, data)) return;
   call.outcome = event;
   call.status = 'done';
 }

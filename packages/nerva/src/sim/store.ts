@@ -262,8 +262,9 @@ export class SimStore {
     switch (name) {
       case 'append': {
         const frame = args[0] as Append;
-        if (frame.then?.owner !== undefined) this.#owners.set(frame.sid, process);
-        return this.#watcher.appended({ process, tenant, frame, result: result as AppendResult }, due);
+        const appended = result as AppendResult;
+        if (frame.then?.owner !== undefined && appended.ok && !appended.repeated) this.#owners.set(frame.sid, process);
+        return this.#watcher.appended({ process, tenant, frame, result: appended }, due);
       }
       case 'fork':
         return this.#watcher.forked(process, args[0] as Parameters<Store['fork']>[0], result as AppendResult);

@@ -73,7 +73,9 @@ function evolveCall(slice: Calls, event: AgentEvent, raw: LogEvent): Calls {
     case 'tool.in_doubt':
       return changed(
         slice,
-        (slot) => slot.status === 'open' && (raw.erased === true ? slot.effect === 'irreversible' : slot.call === event.data.call),
+        (slot) =>
+          slot.status === 'open' &&
+          (raw.erased === true ? slot.effect === 'irreversible' : slot.call === event.data.call && !isPast(slot, event.data)),
         () => ({ status: 'doubt', why: event.data.why ?? 'erased', epoch: -1 }),
       );
     case 'reconcile.called':
@@ -115,6 +117,7 @@ function settled(slice: Calls, event: AgentEvent & { readonly type: 'tool.return
   const firstOpen = raw.erased === true ? slice.slots.find((slot) => slot.status !== 'done') : undefined;
   const isIt = (slot: Slot): boolean =>
     slot.status !== 'done' &&
+    !isPast(slot, data) &&
     (slot === firstOpen || (data.call === undefined ? slot.asker === data.answer && slot.part === data.part : slot.call === data.call));
   const outcome =
     event.type === 'tool.returned'
@@ -133,6 +136,10 @@ function settled(slice: Calls, event: AgentEvent & { readonly type: 'tool.return
     deduped: isKept ? new Map(slice.deduped).set(slot.dedupe, outcome.output) : slice.deduped,
   };
 }
+
+/** An attempt that was given up says nothing of the one that followed it: only that it happened counts for both. */
+const isPast = (slot: Slot, data: EventData['tool.returned'] | EventData['tool.failed'] | EventData['tool.in_doubt']): boolean =>
+  'attempt' in data && data.attempt !== undefined && data.attempt < slot.attempt;
 
 const granted = (): Partial<Slot> => ({ status: 'granted' });
 const denied = (why: string) => (): Partial<Slot> => ({

@@ -1,0 +1,34 @@
+import { NervaError } from '../core/index.ts';
+import type { AppendResult, Fence, Sid, Status, Store } from '../log/index.ts';
+import type { AgentState } from './state.ts';
+
+/** Gives a session back as it stands. @returns false when somebody else has it. */
+export async function surrender(store: Store, sid: Sid, fence: Fence): Promise<boolean> {
+  const { head, status, wakeAtMs } = await store.info(sid);
+  return store.release(sid, fence, { expected: head, status, wakeAtMs });
+}
+
+/** Where the session stands, as lists show it. */
+export function statusOf(state: AgentState, isActing: boolean): Status {
+  if (state.session.isClosed) return 'closed';
+  if (isActing) return 'ready';
+  return state.turn.open === null ? 'idle' : 'waiting';
+}
+
+/** The failure that a frame which was not taken stands for. */
+export function refused(sid: Sid, result: AppendResult & { readonly ok: false }): NervaError {
+  const details = { sid, head: result.head, why: result.why };
+  if (result.why === 'closed')
+    return new NervaError('SESSION_CLOSED', `Session ${sid} is closed at event ${result.head}. Nothing was written; fork it to go on.`, {
+      details,
+    });
+  if (result.why === 'limit')
+    return new NervaError(
+      'SESSION_FULL',
+      `Session ${sid} reached its limit at event ${result.head}. Nothing was written; continue in a new session.`,
+      { details },
+    );
+  return new NervaError('SESSION_FENCED', `Another driver took session ${sid} over. This one stops; what it had done is recorded.`, {
+    details,
+  });
+}
