@@ -46,6 +46,23 @@ test('a session that becomes ready while a claim is being answered is claimed', 
   assert.equal((await below.info('s')).status, 'idle');
 });
 
+test('a first frame that is acknowledged after somebody took the session over starts nothing here', async () => {
+  let paid = 0;
+  const pay = tool({ name: 'pay', effect: 'irreversible', inputSchema: ANY, execute: () => ++paid });
+  const policy = fromFunction('payer', ({ calls }) =>
+    calls.length === 0 ? { type: 'call', calls: [{ tool: 'pay', input: {} }] } : { type: 'answer', text: 'paid' },
+  );
+  const { session, hooks, below, world } = staged({ policy, tools: [pay] });
+  hooks.appended = async (frame) => {
+    if (!has(frame, 'tool.called')) return;
+    await below.takeOver('s', 'somebody');
+    await world.advance(40_000);
+  };
+  assert.deepEqual(await session.send('go').accepted, { sid: 's', seq: 1 });
+  await turns();
+  assert.equal(paid, 0);
+});
+
 test('answers that come in another order than their frames leave a session at rest as idle', async () => {
   const { session, hooks, runtime, below } = staged({ model: scriptedModel(['one']) });
   const answered = gate();

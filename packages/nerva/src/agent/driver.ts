@@ -217,16 +217,18 @@ export class Driver {
   }
 
   /** Closes the session for good; it must be at rest. Where somebody appended meanwhile it only catches up: look again. */
-  async close(why: string): Promise<void> {
-    const result = await this.#append({
-      id: this.#ports.world.ids.next(),
-      events: [{ type: 'session.closed', data: { why } }],
-      expected: this.state.head,
-      then: { status: 'closed' },
-      ...(this.#fence === null ? {} : { fence: this.#fence }),
+  close(why: string): Promise<void> {
+    return this.hold(async () => {
+      const result = await this.#append({
+        id: this.#ports.world.ids.next(),
+        events: [{ type: 'session.closed', data: { why } }],
+        expected: this.state.head,
+        then: { status: 'closed' },
+        ...(this.#fence === null ? {} : { fence: this.#fence }),
+      });
+      if (!result.ok && result.why !== 'conflict') throw refused(this.sid, result);
+      await this.#catchUp();
     });
-    if (!result.ok && result.why !== 'conflict') throw refused(this.sid, result);
-    await this.#catchUp();
   }
 
   /** Gives a session back that this driver failed at, for the next claim. The driver is of no more use. @returns false when somebody else has it. */
@@ -262,6 +264,7 @@ export class Driver {
     const created: Draft = { type: 'session.created', data: { agent: agent.name, ...(subject === undefined ? {} : { subject }) } };
     const composed = this.#compose([created, ...drafts]);
     const then = { status: statusOf(composed.state, composed.isActing), agent: agent.name, owner: this.#ports.owner } as const;
+    const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append({
       id,
       events: asDrafts(composed.drafts),
@@ -278,6 +281,9 @@ export class Driver {
     this.#fence = { epoch: result.epoch };
     this.firstFrame = id;
     await this.#reached(result, asDrafts(composed.drafts));
+    // The input is in the log, whoever goes on from it.
+    if (this.#isLate(askedMs)) await this.#assertOwn().catch((error: unknown) => this.#fail(error));
+    if (this.failure !== null) return result;
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, 0);
     return result;
@@ -334,12 +340,16 @@ export class Driver {
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
-    if (result.repeated || this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS) await this.#assertOwn();
+    if (result.repeated || this.#isLate(askedMs)) await this.#assertOwn();
     // A fact may have come in between, from here or from elsewhere: then what was composed is not what is.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else await this.#reached(result, asDrafts(composed.drafts));
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result.seq);
+  }
+
+  #isLate(askedMs: number): boolean {
+    return this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS;
   }
 
   /** An answer that came late or twice may be older than somebody's take-over: then nothing is performed here (D1). */
