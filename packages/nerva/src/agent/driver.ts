@@ -1,5 +1,6 @@
 import { assert, NervaError, type World } from '../core/index.ts';
 import {
+  erasureNote,
   eventsOf,
   placed,
   type AppendResult,
@@ -410,17 +411,20 @@ export class Driver {
     return result;
   }
 
-  /** The key of the session's subject is gone: once the log says so too, what happened is recorded without content. */
+  /**
+   * The key of the session's subject is gone: the log says so, and what happened is recorded without content. The note may be missing: it
+   * is on its way, or this is a fork at a place before it.
+   */
   async #despiteErasure(write: () => Promise<AppendResult>): Promise<AppendResult> {
-    const { clock } = this.#ports.world;
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!NervaError.is(error, 'SUBJECT_ERASED') || this.state.session.isErased || this.#leaving.signal.aborted) throw error;
-        await this.#catchUp();
-        if (!this.state.session.isErased) await clock.sleep(NOTE_MS, { signal: this.#leaving.signal }).catch(() => undefined);
-      }
+    try {
+      return await write();
+    } catch (error) {
+      const { subject, isErased } = this.state.session;
+      if (!NervaError.is(error, 'SUBJECT_ERASED') || isErased || subject === null) throw error;
+      const { store, world } = this.#ports;
+      await store.append({ ...erasureNote(this.sid, subject, world), by: 'runtime' });
+      await this.#catchUp();
+      return write();
     }
   }
 
@@ -590,9 +594,6 @@ async function twice<T>(write: () => Promise<T>): Promise<T> {
 
 /** After so long without an answer a session may have been given to another process. */
 export const LEASE_MS = 30_000;
-
-/** Between a key that is destroyed and the note of it in the log. */
-const NOTE_MS = 1_000;
 
 /** What a drain cuts off is left open, as a kill would leave it: the next driver repeats it, or finds it in doubt. */
 const isOutcome = (draft: Draft): boolean =>

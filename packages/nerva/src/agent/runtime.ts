@@ -69,6 +69,8 @@ class Engine implements Runtime {
   readonly #owner: string;
   #unhint: (() => void) | null = null;
   #claiming: Promise<void> | null = null;
+  /** A session was given back after a failure: the store hands out one such of a tenant at a time, so it may wait for another that is at work here. */
+  #isSomeLeft = false;
   #isClaimDue = false;
   #resumed = 0;
   /** Sessions that failed and are about to be handed back. */
@@ -235,6 +237,7 @@ class Engine implements Runtime {
       if (driver.isOutdated) this.#letGo(driver);
       else this.#resting.set(driver.sid, driver);
       this.#evict();
+      if (this.#isSomeLeft && this.#unhint !== null) this.#claim();
     }
     this.#settle();
   }
@@ -285,6 +288,7 @@ class Engine implements Runtime {
       const claimed = await this.store.claim({ owner: this.#owner, countMax, leaseMs: LEASE_MS, agents: [...this.#agents.keys()] });
       for (const { info, fence } of claimed) void this.#resume(info, fence);
       if (claimed.length === countMax) this.#isClaimDue = true;
+      if (claimed.length === 0 && this.#drivers.size === this.#resting.size) this.#isSomeLeft = false;
     }
   }
 
@@ -326,7 +330,10 @@ class Engine implements Runtime {
     for (let waitMs = BACK_MS; !this.#closing.signal.aborted; waitMs = Math.min(2 * waitMs, BACK_MS_MAX)) {
       try {
         await this.world.clock.sleep(waitMs, { background: true, signal: this.#closing.signal });
-        if ((await surrender()) && this.#unhint !== null) this.#claim();
+        if ((await surrender()) && this.#unhint !== null) {
+          this.#isSomeLeft = true;
+          this.#claim();
+        }
         break;
       } catch (error) {
         if (!NervaError.is(error) || !error.retry) break;

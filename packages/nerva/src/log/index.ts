@@ -14,7 +14,7 @@ export { projections, type Projections } from './projection.ts';
 export type { Projection, ProjectionOptions, ProjectionStatus } from './projection-options.ts';
 export type { ProjectionRows, Rows } from './projection-rows.ts';
 export { RELEASE } from './release.ts';
-export { eraseSubject, type Erasure, type KeyPort } from './sealed.ts';
+export { erasureNote, eraseSubject, type Erasure, type KeyPort } from './sealed.ts';
 export { checkTransition, isSuspect, TRANSITIONS } from './status.ts';
 export type {
   Append,

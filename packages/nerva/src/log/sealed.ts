@@ -1,7 +1,7 @@
 import { NervaError, type World } from '../core/index.ts';
 import type { Seq, Sid } from './event.ts';
 import { eventsOf } from './frame.ts';
-import type { Store } from './store.ts';
+import type { Append, Store } from './store.ts';
 
 /**
  * Keys of subjects, kept outside the store and its backups. A store seals the data of events (and blobs) that name a subject.
@@ -37,7 +37,6 @@ export async function eraseSubject(options: {
 }): Promise<Erasure> {
   const { store, keys, world, subject, by = 'runtime' } = options;
   keys.destroy(subject);
-  const id = 'erase.' + world.digest(subject).slice(0, 40);
   const sids: Sid[] = [];
   const unnoted: Sid[] = [];
   let after: Sid | undefined;
@@ -50,11 +49,8 @@ export async function eraseSubject(options: {
       await store.snapshots.put(sid, 'erased', -1, '');
       // The note is nobody's work: the status stays what it is.
       const noted = await store.append({
-        id,
-        sid,
-        expected: 'fact',
+        ...erasureNote(sid, subject, world),
         by,
-        events: [{ type: 'subject.erased', data: { subject } }],
         then: { status },
       });
       if (!noted.ok) unnoted.push(sid);
@@ -62,6 +58,12 @@ export async function eraseSubject(options: {
     after = page.at(-1)?.sid;
     if (after === undefined || page.length < 256) return { sids, unnoted };
   }
+}
+
+/** What says in a session that the key of a subject is gone. Whoever finds out first appends it: it counts once. */
+export function erasureNote(sid: Sid, subject: string, world: Pick<World, 'digest'>): Append {
+  const id = 'erase.' + world.digest(subject).slice(0, 40);
+  return { id, sid, expected: 'fact', events: [{ type: 'subject.erased', data: { subject } }] };
 }
 
 async function holdsSubject(store: Store, sid: Sid, subject: string): Promise<boolean> {

@@ -41,6 +41,13 @@ const CANCEL: Line = ['cancel.requested'];
 const AGAIN: Line = ['tool.called', { answer: 4, part: 0, effect: 'irreversible', again: 5 }];
 const NOT_DONE: Line = ['reconcile.returned', { call: 5, status: 'not-done' }];
 const ASK: Line = ['approval.requested', { answer: 4, part: 0, digest: 'd' }];
+/** A subject is erased while a model is asked. */
+const ERASED: readonly Line[] = [
+  ['session.created', { subject: 'anna' }],
+  ['turn.started'],
+  ['model.called'],
+  ['subject.erased', { subject: 'anna' }],
+];
 const fork = (effects: string): Line => ['session.forked', { effects }];
 
 type Limits = ConstructorParameters<typeof Book>[1];
@@ -314,14 +321,20 @@ const CASES: readonly Case[] = [
     law: 'nothing starts after its time',
     name: 'a question when the time of the turn is over',
     limits: { budget: { turnMs: 100 } },
-    breaks: [...STARTED, ['model.called', {}, 1_102]],
-    holds: [...STARTED, ['model.called', {}, 1_101]],
+    breaks: [...STARTED, ['message.received', {}, 1_102], ['model.called', {}, 1_103]],
+    holds: [...STARTED, ['message.received', {}, 1_101], ['model.called', {}, 1_103]],
   },
   {
     law: 'what belongs to a subject is sealed',
     name: 'a message of nobody in a session of somebody',
     breaks: [['session.created', { subject: 'anna' }], ['message.received']],
     holds: [['session.created', { subject: 'anna' }]],
+  },
+  {
+    law: 'what belongs to a subject is sealed',
+    name: 'an answer with words after its subject was erased',
+    breaks: [...ERASED, ['model.answered', { call: 2, parts: [{ type: 'text', text: 'Anna' }] }]],
+    holds: [...ERASED, ['model.answered', { call: 2, parts: [] }]],
   },
 ];
 

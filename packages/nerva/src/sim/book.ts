@@ -124,7 +124,7 @@ export class Book {
     if (before !== undefined && event.atMs < before.atMs)
       this.fail('time never goes back', `event ${seq} is at ${event.atMs}, after ${before.atMs}.`);
     if (this.isClosed) this.fail('a closed session takes nothing', `${type} ${seq} came after session.closed.`);
-    if (this.subject !== null && event.subject === undefined && PERSONAL.has(type))
+    if (this.subject !== null && event.subject === undefined && PERSONAL.has(type) && !(this.isOver && isBlank(data)))
       this.fail('what belongs to a subject is sealed', `${type} ${seq} names no subject.`);
     this.events.push(event);
     const handler = HANDLERS[type];
@@ -184,12 +184,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'model.answered': modelSettled,
   'model.failed': modelSettled,
   'model.interrupted': modelSettled,
-  'policy.decided'(book, { seq, atMs }, data) {
+  'policy.decided'(book, { seq }, data) {
     const action = data['action'] as unknown as {
       readonly type: string;
       readonly calls?: readonly { readonly tool: string; readonly input: Json }[];
     };
-    if (action.type !== 'model') stepped(book, seq, atMs);
+    if (action.type !== 'model') stepped(book, seq);
     (action.calls ?? []).forEach(({ tool, input }, part) => propose(book, seq, part, { name: tool, input }));
   },
   'approval.requested'(book, { seq }, data) {
@@ -236,7 +236,7 @@ function inOrder(book: Book, seq: Seq, { takes, due }: { readonly takes: readonl
 }
 
 /** A step of the open turn begins. */
-function stepped(book: Book, seq: Seq, atMs: number): void {
+function stepped(book: Book, seq: Seq): void {
   const { stepsMax = Infinity, budget = {} } = book.limits;
   const { turn } = book;
   if (turn === null) return;
@@ -244,6 +244,8 @@ function stepped(book: Book, seq: Seq, atMs: number): void {
   if (turn.steps >= stepsMax) book.fail('steps stay within the limit', `event ${seq} is a step more than ${stepsMax}.`);
   if (book.steps >= (budget.sessionStepsMax ?? Infinity))
     book.fail('steps stay within the limit', `event ${seq} is a step more than the ${budget.sessionStepsMax ?? 0} of the session.`);
+  // Decisions know the time of what happened last.
+  const atMs = book.events.at(-2)?.atMs ?? 0;
   if (atMs - turn.startedMs >= (budget.turnMs ?? Infinity) || atMs - created >= (budget.sessionMs ?? Infinity))
     book.fail('nothing starts after its time', `event ${seq} begins a step, and the time is over.`);
   turn.steps++;
@@ -265,6 +267,14 @@ function take(book: Book, takes: readonly Seq[]): void {
   }
 }
 
+/** Whether nothing of what was said is left. */
+function isBlank({ parts, output, message }: JsonObject): boolean {
+  return (
+    (parts === undefined || (Array.isArray(parts) && parts.length === 0)) &&
+    [output, message].every((text) => text === undefined || text === '[erased]')
+  );
+}
+
 function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
   const { turn } = book;
   if (turn === null) return book.fail('one turn at a time', `turn.ended ${seq} ends no turn.`);
@@ -278,14 +288,14 @@ function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
   book.turn = null;
 }
 
-function modelCalled(book: Book, { seq, atMs }: LogEvent, data: JsonObject): void {
+function modelCalled(book: Book, { seq }: LogEvent, data: JsonObject): void {
   if (book.turn === null) return book.fail('nothing starts outside a turn', `model call ${seq} has no turn.`);
   if (book.turn.isCancelled) book.fail('nothing starts after a cancel', `model call ${seq} starts in a cancelled turn.`);
   if (book.model !== null) book.fail('one model call at a time', `model call ${seq} starts while ${book.model.seq} is open.`);
   for (const call of book.calls.values())
     if (call.status === 'open' || (call.status === 'doubt' && isOfTurn(book, call)))
       book.fail('a call is never split from its result', `model call ${seq} starts while call ${call.seq} has no outcome.`);
-  stepped(book, seq, atMs);
+  stepped(book, seq);
   const takes = (data['takes'] ?? []) as readonly Seq[];
   inOrder(book, seq, { takes, due: waitingIn(book).flatMap(([at, { deliver }]) => (deliver === 'steer' ? [at] : [])) });
   take(book, takes);
