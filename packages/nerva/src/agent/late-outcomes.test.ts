@@ -202,3 +202,19 @@ test('a fork from before the erasure of its subject comes to rest: it finds out 
   assert.equal((await store.info(fork.sid)).status, 'idle');
   await runtime.close();
 });
+
+test('a session that waits for a person when its subject is erased comes to rest', async () => {
+  const keys = memoryKeys();
+  const world = testWorld();
+  const store = memoryStore({ world, keys });
+  const pay = tool({ name: 'pay', inputSchema: ANY, needsApproval: true, execute: () => 'paid' });
+  const agents = [createAgent({ name: 'b', model: scriptedModel([{ calls: [{ name: 'pay', input: {} }] }]), tools: [pay] })];
+  const runtime = createRuntime({ store, world, agents });
+  await runtime.start();
+  const session = runtime.session('s', { agent: 'b', subject: 'ada' });
+  assert.equal((await session.send('Pay.').result).status, 'waiting');
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  await until(async () => (await store.info('s')).status === 'idle');
+  assert.equal((await session.at()).state.turn.open, null);
+  await runtime.close();
+});

@@ -299,13 +299,7 @@ class Engine implements Runtime {
     try {
       const driver = await this.#driver(sid, undefined, fence);
       driver.kick();
-      while (driver.isBusy && !driver.isReleased)
-        await new Promise<void>((resolve) => {
-          const seen = subscribe(this.#watchers, sid, () => {
-            seen();
-            resolve();
-          });
-        });
+      await this.#rested(driver);
     } catch (error) {
       void this.#giveBack(error, () => surrender(this.store, sid, fence));
     } finally {
@@ -313,6 +307,18 @@ class Engine implements Runtime {
       this.#resumed--;
       if (this.#unhint !== null) this.#claim();
     }
+  }
+
+  /** Until it comes to rest, fails or is let go. Nothing that it tells is missed: a slot that is never given back would be one less for ever. */
+  async #rested(driver: Driver): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (!driver.isBusy || driver.isReleased || driver.failure !== null) resolve();
+    };
+    const stop = subscribe(this.#watchers, driver.sid, look);
+    look();
+    await promise;
+    stop();
   }
 
   /**

@@ -27,10 +27,10 @@ test('an erasure finds the sessions of its subject on every page of the store, a
 });
 
 test('an erasure that is repeated notes nothing twice', async () => {
-  const { store, noted, erase } = await filled([{ sid: 's', of: subject, status: 'waiting' }]);
+  const { store, noted, erase } = await filled([{ sid: 's', of: subject, status: 'idle' }]);
   assert.deepEqual(await erase(), await erase());
   assert.deepEqual(await noted('s'), [subject]);
-  assert.equal((await store.info('s')).status, 'waiting', 'the note is nobody’s work');
+  assert.equal((await store.info('s')).status, 'idle', 'the note is nobody’s work');
   assert.equal((await store.read('s')).at(-1)?.by, 'runtime');
 });
 
@@ -71,4 +71,10 @@ test('the note of an erasure says who asked, under an id that its subject alone 
   await eraseSubject({ store, keys, world, subject, by: 'user:bob' });
   const last = (await store.read('s')).at(-1);
   assert.deepEqual([last?.by, last?.id], ['user:bob', `erase.${world.digest(subject).slice(0, 40)}`]);
+});
+
+test('a session that waits for somebody is ready once its subject is erased: its turn is to be ended', async () => {
+  const { store, erase } = await filled([{ sid: 's', of: subject, status: 'waiting' }]);
+  await erase();
+  assert.equal((await store.info('s')).status, 'ready');
 });

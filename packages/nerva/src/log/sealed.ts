@@ -47,11 +47,11 @@ export async function eraseSubject(options: {
       sids.push(sid);
       // A put under another key drops every older snapshot of the session.
       await store.snapshots.put(sid, 'erased', -1, '');
-      // The note is nobody's work: the status stays what it is.
+      // Where somebody is waited for the turn ends now, and that is work. Else the status stays what it is.
       const noted = await store.append({
         ...erasureNote(sid, subject, world),
         by,
-        then: { status },
+        then: { status: status === 'waiting' ? 'ready' : status },
       });
       if (!noted.ok) unnoted.push(sid);
     }
