@@ -316,3 +316,36 @@ test('a refusal says of which session it is, where that stands and why', async (
     return true;
   });
 });
+
+test('a session that somebody took over is closed by who asks again', async () => {
+  const { session, below, world, runtime } = staged({ model: scriptedModel(['one']) });
+  await session.send('first').result;
+  await below.takeOver('s', 'gone');
+  await assert.rejects(session.close(), { code: 'SESSION_FENCED' });
+  await session.close();
+  assert.equal((await below.info('s')).status, 'closed');
+  await world.advance(1_000);
+  await runtime.close();
+});
+
+test('an outcome that came after somebody else had the session, and went, leaves nothing ready for nobody', async () => {
+  const running = gate<string>();
+  const slow = tool({ name: 'slow', inputSchema: ANY, execute: () => running.opened });
+  const { session, below, world, runtime, types } = staged({ model: scriptedModel([{ calls: [call('slow')] }, 'done']), tools: [slow] });
+  await runtime.start();
+  const sent = session.send('go');
+  await sent.accepted;
+  await until(async () => (await types()).includes('tool.called'));
+  await session.cancel();
+  await turns();
+  await world.advance(10_000);
+  await sent.result;
+  const { epoch } = await below.takeOver('s', 'gone');
+  const note = { events: [{ type: 'note.taken', data: {} }], expected: 'fact', then: { status: 'idle' } } as const;
+  await below.append({ id: 'n', sid: 's', ...note });
+  await below.release('s', { epoch }, { expected: await below.head('s'), status: 'idle', wakeAtMs: null });
+  running.open('late');
+  await until(async () => (await types()).includes('tool.returned'));
+  await until(async () => (await below.info('s')).status === 'idle');
+  assert.ok((await below.info('s')).epoch > epoch, 'it was claimed anew');
+});

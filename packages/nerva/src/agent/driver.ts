@@ -88,12 +88,12 @@ export class Driver {
     this.state = initial(sid, ports.facets);
   }
 
-  /** Folds the session and takes it over; a session that does not exist yet is created by its first `receive`. `fence` is given when it was claimed. */
-  static async open(sid: Sid, ports: DriverPorts, fence: Fence | null = null): Promise<Driver> {
+  /** Folds a session that was claimed or taken over; without `fence` it does not exist yet and is created by its first `receive`. */
+  static async open(sid: Sid, ports: DriverPorts, fence: Fence | null): Promise<Driver> {
     const driver = new Driver(sid, ports);
-    if ((await ports.store.head(sid)) === 0 && fence === null) return driver;
+    if (fence === null) return driver;
     driver.isOutdated = true; // claimed means ready, and one that is taken over may be: if there is nothing to do, the row says so falsely
-    driver.#fence = fence ?? (await ports.store.takeOver(sid, ports.owner));
+    driver.#fence = fence;
     // Whoever opens it holds it: where few may rest it would be let go before it is given out.
     driver.#holds++;
     await driver.#catchUp();
@@ -227,7 +227,11 @@ export class Driver {
         then: { status: 'closed' },
         ...(this.#fence === null ? {} : { fence: this.#fence }),
       });
-      if (!result.ok && result.why !== 'conflict') throw refused(this.sid, result);
+      if (!result.ok && result.why !== 'conflict') {
+        const error = refused(this.sid, result);
+        if (result.why === 'fenced') this.#fail(error); // whoever asks again takes it over
+        throw error;
+      }
       await this.#catchUp();
     });
   }
@@ -237,16 +241,16 @@ export class Driver {
     return this.#fence !== null && (await surrender(this.#ports.store, this.sid, this.#fence));
   }
 
-  /** Gives the session back, when at rest. The driver is of no more use. */
-  async release(): Promise<void> {
-    if (this.#fence === null || this.isBusy || this.failure !== null) return;
+  /** Gives the session back, when at rest. The driver is of no more use. @returns false when somebody else had taken it: its row is theirs to set. */
+  async release(): Promise<boolean> {
+    if (this.#fence === null || this.isBusy || this.failure !== null) return true;
     this.isReleased = true;
     const { store } = this.#ports;
     for (;;) {
       const status = statusOf(this.state, this.#isUnfinished(this.state));
-      if (await store.release(this.sid, this.#fence, { expected: this.state.head, status, wakeAtMs: null })) return;
+      if (await store.release(this.sid, this.#fence, { expected: this.state.head, status, wakeAtMs: null })) return true;
       const { epoch, head } = await store.info(this.sid);
-      if (epoch > this.#fence.epoch || head <= this.state.head) return;
+      if (epoch > this.#fence.epoch || head <= this.state.head) return false;
       // Somebody appended meanwhile: the row is set by what is there now.
       await this.#catchUp();
     }
@@ -275,8 +279,9 @@ export class Driver {
       ...(by === undefined ? {} : { by }),
     });
     if (!result.ok || result.repeated) {
-      // Somebody created it meanwhile: then this is a fact like any other.
+      // Somebody created it meanwhile: then this is a fact like any other, and belongs to whom the session belongs to.
       await this.#own();
+      await this.#catchUp();
       return result.ok ? result : this.#append({ id, events: asDrafts(drafts), expected: 'fact' });
     }
     this.#fence = { epoch: result.epoch };

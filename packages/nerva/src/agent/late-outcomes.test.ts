@@ -218,3 +218,32 @@ test('a session that waits for a person when its subject is erased comes to rest
   assert.equal((await session.at()).state.turn.open, null);
   await runtime.close();
 });
+
+test('a message to a session that somebody creates for a subject meanwhile is sealed like all that is said there', async () => {
+  const keys = memoryKeys();
+  const world = testWorld();
+  const below = memoryStore({ world, keys });
+  const agents = [createAgent({ name: 'b', model: scriptedModel(['one', 'two']) })];
+  const created = gate<null>();
+  const arrived = gate<null>();
+  const late: Store = {
+    ...below,
+    append: async (frame) => {
+      if (frame.expected === 0) {
+        arrived.open(null);
+        await created.opened;
+      }
+      return below.append(frame);
+    },
+  };
+  const [first, second] = [createRuntime({ store: below, world, agents }), createRuntime({ store: late, world, agents })];
+  const { accepted } = second.session('s', { agent: 'b' }).send('and me');
+  await arrived.opened;
+  await first.session('s', { agent: 'b', subject: 'ada' }).send('hello').result;
+  created.open(null);
+  const { seq } = await accepted;
+  const event = (await all(second.session('s').log())).find((one) => one.seq === seq);
+  assert.deepEqual([event?.type, event?.subject], ['message.received', 'ada']);
+  await first.close();
+  await second.close();
+});

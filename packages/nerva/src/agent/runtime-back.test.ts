@@ -76,6 +76,24 @@ test('a session that could not be read is given back after a second and taken up
   await runtime.idle();
 });
 
+test('a session that was taken over for a caller and could not be read is nobody’s for ever: it is given back', async () => {
+  const { world, below, runtime, left: fails, status } = await left();
+  const { epoch } = await below.takeOver('s', 'earlier');
+  await below.release('s', { epoch }, { expected: 2, status: 'waiting', wakeAtMs: null });
+  await runtime.start();
+  await runtime.idle();
+  fails.read = 1;
+  const session = runtime.session('s');
+  await assert.rejects(session.send('hello').accepted, { code: 'STORE_FAILED' });
+  await world.advance(1_000);
+  await turns();
+  assert.equal(await status(), 'waiting');
+  const claim = { owner: 'next', countMax: 1, leaseMs: 1 };
+  await below.append({ id: 'g', sid: 's', expected: 'fact', events: [{ type: 'note.taken', data: {} }], then: { status: 'ready' } });
+  await until(async () => (await status()) === 'idle');
+  assert.deepEqual(await below.claim(claim), [], 'it was this runtime that took it up');
+});
+
 test('a session that is given back keeps its status and the time it wanted to be woken at', async () => {
   const { world, below, runtime, left: fails } = await left();
   const wakeAtMs = world.clock.nowMs() + 500_000;

@@ -214,7 +214,15 @@ class Engine implements Runtime {
       deltas: (id) => this.#deltas(id),
       onChange: (driver) => this.#changed(driver),
     };
-    return Driver.open(sid, ports, fence);
+    if (fence !== null || head === 0) return Driver.open(sid, ports, fence);
+    const taken = await this.store.takeOver(sid, this.#owner);
+    try {
+      return await Driver.open(sid, ports, taken);
+    } catch (error) {
+      // Whoever wanted it is told. It would be nobody's for ever: taken over, and worked at by none.
+      void this.#giveBack(error, () => surrender(this.store, sid, taken));
+      throw error;
+    }
   }
 
   #deltas(sid: Sid): ((call: Seq, delta: Delta | 'reset') => void) | null {
@@ -254,7 +262,13 @@ class Engine implements Runtime {
   #letGo(driver: Driver): void {
     driver.isReleased = true;
     this.#drivers.delete(driver.sid);
-    driver.release().catch((error: unknown) => void this.#giveBack(error, () => driver.surrender()));
+    driver.release().then(
+      // Who took it may be gone already, and what came late from here may have made it ready.
+      (isGiven) => {
+        if (!isGiven && this.#unhint !== null) this.#claim();
+      },
+      (error: unknown) => void this.#giveBack(error, () => driver.surrender()),
+    );
   }
 
   #hinted(sid: Sid): void {

@@ -132,7 +132,7 @@ export class Audit {
     const kept = this.#open(fork.sid, parent.tenant, parent.agent);
     kept.frames.set(fork.id, { seq: result.seq, count: fork.events.length });
     for (const event of parent.book.events.slice(0, fork.at + 1)) {
-      kept.book.add(event);
+      kept.book.add(parent.book.isOver ? undelivered(event) : event);
       kept.writers.push(null);
       kept.texts.push(parent.texts[event.seq] as string);
     }
@@ -165,7 +165,7 @@ export class Audit {
       const kept = known ?? this.#open(sid, info.tenant === 'default' ? null : info.tenant, info.agent ?? '');
       for (const frame of frames) {
         kept.frames.set(frame.id, { seq: frame.seq, count: frame.count });
-        kept.epoch = Math.max(kept.epoch, frame.writer.epoch);
+        if (frame.sid === sid) kept.epoch = Math.max(kept.epoch, frame.writer.epoch); // a fork begins with its parent's, of another count
         this.#add(kept, eventsOf(frame), null);
       }
     }
@@ -393,4 +393,11 @@ function gatherMarkers(value: unknown, found: string[]): void {
       gatherMarkers(key, found);
       gatherMarkers(item, found);
     }
+}
+
+/** A message whose words were erased before the fork: of how it was to be delivered the fork knows nothing. */
+function undelivered(event: LogEvent): LogEvent {
+  if (event.type !== 'message.received') return event;
+  const { deliver: _deliver, ...data } = event.data;
+  return { ...event, data };
 }

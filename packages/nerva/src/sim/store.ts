@@ -243,7 +243,7 @@ export class SimStore {
   async #apply(operation: Operation): Promise<unknown> {
     this.#live.at(operation, this.#journal.count);
     const result = await apply(this.#live.store, operation);
-    this.#journal.write(operation);
+    if (!isRefused(result)) this.#journal.write(operation); // a frame that was not taken is on no disk
     return result;
   }
 
@@ -288,6 +288,8 @@ export class SimStore {
     }
   }
 }
+
+const isRefused = (result: unknown): boolean => (result as AppendResult | undefined | null)?.ok === false;
 
 /** Yields as long as its reader lives. */
 async function* mortal<T>(open: () => AsyncIterable<T>, process: SimProcess): AsyncGenerator<T> {
