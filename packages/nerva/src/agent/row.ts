@@ -4,8 +4,13 @@ import type { AgentState } from './state.ts';
 
 /** Gives a session back as it stands. @returns false when somebody else has it. */
 export async function surrender(store: Store, sid: Sid, fence: Fence): Promise<boolean> {
-  const { head, status, wakeAtMs } = await store.info(sid);
-  return store.release(sid, fence, { expected: head, status, wakeAtMs });
+  for (;;) {
+    const { epoch, head, status, wakeAtMs } = await store.info(sid);
+    if (epoch > fence.epoch) return false;
+    if (await store.release(sid, fence, { expected: head, status, wakeAtMs })) return true;
+    // Refused at the head that it has: somebody else has it. Else somebody wrote meanwhile, and it is given back as it stands now.
+    if ((await store.head(sid)) === head) return false;
+  }
 }
 
 /** Where the session stands, as lists show it. */
