@@ -133,6 +133,33 @@ test('what was lost with its process is decided anew by a replay: a model call, 
   }
 });
 
+test('a cancel by the next process, which settles what was asked and what was lost in one frame, is decided anew by a replay', async () => {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const hang = () => new Promise<never>(() => undefined);
+  const tools = [
+    tool({ name: 'ask', inputSchema: ANY, needsApproval: true, execute: hang }),
+    ...(['idempotent', 'irreversible'] as const).map((effect) => tool({ name: effect, effect, inputSchema: ANY, execute: hang })),
+  ];
+  const agent = createAgent({
+    name: 'a',
+    model: scriptedModel([{ calls: ['ask', 'idempotent', 'irreversible'].map(call) }]),
+    tools,
+  });
+  const session = () => createRuntime({ store, world, agents: [agent], graceMs: 0 }).session('s', { agent: 'a' });
+  const first = session();
+  await first.send('go').accepted;
+  const types = async () => (await all(first.log())).map(({ type }) => type);
+  await until(async () => (await types()).filter((type) => type === 'tool.called').length === 2);
+  const second = session();
+  await second.cancel();
+  await until(async () => (await types()).includes('turn.ended'));
+  assert.deepEqual((await types()).slice(-5), ['cancel.requested', 'approval.denied', 'tool.failed', 'tool.in_doubt', 'turn.ended']);
+  const report = await replaySession({ store, sid: 's', world, agent });
+  // turn.started, model.called, approval.requested, two tool.called, and the last four.
+  assert.deepEqual([report.divergence, report.decisions], [null, 9]);
+});
+
 test('what tools and models said of themselves is no decision: a replay takes it from the record', async () => {
   const fail = tool({ name: 'fail', effect: 'read', inputSchema: ANY, execute: () => Promise.reject(new Error('x')) });
   const doubtful = tool({ name: 'doubtful', inputSchema: ANY, execute: () => Promise.reject(new Error('x')) });

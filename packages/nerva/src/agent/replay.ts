@@ -115,7 +115,7 @@ class Replay {
   }
 }
 
-/** Whether the kernel decided this event: a decision by its type, or an outcome that names no call (a refusal, a loss). */
+/** Whether the kernel decided this event: a decision by its type, or an outcome that no tool, model or person told (a refusal, a loss). */
 function isDecided(event: LogEvent): boolean {
   const { type, data } = event;
   if (event.erased === true || type === 'session.created' || type === 'session.forked' || type === 'session.closed') return false;
@@ -123,8 +123,8 @@ function isDecided(event: LogEvent): boolean {
   if (EVENTS[type as EventType].kind === 'decision' || type === 'policy.decided') return true;
   if (type === 'model.failed') return data['why'] === 'lost';
   if (type === 'tool.returned') return data['by'] === 'dedupe' || data['by'] === 'simulated';
-  if (type === 'tool.failed') return data['call'] === undefined;
-  if (type === 'tool.in_doubt') return data['why'] === 'crash';
+  if (type === 'tool.failed') return data['call'] === undefined || (event.origin === 'system' && data['by'] === undefined);
+  if (type === 'tool.in_doubt') return data['why'] === 'crash' || (data['why'] === 'cancelled' && data['message'] === undefined);
   return type === 'approval.denied' && event.origin === 'system';
 }
 
