@@ -131,8 +131,10 @@ export class Audit {
       return this.#hub.violated('a fork has a parent', `Fork ${fork.sid} was made of ${fork.parent}, which is not there.`);
     const kept = this.#open(fork.sid, parent.tenant, parent.agent);
     kept.frames.set(fork.id, { seq: result.seq, count: fork.events.length });
-    for (const event of parent.book.events.slice(0, fork.at + 1)) {
-      kept.book.add(parent.book.isOver ? undelivered(event) : event);
+    const inherited = parent.book.events.slice(0, fork.at + 1);
+    const endedSeq = inherited.findLast(({ type }) => type === 'turn.ended')?.seq ?? -1;
+    for (const event of inherited) {
+      kept.book.add(parent.book.isOver && event.seq > endedSeq ? undelivered(event) : event);
       kept.writers.push(null);
       kept.texts.push(parent.texts[event.seq] as string);
     }
@@ -395,7 +397,7 @@ function gatherMarkers(value: unknown, found: string[]): void {
     }
 }
 
-/** A message whose words were erased before the fork: of how it was to be delivered the fork knows nothing. */
+/** A message whose words were erased before the fork: of how it was to be delivered in a turn that is open the fork knows nothing. */
 function undelivered(event: LogEvent): LogEvent {
   if (event.type !== 'message.received') return event;
   const { deliver: _deliver, ...data } = event.data;
