@@ -10,7 +10,8 @@ const UPCASTS = {};
 export function reducerOf(facets: readonly Facet<unknown>[]): Reducer<AgentState> {
   let known = KNOWN.get(facets);
   if (known === undefined) {
-    const lifts = upcasters(UPCASTS, knownTypes(facets));
+    const added = facets.flatMap(({ types }) => types.filter((type) => !Object.hasOwn(EVENTS, type)));
+    const lifts = added.length === 0 ? OWN : upcasters(UPCASTS, knownTypes(added));
     known = { lifts, version: [REDUCER_VERSION, lifts.version, ...facets.map(({ name, version }) => `${name}@${version}`)].join('|') };
     KNOWN.set(facets, known);
   }
@@ -22,6 +23,9 @@ export function reducerOf(facets: readonly Facet<unknown>[]): Reducer<AgentState
   };
 }
 
+/** Of those whose facets know no more types than the runtime: most. */
+const OWN = upcasters(UPCASTS, knownTypes([]));
+
 /** What takes long to make. Nothing that leads back to its key: V8's young collections would take both for alive. */
 const KNOWN = new WeakMap<readonly Facet<unknown>[], { readonly lifts: Upcasters; readonly version: string }>();
 
@@ -30,7 +34,6 @@ function lifted(event: LogEvent, lifts: Upcasters): LogEvent {
   return lifts.lift(event) ?? event;
 }
 
-function knownTypes(facets: readonly Facet<unknown>[]): Readonly<Record<string, number>> {
-  const types = [...Object.keys(EVENTS), ...facets.flatMap((facet) => facet.types)];
-  return Object.fromEntries(types.map((type) => [type, 1]));
+function knownTypes(added: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries([...Object.keys(EVENTS), ...added].map((type) => [type, 1]));
 }
