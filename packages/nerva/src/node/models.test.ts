@@ -74,6 +74,8 @@ test('a name of nothing is refused with the nearest provider', () => {
     }
   };
   assert.match(refused('antropic/claude'), /Did you mean "anthropic\/claude"\?/);
+  assert.match(refused('claude-haiku-4.5'), /Did you mean "anthropic\/claude-haiku-4-5"\?/);
+  assert.doesNotMatch(refused('a-model-of-my-own'), /Did you mean/);
   assert.match(refused('gpt-5'), /expected "provider\/model"/);
   assert.match(refused('openai/'), /expected "provider\/model"/);
   assert.match(refused('/x'), /expected "provider\/model"/);

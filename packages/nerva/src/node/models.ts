@@ -6,6 +6,7 @@ import {
   compatible,
   google,
   modelInfo,
+  MODELS,
   ollama,
   openaiChat,
   openaiResponses,
@@ -168,13 +169,23 @@ export function modelNamed(name: string, options: { readonly env?: Env } = {}): 
 
 function unknown(name: string, id: string | null): NervaError {
   const ids = PROVIDER_ENTRIES.map((entry) => entry.id);
-  const near = id === null ? null : nearestOf(id, ids);
-  const hint = near === null ? '' : ` Did you mean "${near}/${name.slice((id ?? '').length + 1)}"?`;
+  const near = id === null ? nearestModel(name) : nearestOf(id, ids);
+  const meant = id === null ? near : `${near}/${name.slice(id.length + 1)}`;
+  const hint = near === null ? '' : ` Did you mean "${meant}"?`;
   return new NervaError(
     'OPTION_INVALID',
     `${JSON.stringify(name.slice(0, 100))} names no model: expected "provider/model".${hint} Providers: ${ids.join(', ')}.`,
     { details: { name: name.slice(0, 100) } },
   );
+}
+
+/** Of a name without a provider: the known model that is called so, or nearly. */
+function nearestModel(name: string): string | null {
+  const near = nearestOf(
+    name,
+    MODELS.map((info) => info.name.slice(info.name.indexOf('/') + 1)),
+  );
+  return near === null ? null : (MODELS.find((info) => info.name.endsWith(`/${near}`))?.name ?? null);
 }
 
 function own(
