@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NervaError } from '../core/index.ts';
+import { NervaError, type HttpRequest } from '../core/index.ts';
 import { anthropic } from './anthropic.ts';
 import { bedrock } from './bedrock.ts';
 import { embedder } from './embedders.ts';
@@ -10,7 +10,7 @@ import type { Model } from './model.ts';
 import { ollama } from './ollama.ts';
 import { openaiChat } from './openai.ts';
 import { compatible } from './providers.ts';
-import { askCanned, cannedWorld, wireFixture } from './wire-scene.test.ts';
+import { ask, askCanned, cannedWorld, wireFixture } from './wire-scene.test.ts';
 
 /** The text of the failure that this status and body stand for. */
 async function said(model: Model, status: number, body: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
@@ -98,4 +98,36 @@ test('of two secrets of which one begins the other nothing is left, and a hostil
   const startMs = performance.now();
   redact('-eyJ'.repeat(50_000), []);
   assert.ok(performance.now() - startMs < 2_000);
+});
+
+test('a key is sent without the white space around it, and one that no header can carry is refused without being shown', async () => {
+  const seen: HttpRequest[] = [];
+  const model = anthropic({ model: 'm', apiKey: ' sk-ant-0123456789\n' });
+  await model.call(ask(), { world: cannedWorld({ body: wireFixture('anthropic/text.json') }, seen) });
+  assert.equal(seen[0]?.headers?.['x-api-key'], 'sk-ant-0123456789');
+  for (const [apiKey, what] of [
+    ['sk-ant-01\n23456789', /U\+000A at 9/],
+    ['sk-ant-абвг', /U\+0430 at 7/],
+    ['Bearer sk-ant-0123', /U\+0020 at 6/],
+  ] as const)
+    assert.throws(
+      () => anthropic({ model: 'm', apiKey }),
+      (error: Error) => NervaError.is(error, 'OPTION_INVALID') && what.test(error.message) && !error.message.includes('sk-ant'),
+    );
+});
+
+test('what a program sends in headers of its own is a secret too', async () => {
+  const model = openaiChat({ model: 'm', headers: { 'x-tenant': 'tenant-of-somebody' } });
+  assert.doesNotMatch(await said(model, 500, 'no tenant-of-somebody here'), /tenant-of/);
+});
+
+test('a name of a model that would lead elsewhere in a path is refused', () => {
+  for (const model of ['../../x', '..', 'a/../b', './x'])
+    for (const make of [google, openaiChat]) assert.throws(() => make({ model, apiKey: 'k' }), { code: 'OPTION_INVALID' }, model);
+  assert.equal(google({ model: 'gemini-2.5-flash..x' }).name, 'google/gemini-2.5-flash..x');
+});
+
+test('a byte order mark before an answer is stepped over', async () => {
+  const { parts } = await askCanned(openaiChat({ model: 'm' }), { body: `\ufeff${wireFixture('openai/text.json')}` });
+  assert.equal(parts.length, 1);
 });
