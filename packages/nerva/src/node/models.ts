@@ -13,6 +13,7 @@ import {
   PROVIDERS,
   type Model,
 } from '../model/index.ts';
+import { ollamaUrl } from './ollama-url.ts';
 
 /** The environment of a process, or what stands for it. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -75,11 +76,11 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
       dialect: 'ollama',
       keys: ['OLLAMA_API_KEY'],
       urls: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'],
-      make: (known) => ollama(known),
+      make: (known, env) => ollama({ ...known, baseUrl: ollamaUrl(env) }),
       isKeyless: () => true,
     }),
     isLocal: true,
-    isConfigured: (env) => isSet(env['OLLAMA_BASE_URL'] ?? env['OLLAMA_HOST']),
+    isConfigured: (env) => isSet(first(env, ['OLLAMA_BASE_URL', 'OLLAMA_HOST'])),
   },
   {
     id: 'azure',
@@ -90,7 +91,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) =>
-      isSet(first(env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'])) && isSet(env['AZURE_OPENAI_ENDPOINT'] ?? env['AZURE_RESOURCE_NAME']),
+      isSet(first(env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'])) && isSet(first(env, ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME'])),
     make(deployment, env) {
       const { AZURE_OPENAI_ENDPOINT: baseUrl, AZURE_RESOURCE_NAME: resource, AZURE_OPENAI_API_VERSION: apiVersion } = env;
       if (!isSet(baseUrl) && !isSet(resource)) throw missing('azure', ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME']);
@@ -221,7 +222,7 @@ function own(
   };
 }
 
-/** `OLLAMA_HOST` is a host and port by its makers' rule. */
+/** A host and port alone will do. */
 const urlOf = (given: string): string => (/^https?:\/\//.test(given) ? given : `http://${given}`);
 
 const isSet = (value: string | undefined): value is string => value !== undefined && value !== '';
