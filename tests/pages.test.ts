@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { COMMANDS } from '../packages/nerva/src/cli/commands.ts';
 import { PROVIDER_ENTRIES, type ProviderEntry } from 'nerva/node';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -34,6 +35,17 @@ test('every program of the pages type-checks as strictly as our own code', { tim
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test('every command that a page names is one', () => {
+  const named = [...PAGES, 'recording', 'guide'].flatMap((name) =>
+    [...pageOf(name).matchAll(/(?:`|^)nerva ([a-z]+)/gm)].map(([, command]) => `${name}: ${command}`),
+  );
+  assert.ok(named.length > 8, `${named.length} are fewer than the pages name`);
+  assert.deepEqual(
+    named.filter((text) => !Object.hasOwn(COMMANDS, text.split(': ')[1] ?? '')),
+    [],
+  );
 });
 
 test('the page on models has every provider, under the protocol that it is spoken to in', () => {

@@ -320,6 +320,13 @@ export const REST_MUTANTS: readonly Mutant[] = [
     says: 'A replay leaves out the first event of the next page.',
   },
   {
+    name: 'replay-knows-crashes-only',
+    file: 'agent/replay.ts',
+    find: ` || (data['why'] === 'cancelled' && data['message'] === undefined);`,
+    replace: `;`,
+    says: 'A replay takes the doubt of a lost call in a cancelled turn for a fact (fix reverted).',
+  },
+  {
     name: 'replay-compares-nothing',
     file: 'agent/replay.ts',
     find: `  if (EVENTS[type as EventType].kind === 'decision' || type === 'policy.decided') return true;`,

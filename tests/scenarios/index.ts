@@ -9,6 +9,7 @@ import * as pay from './pay.ts';
 import * as policies from './policies.ts';
 import * as small from './small.ts';
 import * as wired from './wired.ts';
+import * as wrapped from './wrapped.ts';
 
 /** Small scenarios, each about one thing: every single fault is tried on them, and every pair of faults by night. */
 export const REFERENCE: readonly Scenario[] = [...Object.values(pay), ...Object.values(small)];
@@ -17,6 +18,6 @@ export const REFERENCE: readonly Scenario[] = [...Object.values(pay), ...Object.
 export const PAIRED: readonly Scenario[] = [pay.smallest, small.ruled];
 
 /** Larger scenarios: the seed chooses what people do, and which faults strike. */
-export const PACKS: readonly Scenario[] = [crowds, models, limits, branches, policies, data, days, wired].flatMap((pack) =>
+export const PACKS: readonly Scenario[] = [crowds, models, limits, branches, policies, data, days, wired, wrapped].flatMap((pack) =>
   Object.values<Scenario>(pack as Readonly<Record<string, Scenario>>),
 );

@@ -15,6 +15,14 @@ const event =
     [...logs.values()].some((log) =>
       log.some((one) => one.type === type && Object.entries(data).every(([key, value]) => one.data[key] === value)),
     );
+/** An answer tells of such a wrapper, in such words. */
+const via =
+  (name: string, words = ''): Fact =>
+  ({ logs }) =>
+    [...logs.values()].flat().some(({ data: { via: entries } }) => {
+      const text = JSON.stringify(entries ?? []);
+      return text.includes(`"${name}":`) && text.includes(words);
+    });
 const ends = (reason: string): Fact => event('turn.ended', { reason });
 const counts =
   (type: string, least: number): Fact =>
@@ -85,6 +93,7 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   secrets: [event('tool.returned')],
   slow: [event('tool.returned')],
   wired: [event('model.answered'), event('tool.returned'), ends('answer')],
+  wrapped: [via('group'), via('limit'), via('cache'), event('tool.returned'), ends('answer')],
   twenty: [({ simulatedMs }) => simulatedMs > 3 * 86_400_000, event('approval.granted'), event('approval.denied')],
 };
 
@@ -92,7 +101,7 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
 const DISTURBED: readonly {
   readonly name: string;
   readonly point: string;
-  readonly kind: 'tool.crash' | 'tool.hang-after' | 'people.change';
+  readonly kind: 'tool.crash' | 'tool.hang-after' | 'people.change' | 'model.unavailable' | 'model.stalled';
   readonly facts: readonly Fact[];
 }[] = [
   { name: 'smallest', point: 'tool.pay', kind: 'tool.crash', facts: [event('tool.in_doubt'), event('tool.returned', { by: 'reconcile' })] },
@@ -104,6 +113,8 @@ const DISTURBED: readonly {
   },
   { name: 'unreconciled', point: 'tool.pay', kind: 'tool.hang-after', facts: [event('tool.in_doubt', { why: 'timeout' })] },
   { name: 'parallel', point: 'tool.note', kind: 'tool.crash', facts: [event('tool.called', { why: 'crash' })] },
+  { name: 'wrapped', point: 'model.call', kind: 'model.unavailable', facts: [via('failures', 'MODEL_UNAVAILABLE'), via('breaker')] },
+  { name: 'wrapped', point: 'model.call', kind: 'model.stalled', facts: [via('failures', 'HTTP_TIMEOUT')] },
   { name: 'granted', point: 'person.answer', kind: 'people.change', facts: [event('approval.granted')] },
 ];
 

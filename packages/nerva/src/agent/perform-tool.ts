@@ -41,19 +41,19 @@ function drafts(slot: Slot, call: Seq, outcome: ToolOutcome, scene: Scene): read
     return [{ type: 'tool.failed', origin: 'tool', data: { call, why: outcome.why, message, attempt } }];
   }
   const { output, truncatedBytes } = outcome;
-  if (bytesOf(output) <= INLINE_BYTES) return [returned({ call, output, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })];
-  return blobbed(output, scene).then((ref) => [
-    returned({ call, output: ref, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) }),
-  ]);
+  const text = JSON.stringify(output);
+  if (isInline(text)) return [returned({ call, output, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })];
+  return blobbed(text, scene).then((ref) => [returned({ call, output: ref, ...(truncatedBytes === undefined ? {} : { truncatedBytes }) })]);
 }
 
-const bytesOf = (value: Json): number => utf8Bytes(JSON.stringify(value));
+/** No text has fewer bytes than units: a long one is not measured. */
+const isInline = (text: string): boolean => text.length <= INLINE_BYTES && utf8Bytes(text) <= INLINE_BYTES;
 const returned = (data: EventData['tool.returned']): Draft => ({ type: 'tool.returned', origin: 'tool', data });
 
-/** Durable before the frame that names it. */
-async function blobbed(output: Json, { store, sid, state, world, leaving }: Scene): Promise<Json> {
+/** Keeps JSON text as a blob, durable before the frame that names it. */
+async function blobbed(text: string, { store, sid, state, world, leaving }: Scene): Promise<Json> {
   const { subject } = state.session;
-  const content = new TextEncoder().encode(JSON.stringify(output));
+  const content = new TextEncoder().encode(text);
   const options = { mediaType: 'application/json', sid, ...(subject === null ? {} : { subject }) };
   const ref = await again(() => store.blobs.put(content, options), { world, signal: leaving });
   return { ref: ref.ref, bytes: ref.bytes, mediaType: ref.mediaType };
@@ -62,13 +62,9 @@ async function blobbed(output: Json, { store, sid, state, world, leaving }: Scen
 /** What a call that was given up says after all. */
 function lateDraft(slot: Slot, call: Seq, late: ToolOutcome): Draft | null {
   if (late.type === 'returned') {
-    const bytes = bytesOf(late.output);
-    const output = bytes > INLINE_BYTES ? excerpt(JSON.stringify(late.output), INLINE_BYTES) : late.output;
-    return {
-      type: 'tool.returned',
-      origin: 'tool',
-      data: { call, output, by: 'late', ...(bytes > INLINE_BYTES ? { truncatedBytes: bytes } : {}) },
-    };
+    const text = JSON.stringify(late.output);
+    if (isInline(text)) return returned({ call, output: late.output, by: 'late' });
+    return returned({ call, output: excerpt(text, INLINE_BYTES), by: 'late', truncatedBytes: utf8Bytes(text) });
   }
   if (late.why !== 'not done' && slot.effect === 'irreversible') return null;
   const message = excerpt(late.message, EXCERPT_BYTES);
@@ -85,7 +81,8 @@ export const performReconcile: Performer = async (intent, scene) => {
   try {
     const found = await reconcile(tool, slot, contextOf(slot, call, scene), scene);
     if (found.status === 'done') {
-      const output = bytesOf(found.output) > INLINE_BYTES ? await blobbed(found.output, scene) : found.output;
+      const text = JSON.stringify(found.output);
+      const output = isInline(text) ? found.output : await blobbed(text, scene);
       return [{ type: 'tool.returned', origin: 'tool', data: { call, output, by: 'reconcile' } }];
     }
     return [{ type: 'reconcile.returned', origin: 'tool', data: { call, status: found.status } }];

@@ -1,5 +1,15 @@
 import { canonicalJson, type Json, type World } from '../core/index.ts';
-import { placed, type EventDraft, type EventId, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
+import {
+  placed,
+  type EventDraft,
+  type EventId,
+  type Frame,
+  type LogEvent,
+  type Reducer,
+  type Seq,
+  type Sid,
+  type Store,
+} from '../log/index.ts';
 import { evaluate } from './compose.ts';
 import { decide } from './decide.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
@@ -70,9 +80,11 @@ class Replay {
   #rest: readonly Draft[] = [];
   readonly #bound: Bound;
   readonly #facets: readonly Facet<unknown>[];
+  readonly #reducer: Reducer<AgentState>;
 
   constructor(sid: Sid, bound: Bound, facets: readonly Facet<unknown>[]) {
-    this.state = reducerOf(facets).initial(sid);
+    this.#reducer = reducerOf(facets);
+    this.state = this.#reducer.initial(sid);
     this.#bound = bound;
     this.#facets = facets;
   }
@@ -91,7 +103,7 @@ class Replay {
       const event = placed(draft, frame.sid, seq, frame.atMs, frame.writer.epoch);
       const divergence = await this.#compare(event);
       if (divergence !== null) return divergence;
-      this.state = reducerOf(this.#facets).evolve(this.state, event);
+      this.state = this.#reducer.evolve(this.state, event);
     }
     return null;
   }

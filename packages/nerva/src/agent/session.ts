@@ -208,14 +208,7 @@ export class Session {
         end,
       );
     };
-    return {
-      accepted,
-      result,
-      get textStream() {
-        return textOf(items());
-      },
-      [Symbol.asyncIterator]: items,
-    };
+    return new Begun(accepted, result, items);
   }
 
   #stream(after: Seq, signal: AbortSignal, ready: Promise<Seq | undefined>, end?: Promise<Seq>): AsyncIterableIterator<StreamItem> {
@@ -241,6 +234,30 @@ export class Session {
         resolve();
       });
     });
+  }
+}
+
+/**
+ * A class: a getter in an object literal is kept by the shape that V8 makes of it, in old memory, and with it whatever its closure sees:
+ * the driver, its state and the store of each message would outlive all young collections.
+ */
+class Begun implements Run {
+  readonly accepted: Run['accepted'];
+  readonly result: Run['result'];
+  readonly #items: () => AsyncIterableIterator<StreamItem>;
+
+  constructor(accepted: Run['accepted'], result: Run['result'], items: () => AsyncIterableIterator<StreamItem>) {
+    this.accepted = accepted;
+    this.result = result;
+    this.#items = items;
+  }
+
+  get textStream(): AsyncIterable<string> {
+    return textOf(this.#items());
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<StreamItem> {
+    return this.#items();
   }
 }
 

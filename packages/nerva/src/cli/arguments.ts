@@ -48,7 +48,8 @@ function commandOf(name: string): CommandName {
   throw new UsageError(`There is no command "${name}".${hint(nearestOf(name, Object.keys(COMMANDS)))}`, null);
 }
 
-const hint = (nearest: string | null): string => (nearest === null ? '' : ` Did you mean "${nearest}"?`);
+/** What was perhaps meant, for the end of a message. */
+export const hint = (nearest: string | null): string => (nearest === null ? '' : ` Did you mean "${nearest}"?`);
 
 function parse(command: CommandName, args: readonly string[]): { readonly positionals: readonly string[]; readonly flags: Flags } {
   const { count, flags: own }: Command = COMMANDS[command];

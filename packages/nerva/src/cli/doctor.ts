@@ -1,6 +1,6 @@
 import { NervaError } from '../core/index.ts';
 import { RELEASE, type Store } from '../log/index.ts';
-import { PROVIDER_ENTRIES } from '../node/index.ts';
+import { ollamaUrl, PROVIDER_ENTRIES } from '../node/index.ts';
 import type { Context, ExitCode } from './context.ts';
 import { brief } from './output.ts';
 
@@ -120,17 +120,22 @@ function modelsFinding(): Finding {
   return { check: 'models', status: 'warn', found: 'no provider has a key in the environment', do: '`nerva models` lists the variables.' };
 }
 
-const OLLAMA_URL = 'http://127.0.0.1:11434';
 const PROBE_LIMITS = { connectMs: 300, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_500, bytesMax: 1024 * 1024 };
 
+/** None is no trouble, unless the environment says that there is one. */
 async function ollamaFinding({ world }: Context): Promise<Finding> {
-  try {
-    const answer = await world.transport.request({ method: 'GET', url: `${OLLAMA_URL}/api/version`, limits: PROBE_LIMITS });
-    const { version } = JSON.parse(await answer.text()) as { readonly version?: unknown };
-    return { check: 'ollama', status: 'ok', found: `version ${String(version)} at ${OLLAMA_URL}`, do: '' };
-  } catch {
-    return { check: 'ollama', status: 'ok', found: `none runs at ${OLLAMA_URL}`, do: '' };
-  }
+  const url = ollamaUrl(process.env);
+  const shown = url.replace(/\/\/[^/]*@/, '//');
+  const version = await world.transport
+    .request({ method: 'GET', url: `${url}/api/version`, limits: PROBE_LIMITS })
+    .then(async (answer) => (JSON.parse(await answer.text()) as { readonly version?: unknown } | null)?.version)
+    .catch(() => null);
+  if (typeof version === 'string') return { check: 'ollama', status: 'ok', found: `version ${brief(version, 40)} at ${shown}`, do: '' };
+  const isWanted = (process.env['OLLAMA_HOST'] ?? '') !== '' || (process.env['OLLAMA_BASE_URL'] ?? '') !== '';
+  const found = `none runs at ${shown}`;
+  return isWanted
+    ? { check: 'ollama', status: 'warn', found, do: 'Start it with `ollama serve`, or mend OLLAMA_HOST.' }
+    : { check: 'ollama', status: 'ok', found, do: '' };
 }
 
 /** Agents that can be loaded, and whether their models may be called. */

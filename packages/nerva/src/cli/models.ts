@@ -1,6 +1,7 @@
+import { nearestOf } from '../core/index.ts';
 import { CAPABILITIES, findModels, MODELS, type Capabilities, type ModelInfo } from '../model/index.ts';
 import { PROVIDER_ENTRIES, type ProviderEntry } from '../node/index.ts';
-import { UsageError } from './arguments.ts';
+import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { columns } from './output.ts';
 
@@ -10,7 +11,11 @@ export function models({ out, flags }: Context): Promise<ExitCode> {
   const needs = needsOf(flags.texts('needs'));
   const entries = PROVIDER_ENTRIES.filter(({ id }) => only === undefined || id === only);
   if (entries.length === 0)
-    throw new UsageError(`There is no provider "${only ?? ''}"; there are: ${PROVIDER_ENTRIES.map(({ id }) => id).join(', ')}.`, 'models');
+    throw unknown(
+      `There is no provider "${only ?? ''}".`,
+      only ?? '',
+      PROVIDER_ENTRIES.map(({ id }) => id),
+    );
   const rows = entries
     .map((entry) => ({ entry, known: findModels({ needs, models: MODELS.filter(({ name }) => name.startsWith(`${entry.id}/`)) }) }))
     .filter(({ known }) => known.length > 0 || Object.keys(needs).length === 0);
@@ -66,12 +71,13 @@ function needsOf(given: readonly string[]): Capabilities {
   for (const text of given) {
     const [name = '', strength = '1'] = text.split('=');
     const known: readonly string[] = [...CAPABILITIES, 'documents', 'audio'];
-    if (!known.includes(name) || !/^[0-4]$/.test(strength))
-      throw new UsageError(
-        `--needs takes a capability, with a strength of 0 to 4 if need be (vision=3); "${text}" came. There are: ${known.join(', ')}.`,
-        'models',
-      );
+    if (!known.includes(name)) throw unknown(`There is no capability "${name}".`, name, known);
+    if (!/^[0-4]$/.test(strength))
+      throw new UsageError(`--needs takes a strength of 0 to 4 after the capability (vision=3); "${text}" came.`, 'models');
     needs[name] = Number(strength);
   }
   return needs as Capabilities;
 }
+
+const unknown = (what: string, name: string, known: readonly string[]): UsageError =>
+  new UsageError(`${what}${hint(nearestOf(name, known))} There are: ${known.join(', ')}.`, 'models');

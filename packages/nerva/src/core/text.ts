@@ -29,9 +29,10 @@ export function excerpt(text: string, bytesMax: number): string {
   // The note's length is taken from the largest number it could hold, so it fits whatever is cut.
   const noteBytes = utf8Bytes(note(bytes));
   const room = noteBytes > bytesMax ? bytesMax : bytesMax - noteBytes;
-  const end = fitting(text, room);
+  const isAscii = bytes === text.length; // a byte a unit: nothing is to be measured
+  const end = isAscii ? room : fitting(text, room);
   const kept = text.slice(0, end);
-  return room === bytesMax ? kept : kept + note(bytes - utf8Bytes(kept));
+  return room === bytesMax ? kept : kept + note(bytes - (isAscii ? end : utf8Bytes(kept)));
 }
 
 /** A path into a value as people and models write it: `$.items[2].name`, `$["a b"]`; the root is `$`. */

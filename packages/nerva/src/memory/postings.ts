@@ -38,9 +38,12 @@ interface Group {
   last: number;
 }
 
-/** Scores of passages and of groups, by their numbers. */
+/** What shares a term with a question, in no order, and how much. */
 export interface Scores {
-  readonly slots: Map<number, number>;
+  readonly slots: readonly number[];
+  /** Of the passages, in the order of `slots`. */
+  readonly scores: readonly number[];
+  /** Of the groups, by number. */
   readonly groups: ReadonlyMap<number, number>;
 }
 
@@ -125,13 +128,26 @@ export class Postings {
       }
       this.#scoreGroups(posting, groups);
     }
-    const slots = new Map<number, number>();
-    for (const piece of touched) {
+    return { ...this.#best(touched), groups };
+  }
+
+  /** The best piece of each passage. */
+  #best(pieces: readonly number[]): Pick<Scores, 'slots' | 'scores'> {
+    const slots: number[] = [];
+    const scores: number[] = [];
+    const long = new Map<number, number>();
+    for (const piece of pieces) {
       const slot = this.#slotOf[piece] ?? -1;
-      slots.set(slot, Math.max(slots.get(slot) ?? 0, this.#totals[piece] ?? 0));
+      const score = this.#totals[piece] ?? 0;
       this.#totals[piece] = 0;
+      const before = this.#slot(slot).length > SHORT_MAX ? long.get(slot) : undefined;
+      if (before === undefined) {
+        if (this.#slot(slot).length > SHORT_MAX) long.set(slot, slots.length);
+        slots.push(slot);
+        scores.push(score);
+      } else scores[before] = Math.max(scores[before] ?? 0, score);
     }
-    return { slots, groups };
+    return { slots, scores };
   }
 
   /** Adds up how often a term stands in each piece, neighbours included. @returns the pieces. */

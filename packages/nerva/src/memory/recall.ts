@@ -135,13 +135,18 @@ class Ranker implements RecallIndex {
   search(query: string, options: { readonly limit?: number } = {}): readonly Hit[] {
     const limit = checkRange('limit', options.limit ?? 10, 1, 1_000);
     const question = this.#asked(query);
-    const { slots, groups } = this.#postings.score(question.terms);
-    const [best, bestGroup] = [largest(slots.values()), largest(groups.values())];
-    for (const slot of this.#near(question.dates)) if (!slots.has(slot)) slots.set(slot, 0);
+    const found = this.#postings.score(question.terms);
+    const [best, bestGroup] = [largest(found.scores), largest(found.groups.values())];
+    const shareOf = (slot: number, score: number): Why => {
+      const group = bestGroup === 0 ? 0 : (found.groups.get(this.#postings.groupOf(slot)) ?? 0) / bestGroup;
+      return this.#why(question, slot, { words: best === 0 ? 0 : score / best, group });
+    };
     const top = new Top(limit);
-    for (const [slot, score] of slots) {
-      const group = groups.get(this.#postings.groupOf(slot)) ?? 0;
-      top.offer(slot, this.#why(question, slot, { words: best === 0 ? 0 : score / best, group: bestGroup === 0 ? 0 : group / bestGroup }));
+    for (const [at, slot] of found.slots.entries()) top.offer(slot, shareOf(slot, found.scores[at] ?? 0));
+    const near = this.#near(question.dates);
+    if (near.length > 0) {
+      const isFound = new Set(found.slots);
+      for (const slot of near) if (!isFound.has(slot)) top.offer(slot, shareOf(slot, 0));
     }
     return top.hits((slot) => this.#known.get(slot)?.id ?? '');
   }

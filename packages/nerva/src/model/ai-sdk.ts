@@ -1,9 +1,9 @@
-import { NervaError } from '../core/index.ts';
+import { excerpt, NervaError } from '../core/index.ts';
 import { promptOf } from './ai-sdk-prompt.ts';
 import { answerFrom, StreamReader } from './ai-sdk-answer.ts';
 import type { Capabilities } from './capability.ts';
 import { notSent } from './content.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, redact } from './failure.ts';
 import type { CallOptions, Model, ModelAnswer, ModelRequest, Price } from './model.ts';
 import { isObject } from './object.ts';
 
@@ -119,9 +119,13 @@ function failed(error: unknown, { name, world }: { readonly name: string; readon
   const isGarbage =
     isObject(error) &&
     /JSONParse|TypeValidation|InvalidResponse|EmptyResponse|NoContent/.test(String((error as { readonly name?: unknown }).name));
-  return new NervaError(isGarbage ? 'MODEL_GARBAGE' : 'MODEL_UNAVAILABLE', `${name} gave no answer: ${message.slice(0, MESSAGE_LENGTH)}`, {
-    cause: error,
-  });
+  return new NervaError(
+    isGarbage ? 'MODEL_GARBAGE' : 'MODEL_UNAVAILABLE',
+    `${name} gave no answer: ${excerpt(redact(message, []), MESSAGE_LENGTH)}`,
+    {
+      cause: error,
+    },
+  );
 }
 
 const MESSAGE_LENGTH = 500;

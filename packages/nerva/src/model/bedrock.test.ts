@@ -249,3 +249,17 @@ test('requests go to the region and the model, signed or with a key, and keys ma
   ];
   for (const options of bad) assert.throws(() => bedrock(options), { code: 'OPTION_INVALID' });
 });
+
+test('of credentials that are fetched anew for each request none stands in a failure that repeats them', async () => {
+  let count = 0;
+  const token = (): string => `session-token-of-request-${count}`;
+  const model = bedrock({
+    model: MODEL,
+    region: 'us-east-1',
+    credentials: () => ({ ...CREDENTIALS, secretAccessKey: `a-secret-${++count}-of-the-account`, sessionToken: token() }),
+  });
+  for (let n = 0; n < 120; n++) {
+    const body = JSON.stringify({ message: `What came: ${token().replace(/\d+$/, String(n + 1))} and a-secret-${n + 1}-of-the-account` });
+    await assert.rejects(askCanned(model, { status: 400, body }), { message: /What came: \[key\] and \[key\]$/ });
+  }
+});

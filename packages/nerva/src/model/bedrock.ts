@@ -37,7 +37,16 @@ export function bedrock(options: BedrockOptions): Model {
   const endpoint = endpointOf(options, { provider: 'bedrock', baseUrl: `https://bedrock-runtime.${region}.${domain}` });
   const rules: BedrockRules = { ...bedrockRules(options.model), ...(cache === 'off' ? { cache: 'none' } : {}), ...options.rules };
   const encoder = new BedrockEncoder(endpoint.name, options.model, { rules, citesDocuments: citations });
-  const secrets = typeof credentials === 'object' ? [credentials.secretAccessKey, credentials.sessionToken ?? ''] : [];
+  const known = endpoint.secrets ?? [];
+  const secrets = [...known];
+  // Credentials that are fetched anew are secrets from then on; the last ones are enough.
+  const used = (given: AwsCredentials): AwsCredentials => {
+    for (const secret of [given.secretAccessKey, given.sessionToken ?? ''])
+      if (secret !== '' && !secrets.includes(secret)) secrets.push(secret);
+    if (secrets.length > known.length + SECRETS_MAX) secrets.splice(known.length, secrets.length - known.length - SECRETS_MAX);
+    return given;
+  };
+  if (typeof credentials === 'object') used(credentials);
   return httpModel(
     {
       what: CONVERSE,
@@ -47,14 +56,14 @@ export function bedrock(options: BedrockOptions): Model {
     },
     {
       ...endpoint,
-      secrets: [...(endpoint.secrets ?? []), ...secrets],
+      secrets,
       ...(credentials === undefined || (options.apiKey ?? '') !== ''
         ? {}
         : {
             sign: (request: HttpRequest, { clock, digest }: World) =>
               signed(
                 request,
-                typeof credentials === 'function' ? credentials() : credentials,
+                used(typeof credentials === 'function' ? credentials() : credentials),
                 { region, service: 'bedrock', atMs: clock.nowMs() },
                 digest,
               ),
@@ -62,3 +71,5 @@ export function bedrock(options: BedrockOptions): Model {
     },
   );
 }
+
+const SECRETS_MAX = 100;

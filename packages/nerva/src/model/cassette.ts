@@ -1,7 +1,8 @@
 import { canonicalJson, ERRORS, NervaError, type ErrorCode, type Json, type JsonObject } from '../core/index.ts';
 import type { Delta, ModelAnswer, ModelRequest } from './model.ts';
 import { isObject } from './object.ts';
-import { clean, cleanText } from './secrets.ts';
+import { redact } from './failure.ts';
+import { clean } from './secrets.ts';
 
 /** A failure as a cassette keeps it. */
 export interface CassetteError {
@@ -30,7 +31,7 @@ export interface CassetteEntry {
 export function normalRequest({ instructions, messages, tools, params }: ModelRequest, secrets: readonly string[] = []): ModelRequest {
   const plain = { secrets, isHeaders: false };
   return {
-    instructions: cleanText(instructions, secrets),
+    instructions: redact(instructions, secrets),
     messages: clean(messages, plain),
     tools: clean(tools, plain),
     params: clean(params, { secrets, isHeaders: true }),
@@ -45,7 +46,7 @@ export function normalAnswer({ parts, meta, ...rest }: ModelAnswer, secrets: rea
 
 /** A failure without secrets. What is no NervaError stands for MODEL_UNAVAILABLE, as it does in the log. */
 export function normalError(error: unknown, secrets: readonly string[]): CassetteError {
-  const message = cleanText(error instanceof Error ? error.message : String(error), secrets);
+  const message = redact(error instanceof Error ? error.message : String(error), secrets);
   if (!NervaError.is(error)) return { code: 'MODEL_UNAVAILABLE', message, retry: true, details: {} };
   return { code: error.code, message, retry: error.retry, details: plainDetails(error.details, secrets) };
 }
@@ -67,7 +68,7 @@ export function normalDeltas(deltas: readonly Delta[], secrets: readonly string[
   const texts = new Map<number, string>();
   for (const delta of deltas) if ('text' in delta) texts.set(delta.index, (texts.get(delta.index) ?? '') + delta.text);
   const cleaned = new Map<number, string>();
-  for (const [index, text] of texts) if (cleanText(text, secrets) !== text) cleaned.set(index, cleanText(text, secrets));
+  for (const [index, text] of texts) if (redact(text, secrets) !== text) cleaned.set(index, redact(text, secrets));
   if (cleaned.size === 0) return deltas;
   if (hasAnswer) return undefined;
   const told = new Set<number>();

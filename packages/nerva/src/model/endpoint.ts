@@ -30,11 +30,18 @@ export interface EndpointDefaults {
   readonly authorize?: (apiKey: string) => Readonly<Record<string, string>>;
 }
 
-/** Checks the options of an endpoint. @throws OPTION_INVALID for an empty model name or a malformed URL. */
+/** Checks the options of an endpoint. @throws OPTION_INVALID for an empty model name, a malformed URL, or a key that no header can carry. */
 export function endpointOf(options: EndpointOptions, defaults: EndpointDefaults): Endpoint & { readonly host: string } {
-  const { model, apiKey = '', baseUrl = defaults.baseUrl } = options;
+  const { model, baseUrl = defaults.baseUrl } = options;
+  const apiKey = keyOf(options.apiKey ?? '', `${options.provider ?? defaults.provider}/${String(model)}`);
   if (typeof model !== 'string' || model.trim() === '')
     throw new NervaError('OPTION_INVALID', 'model is empty; give the name that the provider uses.');
+  // Where the name stands in the path, such a segment would lead elsewhere, with the key.
+  if (/(?:^|\/)\.{1,2}(?:\/|$)/.test(model))
+    throw new NervaError(
+      'OPTION_INVALID',
+      `model is "${model.slice(0, 100)}"; give the name that the provider uses, without "." and ".." in it.`,
+    );
   const parsed = URL.parse(baseUrl);
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
     throw new NervaError(
@@ -51,6 +58,18 @@ export function endpointOf(options: EndpointOptions, defaults: EndpointDefaults)
     secrets: [...(apiKey === '' ? [] : [apiKey]), ...Object.values(options.headers ?? {})],
     ...pick(options),
   };
+}
+
+/** A key as it is sent: without the line break that ends the file it came from. */
+function keyOf(given: string, name: string): string {
+  const key = given.trim();
+  const at = key.search(/[^\x21-\x7e]/);
+  if (at < 0) return key;
+  const what = `U+${(key.codePointAt(at) as number).toString(16).toUpperCase().padStart(4, '0')} at ${at}`;
+  throw new NervaError(
+    'OPTION_INVALID',
+    `The key of ${name} holds a character that a key cannot have (${what}); copy it anew. Nothing was sent.`,
+  );
 }
 
 function pick({

@@ -63,7 +63,8 @@ export async function exchange({ path, body, headers }: Asked, by: Exchange): Pr
 export function wholeJson(text: string, from: HttpAnswer, by: Exchange): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // Some gateways begin with a byte order mark, which JSON does not know (RFC 8259, 8.1: a parser may ignore it).
+    value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch {
     throw garbage(by.what, `${mediaTypeOf(from)} is not JSON`, text);
   }

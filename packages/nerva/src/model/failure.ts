@@ -1,4 +1,5 @@
-import { daysSince1970, excerpt, NervaError, type ErrorCode, type HttpAnswer, type World } from '../core/index.ts';
+import { daysSince1970, excerpt, nearestOf, NervaError, type ErrorCode, type HttpAnswer, type World } from '../core/index.ts';
+import { findModels, modelInfo } from './find.ts';
 import { isObject } from './object.ts';
 
 const EXCERPT_LENGTH = 300;
@@ -39,10 +40,48 @@ export function failureOf(answer: Pick<HttpAnswer, 'status' | 'headers'>, body: 
   const requestId = headers['x-request-id'] ?? headers['request-id'] ?? headers['x-amzn-requestid'];
   if (requestId !== undefined) details['requestId'] = requestId;
   const verb = code === 'MODEL_GARBAGE' ? `answered with something else than ${who.what}` : (VERBS[code] ?? 'failed');
-  return new NervaError(code, `${who.name} ${verb} (HTTP ${status}): ${said === '' ? 'it gave no reason' : said}`, {
-    details,
-  });
+  const reason = said === '' ? 'it gave no reason' : said;
+  return new NervaError(code, `${who.name} ${verb} (HTTP ${status}): ${reason}${adviceOn(answer, complaint, who)}`, { details });
 }
+
+/** What to do about it, where the status or the reason shows what is wrong; empty, or what follows the reason. */
+function adviceOn({ status, headers }: Pick<HttpAnswer, 'status' | 'headers'>, complaint: Complaint, who: Who): string {
+  if (status >= 300 && status < 400) {
+    const to = excerpt(redact(headers['location'] ?? '', who.secrets), EXCERPT_LENGTH);
+    return `${to === '' ? '' : `. It points to ${to}`}. Redirects are not followed, because the key would go with them: set baseUrl to where the server is.`;
+  }
+  return isUnknownModel(status, complaint) ? othersThan(who.name) : '';
+}
+
+/** How providers say that there is no such model: OpenAI, Azure, Groq, Ollama, Anthropic, Google, Bedrock, DeepSeek, Mistral, OpenRouter. */
+function isUnknownModel(status: number, { message, code }: Complaint): boolean {
+  if (status !== 404 && status !== 400) return false;
+  if (/^(?:model_not_found|DeploymentNotFound)$/.test(code)) return true;
+  if (!/model/i.test(message)) return false;
+  if (status === 404) return !/^\s*</.test(message);
+  return /does not exist|not exist|not found|invalid model\b|model identifier is invalid|not a valid model|unknown model/i.test(message);
+}
+
+/** The names nearest to one that the provider does not know; else which of its models are known here. */
+function othersThan(name: string): string {
+  const provider = name.slice(0, name.indexOf('/'));
+  const known = findModels({ providers: [provider] }).map((info) => info.name.slice(provider.length + 1));
+  const near: string[] = [];
+  if (modelInfo(name) === undefined)
+    for (let left = known; near.length < NEAR_MAX; left = left.filter((one) => !near.includes(one))) {
+      const next = nearestOf(name.slice(provider.length + 1), left);
+      if (next === null) break;
+      near.push(next);
+    }
+  const full = (names: readonly string[]): string => names.map((one) => `${provider}/${one}`).join(', ');
+  if (near.length > 0) return `. Did you mean ${full(near)}?`;
+  return known.length === 0 || /embed/i.test(name)
+    ? '. Which models it has is in its own list.'
+    : `. Known of it here: ${full(known.slice(0, KNOWN_MAX))}. All that it has is in its own list.`;
+}
+
+const NEAR_MAX = 3;
+const KNOWN_MAX = 6;
 
 const VERBS: Partial<Readonly<Record<ErrorCode, string>>> = {
   MODEL_AUTH: 'refused the key; check it and its account',
@@ -69,11 +108,15 @@ export function reportedFailure(error: unknown, who: Who): NervaError {
 /** MODEL_GARBAGE with an excerpt of what came. `what` is what was expected: `a chat completion`. */
 export function garbage(what: string, why: string, came: unknown): NervaError {
   const text = typeof came === 'string' ? came : shown(came);
-  const message = `The answer is not ${what}: ${why}. It was dropped. What came: ${excerpt(text, GARBAGE_LENGTH)}`;
+  // Before it is cut: half a key does not look like one. What the caller knows to be secret it takes out itself, cut or not.
+  const quoted = excerpt(redact(text.slice(0, LOOKED_AT_LENGTH).toWellFormed(), []), GARBAGE_LENGTH);
+  const message = `The answer is not ${what}: ${why}. It was dropped. What came: ${quoted}`;
   return new NervaError('MODEL_GARBAGE', message);
 }
 
 const GARBAGE_LENGTH = 200;
+/** Longer than a key can be that begins in the excerpt. */
+const LOOKED_AT_LENGTH = 16_384;
 
 function shown(came: unknown): string {
   try {
@@ -84,17 +127,30 @@ function shown(came: unknown): string {
   }
 }
 
-/** `text` without secrets. */
+/** `text` without secrets, and without what looks like a key. */
 export function redact(text: string, secrets: readonly string[]): string {
   let clean = text;
-  for (const secret of secrets) {
+  // The longest first: one may be the beginning of another.
+  for (const secret of secrets.flatMap(spellings).toSorted((a, b) => b.length - a.length)) {
     if (secret.length >= SECRET_LENGTH_MIN) clean = clean.replaceAll(secret, '[key]');
     // An excerpt may have cut it in two.
     for (let length = secret.length - 1; length >= SECRET_LENGTH_MIN; length--)
       clean = clean.replaceAll(`${secret.slice(0, length)}…`, '[key]…');
   }
-  return clean.replace(/\b(?:sk|pk|key|gsk|xai)-[\w*.-]{6,}/gi, '[key]').replace(/\bBearer\s+\S+/gi, 'Bearer [key]');
+  return clean
+    .replace(/\b(?:sk|pk|key|gsk|xai)-[\w*.-]{6,}/gi, '[key]')
+    .replace(KEYS, '[key]')
+    .replace(/\bBearer\s+\S+/gi, 'Bearer [key]');
 }
+
+/** As it is, and as it stands in JSON. */
+function spellings(secret: string): readonly string[] {
+  const escaped = JSON.stringify(secret).slice(1, -1);
+  return escaped === secret ? [secret] : [secret, escaped];
+}
+
+/** What else looks like a key and like nothing else: Google, GitHub, AWS, Slack, and JSON web tokens (bounded, or a hostile text would cost its square). */
+const KEYS = /\b(?:AIza[\w-]{30,}|gh[pousr]_\w{30,}|AKIA[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{8,})/g;
 
 /** A shorter one is no key, and cutting it out would only garble the message. */
 const SECRET_LENGTH_MIN = 4;

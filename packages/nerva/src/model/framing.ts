@@ -43,15 +43,16 @@ export const LINES: Framing = {
     };
     return {
       push(bytes) {
-        // What waits holds no line end: a line that comes in many pieces is searched once.
-        const searchFrom = rest.length;
-        rest += decoder.decode(bytes, { stream: true });
+        const text = decoder.decode(bytes, { stream: true });
         let from = 0;
-        for (let end = rest.indexOf('\n', searchFrom); end >= 0; end = rest.indexOf('\n', from)) {
-          line(rest.slice(from, end));
+        for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+          const whole = rest + text.slice(from, end);
+          rest = '';
           from = end + 1;
+          line(whole);
         }
-        rest = rest.slice(from);
+        // What waits holds no line end and is not looked at again: a search would make one string of it with every piece.
+        rest += text.slice(from);
       },
       // The last line may lack its end. One that was cut is no line: the stream ended too early, which is for the caller to say.
       end: () => {

@@ -1,9 +1,6 @@
 import type { Json } from '../core/index.ts';
 import { redact } from './failure.ts';
 
-/** What else looks like a key and like nothing else: Google, GitHub, AWS, Slack, and JSON web tokens. */
-const KEYS = /\b(?:AIza[\w-]{30,}|gh[pousr]_\w{30,}|AKIA[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})/g;
-
 /** Members whose text is a secret, whatever it looks like. */
 const NAMES = /^(?:proxy-)?authorization$|^(?:set-)?cookie$|api[-_]?key$|password$|(?:access|auth|bearer|session)[-_]?token$/i;
 
@@ -15,17 +12,12 @@ export interface Secrets {
   readonly isHeaders: boolean;
 }
 
-/** `text` without the secrets and without what looks like a key. */
-export function cleanText(text: string, secrets: readonly string[]): string {
-  return redact(text, secrets).replace(KEYS, '[key]');
-}
-
 /**
  * A copy of a value without secrets, its keys sorted and what is undefined left out: equal content gives equal copies, whatever the order in
  * which a program wrote it and whichever key it used.
  */
 export function clean(value: unknown, how: Secrets): Json {
-  if (typeof value === 'string') return cleanText(value, how.secrets);
+  if (typeof value === 'string') return redact(value, how.secrets);
   if (Array.isArray(value)) return value.map((member: unknown) => (member === undefined ? null : clean(member, how)));
   if (typeof value !== 'object' || value === null) return value as Json;
   const copy: Record<string, Json> = {};

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { LINES } from './framing.ts';
 import { sseParser, type SseEvent } from './sse.ts';
 
 function parse(pieces: Iterable<Uint8Array>): SseEvent[] {
@@ -65,4 +66,21 @@ test('what the reader throws reaches the one who pushed', () => {
     throw new Error('stop');
   });
   assert.throws(() => parser.push(bytes('data: x\n\n')), /stop/);
+});
+
+test('a line of many megabytes that comes in small pieces is put together once, not with every piece', () => {
+  const piece = bytes('x'.repeat(4_096));
+  const count = 4_096;
+  const startMs = performance.now();
+  let length = 0;
+  const parser = sseParser(({ data }) => (length = data.length));
+  parser.push(bytes('data: '));
+  for (let n = 0; n < count; n++) parser.push(piece);
+  parser.push(bytes('\n\n'));
+  const lines = LINES.parser(({ value }) => (length += String(value).length), 'a line');
+  lines.push(bytes('"'));
+  for (let n = 0; n < count; n++) lines.push(piece);
+  lines.push(bytes('"\n'));
+  assert.equal(length, 2 * count * piece.length);
+  assert.ok(performance.now() - startMs < 3_000, `${performance.now() - startMs} ms`);
 });

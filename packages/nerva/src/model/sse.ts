@@ -45,20 +45,18 @@ export function sseParser(onEvent: (event: SseEvent) => void): SseParser {
       if (afterReturn && text.charCodeAt(0) === 10) text = text.slice(1);
       afterReturn = text === '' ? false : text.charCodeAt(text.length - 1) === 13;
       const hasReturn = text.includes('\r');
-      // What waits holds no line end, so the search goes on behind it: a line that comes in many pieces is searched once.
-      let searchFrom = rest.length;
       let from = 0;
-      text = rest + text;
       for (;;) {
-        const end = hasReturn ? lineEnd(text, searchFrom) : text.indexOf('\n', searchFrom);
+        const end = hasReturn ? lineEnd(text, from) : text.indexOf('\n', from);
         if (end < 0) break;
         const isPair = text.charCodeAt(end) === 13 && text.charCodeAt(end + 1) === 10;
-        const whole = text.slice(from, end);
+        const whole = rest + text.slice(from, end);
+        rest = '';
         from = end + (isPair ? 2 : 1);
-        searchFrom = from;
         line(whole);
       }
-      rest = text.slice(from);
+      // What waits holds no line end and is not looked at again: a search would make one string of it with every piece.
+      rest += text.slice(from);
     },
   };
 }

@@ -12,7 +12,7 @@ import { ollama } from './ollama.ts';
 import { openaiChat } from './openai.ts';
 import { compatible } from './providers.ts';
 import { openaiResponses } from './responses.ts';
-import { ask, byteSplits, cannedWorld, say, wireFixture, type Canned } from './wire-scene.test.ts';
+import { ask, askCanned, byteSplits, cannedWorld, say, wireFixture, type Canned } from './wire-scene.test.ts';
 
 const WANTED: ModelParams = { logprobs: 1, tokenIds: true };
 const entry = (token: string, logprob: number, other: string) => ({
@@ -177,3 +177,24 @@ for (const [name, model, fixture, stream, mediaType, expected] of OTHERS) {
     }
   });
 }
+
+test('what is kept of each token costs the same for the last as for the first', async () => {
+  const count = 60_000;
+  const piece = { choices: [{ index: 0, delta: { content: 'a' }, logprobs: { content: [1] }, finish_reason: null, token_ids: [7] }] };
+  const chat = `data: ${JSON.stringify(piece)}\n\n`.repeat(count);
+  const end = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+  const delta = { type: 'response.output_text.delta', output_index: 0, content_index: 0, item_id: 'm', delta: 'a', logprobs: [1] };
+  const responses = `data: ${JSON.stringify(delta)}\n\n`.repeat(count);
+  const done = `data: ${JSON.stringify({ type: 'response.completed', response: { status: 'completed', output: [] } })}\n\n`;
+  const headers = { 'content-type': 'text/event-stream' };
+  const startMs = performance.now();
+  for (const [model, body, idCount] of [
+    [openaiChat({ model: 'm' }), chat + end, count],
+    [openaiResponses({ model: 'm' }), responses + done, undefined],
+  ] as const) {
+    const { meta } = await askCanned(model, { body: byteSplits(body, 16_384), headers }, { onDelta: () => undefined });
+    const lengths = ['logprobs', 'tokenIds'].map((name) => (meta?.[name] as readonly unknown[] | undefined)?.length);
+    assert.deepEqual(lengths, [count, idCount]);
+  }
+  assert.ok(performance.now() - startMs < 5_000, `${performance.now() - startMs} ms`);
+});

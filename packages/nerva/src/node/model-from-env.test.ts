@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { NervaError, type HttpRequest, type Transport } from '../core/index.ts';
+import { testWorld } from '../testing/index.ts';
 import { modelFromEnv } from './model-from-env.ts';
+import { ollamaUrl } from './ollama-url.ts';
 
 /** A network in which only `/api/tags` answers, with `body`; or nothing, without one. */
 function network(body?: string, seen: HttpRequest[] = []): Transport {
@@ -65,4 +67,29 @@ test('when there is no model the error says what to set', async () => {
       (error: Error) => NervaError.is(error, 'OPTION_INVALID') && error.message.includes('OPENAI_API_KEY'),
     );
   }
+});
+
+test('an Ollama is looked for where OLLAMA_HOST says, by the rule of its makers, and called there', async () => {
+  for (const [host, url] of [
+    ['', 'http://127.0.0.1:11434'],
+    ['0.0.0.0', 'http://127.0.0.1:11434'],
+    ['0.0.0.0:8080', 'http://127.0.0.1:8080'],
+    ['[::]', 'http://[::1]:11434'],
+    [' "gpu" ', 'http://gpu:11434'],
+    ['gpu:80', 'http://gpu:80'],
+    ['http://gpu', 'http://gpu'],
+    ['https://gpu.example/', 'https://gpu.example'],
+    ['http://0.0.0.0:11434', 'http://127.0.0.1:11434'],
+  ] as const)
+    assert.equal(ollamaUrl({ OLLAMA_HOST: host }), url, host);
+  assert.equal(ollamaUrl({ OLLAMA_BASE_URL: 'http://a:1/b', OLLAMA_HOST: 'c' }), 'http://a:1/b');
+  const seen: HttpRequest[] = [];
+  const transport = network('{"models":[{"name":"qwen3:4b"}]}', seen);
+  const { took, model } = await modelFromEnv({ env: { OLLAMA_HOST: 'me:secret@gpu' }, transport });
+  assert.equal(took, 'ollama/qwen3:4b (Ollama at http://gpu:11434)');
+  await assert.rejects(model.call({ instructions: '', messages: [], tools: [], params: {} }, { world: { ...testWorld(), transport } }));
+  assert.deepEqual(
+    seen.map(({ url }) => url),
+    ['http://me:secret@gpu:11434/api/tags', 'http://me:secret@gpu:11434/api/chat'],
+  );
 });

@@ -1,6 +1,7 @@
 import { NervaError, type Transport } from '../core/index.ts';
 import { findModels, type Model } from '../model/index.ts';
 import { modelNamed, PROVIDER_ENTRIES, type Env } from './models.ts';
+import { ollamaUrl } from './ollama-url.ts';
 
 /** A model and how it was found, for telling the user: `openai/gpt-5 (OPENAI_API_KEY)`. */
 export interface FoundModel {
@@ -8,13 +9,12 @@ export interface FoundModel {
   readonly took: string;
 }
 
-const OLLAMA_URL = 'http://127.0.0.1:11434';
 const OPENAI_MODEL = 'gpt-5-mini';
 const PROBE_MS = 300;
 
 /**
  * Takes the model that the environment names: `NERVA_MODEL` (`provider/model`), `OPENAI_BASE_URL` with `OPENAI_MODEL`, `OPENAI_API_KEY`, the
- * key of another provider (then its cheapest known model that calls tools), else an Ollama that runs on this machine.
+ * key of another provider (then its cheapest known model that calls tools), else an Ollama that runs on this machine, or where `OLLAMA_HOST` says.
  * The probe of Ollama is the only request made, and only when the environment names nothing.
  * @throws OPTION_INVALID when there is none, saying what to set.
  */
@@ -35,7 +35,7 @@ export async function modelFromEnv(options: { readonly env: Env; readonly transp
     const found = modelNamed(`openai/${model === '' ? OPENAI_MODEL : model}`, { env });
     return { model: found, took: `${found.name} (OPENAI_API_KEY)` };
   }
-  return byKey(env) ?? ollamaHere(options.transport, model);
+  return byKey(env) ?? ollamaHere(options.transport, env);
 }
 
 /** The first provider whose key is there and of which a model is known. */
@@ -49,24 +49,26 @@ function byKey(env: Env): FoundModel | null {
   return null;
 }
 
-async function ollamaHere(transport: Transport, model: string): Promise<FoundModel> {
-  const names = await ollamaModels(transport);
+async function ollamaHere(transport: Transport, env: Env): Promise<FoundModel> {
+  const url = ollamaUrl(env);
+  const names = await ollamaModels(transport, url);
+  const { OPENAI_MODEL: model = '' } = env;
   const name = model === '' ? names[0] : model;
   if (name === undefined || names.length === 0) {
     throw new NervaError(
       'OPTION_INVALID',
-      `No model found: set NERVA_MODEL (provider/model), OPENAI_API_KEY or the key of another provider (\`nerva models\` lists them), OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama with a model (none answered at ${OLLAMA_URL}).`,
+      `No model found: set NERVA_MODEL (provider/model), OPENAI_API_KEY or the key of another provider (\`nerva models\` lists them), OPENAI_BASE_URL and OPENAI_MODEL, or start Ollama with a model (none answered at ${withoutUser(url)}).`,
     );
   }
-  const found = modelNamed(`ollama/${name}`, { env: {} });
-  return { model: found, took: `${found.name} (Ollama at ${OLLAMA_URL})` };
+  const found = modelNamed(`ollama/${name}`, { env });
+  return { model: found, took: `${found.name} (Ollama at ${withoutUser(url)})` };
 }
 
-/** The models that a local Ollama has; none when it does not answer in time or in its own words. */
-async function ollamaModels(transport: Transport): Promise<readonly string[]> {
+/** The models that an Ollama has; none when it does not answer in time or in its own words. */
+async function ollamaModels(transport: Transport, baseUrl: string): Promise<readonly string[]> {
   const limits = { connectMs: PROBE_MS, firstByteMs: PROBE_MS, idleMs: PROBE_MS, totalMs: PROBE_MS, bytesMax: 1024 * 1024 };
   try {
-    const answer = await transport.request({ method: 'GET', url: `${OLLAMA_URL}/api/tags`, limits });
+    const answer = await transport.request({ method: 'GET', url: `${baseUrl}/api/tags`, limits });
     const body = JSON.parse(await answer.text()) as { readonly models?: unknown };
     if (answer.status !== 200 || !Array.isArray(body.models)) return [];
     return body.models.flatMap((entry: unknown) =>

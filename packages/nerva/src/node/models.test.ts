@@ -18,9 +18,14 @@ const REQUEST = {
 test('at least twenty providers are known by name, each once, with a dialect and what its environment needs', () => {
   assert.ok(PROVIDER_ENTRIES.length >= 20, String(PROVIDER_ENTRIES.length));
   assert.equal(new Set(PROVIDER_ENTRIES.map(({ id }) => id)).size, PROVIDER_ENTRIES.length);
-  for (const { id, keyVariables, isLocal, isConfigured } of PROVIDER_ENTRIES) {
+  for (const { id, keyVariables, urlVariables, isLocal, isConfigured } of PROVIDER_ENTRIES) {
     assert.ok(isLocal || keyVariables.length > 0, id);
     assert.equal(isConfigured({}), false, `${id} is not configured by an empty environment`);
+    for (const variable of urlVariables.length > 1 ? urlVariables : []) {
+      const full = Object.fromEntries([...keyVariables, 'AWS_SECRET_ACCESS_KEY', ...urlVariables].map((name) => [name, 'x']));
+      const others = urlVariables.filter((name) => name !== variable).map((name) => [name, '']);
+      assert.equal(isConfigured({ ...full, ...Object.fromEntries(others) }), true, `${id} by ${variable}, the others empty`);
+    }
   }
 });
 
@@ -74,6 +79,8 @@ test('a name of nothing is refused with the nearest provider', () => {
     }
   };
   assert.match(refused('antropic/claude'), /Did you mean "anthropic\/claude"\?/);
+  assert.match(refused('claude-haiku-4.5'), /Did you mean "anthropic\/claude-haiku-4-5"\?/);
+  assert.doesNotMatch(refused('a-model-of-my-own'), /Did you mean/);
   assert.match(refused('gpt-5'), /expected "provider\/model"/);
   assert.match(refused('openai/'), /expected "provider\/model"/);
   assert.match(refused('/x'), /expected "provider\/model"/);

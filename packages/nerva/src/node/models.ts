@@ -6,12 +6,14 @@ import {
   compatible,
   google,
   modelInfo,
+  MODELS,
   ollama,
   openaiChat,
   openaiResponses,
   PROVIDERS,
   type Model,
 } from '../model/index.ts';
+import { ollamaUrl } from './ollama-url.ts';
 
 /** The environment of a process, or what stands for it. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -74,11 +76,11 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
       dialect: 'ollama',
       keys: ['OLLAMA_API_KEY'],
       urls: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'],
-      make: (known) => ollama(known),
+      make: (known, env) => ollama({ ...known, baseUrl: ollamaUrl(env) }),
       isKeyless: () => true,
     }),
     isLocal: true,
-    isConfigured: (env) => isSet(env['OLLAMA_BASE_URL'] ?? env['OLLAMA_HOST']),
+    isConfigured: (env) => isSet(first(env, ['OLLAMA_BASE_URL', 'OLLAMA_HOST'])),
   },
   {
     id: 'azure',
@@ -89,7 +91,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) =>
-      isSet(first(env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'])) && isSet(env['AZURE_OPENAI_ENDPOINT'] ?? env['AZURE_RESOURCE_NAME']),
+      isSet(first(env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'])) && isSet(first(env, ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME'])),
     make(deployment, env) {
       const { AZURE_OPENAI_ENDPOINT: baseUrl, AZURE_RESOURCE_NAME: resource, AZURE_OPENAI_API_VERSION: apiVersion } = env;
       if (!isSet(baseUrl) && !isSet(resource)) throw missing('azure', ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME']);
@@ -168,13 +170,23 @@ export function modelNamed(name: string, options: { readonly env?: Env } = {}): 
 
 function unknown(name: string, id: string | null): NervaError {
   const ids = PROVIDER_ENTRIES.map((entry) => entry.id);
-  const near = id === null ? null : nearestOf(id, ids);
-  const hint = near === null ? '' : ` Did you mean "${near}/${name.slice((id ?? '').length + 1)}"?`;
+  const near = id === null ? nearestModel(name) : nearestOf(id, ids);
+  const meant = id === null ? near : `${near}/${name.slice(id.length + 1)}`;
+  const hint = near === null ? '' : ` Did you mean "${meant}"?`;
   return new NervaError(
     'OPTION_INVALID',
     `${JSON.stringify(name.slice(0, 100))} names no model: expected "provider/model".${hint} Providers: ${ids.join(', ')}.`,
     { details: { name: name.slice(0, 100) } },
   );
+}
+
+/** Of a name without a provider: the known model that is called so, or nearly. */
+function nearestModel(name: string): string | null {
+  const near = nearestOf(
+    name,
+    MODELS.map((info) => info.name.slice(info.name.indexOf('/') + 1)),
+  );
+  return near === null ? null : (MODELS.find((info) => info.name.endsWith(`/${near}`))?.name ?? null);
 }
 
 function own(
@@ -210,7 +222,7 @@ function own(
   };
 }
 
-/** `OLLAMA_HOST` is a host and port by its makers' rule. */
+/** A host and port alone will do. */
 const urlOf = (given: string): string => (/^https?:\/\//.test(given) ? given : `http://${given}`);
 
 const isSet = (value: string | undefined): value is string => value !== undefined && value !== '';

@@ -103,18 +103,21 @@ export class Audit {
         'the sequence is dense',
         `Session ${frame.sid}: a frame of ${frame.events.length} at ${result.seq}…${result.head}, after ${kept.book.events.length}.`,
       );
-    for (const [, ref = ''] of JSON.stringify(frame.events).matchAll(BLOB_REF))
-      if (!this.#blobs.has(ref))
-        hub.violated(
-          'a blob is stored before it is named',
-          `Session ${frame.sid}: the frame at ${result.seq} names a blob that is not there.`,
-        );
+    const texts = frame.events.map(({ data }) => JSON.stringify(data));
+    for (const text of texts)
+      for (const ref of refsIn(text))
+        if (!this.#blobs.has(ref))
+          hub.violated(
+            'a blob is stored before it is named',
+            `Session ${frame.sid}: the frame at ${result.seq} names a blob that is not there.`,
+          );
     kept.epoch = Math.max(kept.epoch, result.epoch);
     kept.frames.set(frame.id, { seq: result.seq, count: frame.events.length });
     this.#add(
       kept,
       frame.events.map((draft, index) => placed(draft, frame.sid, result.seq + index, result.atMs, result.epoch)),
       process,
+      texts,
     );
   }
 
@@ -198,6 +201,7 @@ export class Audit {
 
   /** A call, or whoever looked it up, gave a value. */
   gave(callId: string, value: unknown): void {
+    if (!this.#isJudged) return; // only a verdict asks
     const given = this.#given.get(callId) ?? new Set();
     this.#given.set(callId, given.add(jsonOf(value)));
   }
@@ -349,15 +353,16 @@ export class Audit {
     return kept;
   }
 
-  #add(kept: Kept, events: readonly LogEvent[], writer: SimProcess | null): void {
+  // oxlint-disable-next-line max-params -- events, and their data as JSON where it is at hand
+  #add(kept: Kept, events: readonly LogEvent[], writer: SimProcess | null, texts?: readonly string[]): void {
     const { trace, scheduler } = this.#hub;
-    for (const event of events) {
+    for (const [index, event] of events.entries()) {
       kept.writers.push(writer);
       kept.book.add(event);
       if (writer !== null && (event.type === 'cancel.requested' || event.data['deliver'] === 'interrupt'))
         this.#cancelled(event.sid, writer);
       this.events++;
-      const text = JSON.stringify(event.data);
+      const text = texts?.[index] ?? JSON.stringify(event.data);
       kept.texts.push(text);
       trace.note(`${event.sid}:${event.seq} ${event.type} ${text}`, scheduler.nowMs);
       trace.reached(kept.book.abstract());
@@ -366,8 +371,14 @@ export class Audit {
   }
 }
 
-/** How a record names a blob. */
-export const BLOB_REF = /"ref":"([0-9a-f]{64})"/g;
+/** The blobs that the data of an event, as JSON, names. */
+export function refsIn(text: string): readonly string[] {
+  // Most name none, and this is by far the faster way to know.
+  return text.includes('"ref":"') ? Array.from(text.matchAll(BLOB_REF), ([, ref = '']) => ref) : NO_REFS;
+}
+
+const BLOB_REF = /"ref":"([0-9a-f]{64})"/g;
+const NO_REFS: readonly string[] = [];
 
 const TOLD_MS = 1_000;
 const jsonOf = (value: unknown): string => JSON.stringify(value) ?? 'null';

@@ -81,7 +81,9 @@ export class Book {
   constructor(sid: Sid, limits: Limits, onBreak: Break) {
     this.sid = sid;
     this.limits = limits;
-    this.fail = (invariant, message) => onBreak(invariant, `Session ${sid}: ${message}`);
+    // By a name, see `People`.
+    const fail: Break = (invariant, message) => onBreak(invariant, `Session ${sid}: ${message}`);
+    this.fail = fail;
   }
 
   /** The call that is asked for at `asker`, `part`. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { diceOf, hash32, rollOf } from './dice.ts';
+import { diceOf, hash32, hex32, rollOf } from './dice.ts';
 
 const rolls = (seed: number, key: string, count = 100): number[] => {
   const dice = diceOf(seed, key);
@@ -59,4 +59,21 @@ test('hashes of 100,000 names collide no oftener than chance has it', () => {
   for (let n = 0; n < 100_000; n++) seen.add(hash32(`store.append#${n}`, 1));
   // n²/2³³ is 1.2.
   assert.ok(seen.size > 100_000 - 15, `${100_000 - seen.size} collisions`);
+});
+
+test('any 32 bits are eight hex digits, whatever their sign', () => {
+  for (const value of [
+    0,
+    1,
+    0xffff,
+    0x1_0000,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_ffff,
+    ...rolls(1, 'hex').map((roll) => Math.floor(roll * 2 ** 32)),
+  ]) {
+    const expected = value.toString(16).padStart(8, '0');
+    assert.equal(hex32(value), expected);
+    assert.equal(hex32(value | 0), expected);
+  }
 });

@@ -40,7 +40,7 @@ export class Folds {
     return {
       name: 'probe',
       version: 1,
-      types: Object.keys(EVENTS),
+      types: TYPES,
       initial: null,
       evolve: (_before, event, state) => {
         if (event.erased === true) this.#erased.add(state.sid);
@@ -83,6 +83,8 @@ export class Folds {
     if (isKnown) this.#hub.violated('fold = live state', `The fold at ${sid}:${head} is none that a driver had.`);
   }
 }
+
+const TYPES = Object.keys(EVENTS);
 
 function slicesOf({ session, approval, model, tool, turn, budget }: AgentState): Slices {
   return [session, approval, model, tool, turn, budget];

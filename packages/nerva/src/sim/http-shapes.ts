@@ -1,4 +1,5 @@
-import { NervaError, type ErrorCode } from '../core/index.ts';
+import type { ErrorCode, NervaError } from '../core/index.ts';
+import { stackless } from './stackless.ts';
 
 /** What a call of a model failed with. Kind and retry are those of the code. */
 export interface HttpShape {
@@ -204,5 +205,5 @@ export const HTTP_SHAPES: Readonly<Record<HttpShapeName, HttpShape>> = SHAPES;
 /** The error of a row, made anew: a simulated call that throws it fails as a real one does. */
 export function shapeError(name: HttpShapeName): NervaError {
   const { code, message, details } = HTTP_SHAPES[name];
-  return new NervaError(code, message, { details });
+  return stackless(code, message, details);
 }

@@ -37,7 +37,8 @@ export class Hub {
   readonly fired = new Map<FaultKind, number>();
   /** False once the faults stopped: whatever was broken must now come to rest. */
   isFaulty = true;
-  readonly #due = new Map<string, FaultKind[]>();
+  /** By place and visit. */
+  readonly #due = new Map<Point, Map<number, FaultKind[]>>();
 
   constructor(seed: number, plan: Plan, isKept: boolean) {
     this.seed = seed;
@@ -45,9 +46,10 @@ export class Hub {
     this.trace = new Trace(isKept);
     this.knobs = knobsOf(seed);
     for (const { point, kind, occurrence } of plan) {
-      const key = `${point}#${occurrence}`;
-      const kinds = this.#due.get(key);
-      if (kinds === undefined) this.#due.set(key, [kind]);
+      const visits = this.#due.get(point) ?? new Map<number, FaultKind[]>();
+      this.#due.set(point, visits);
+      const kinds = visits.get(occurrence);
+      if (kinds === undefined) visits.set(occurrence, [kind]);
       else if (!kinds.includes(kind)) kinds.push(kind);
     }
   }
@@ -55,13 +57,12 @@ export class Hub {
   /** Somebody comes to a place. @returns the faults that are due there now. */
   visit(point: Point): readonly FaultKind[] {
     const visit = this.trace.visit(point);
-    if (!this.isFaulty || this.#due.size === 0) return NONE;
-    return this.#due.get(`${point}#${visit}`) ?? NONE;
+    return this.isFaulty ? (this.#due.get(point)?.get(visit) ?? NONE) : NONE;
   }
 
   /** Whether no fault is due at the next visit of a place. */
   isQuietAt(point: Point): boolean {
-    return !this.isFaulty || !this.#due.has(`${point}#${(this.trace.visits.get(point) ?? 0) + 1}`);
+    return !this.isFaulty || this.#due.get(point)?.has((this.trace.visits.get(point) ?? 0) + 1) !== true;
   }
 
   /** A fault took place. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { NervaError, type World } from '../core/index.ts';
 import { memoryStore, type KeyPort, type Store, type StoreLimits } from '../log/index.ts';
-import { diceOf, hash32, type SimDice } from './dice.ts';
+import { diceOf, hash32, hex32, type SimDice } from './dice.ts';
 import type { Operation } from './operation.ts';
 import { Seals } from './seals.ts';
 
@@ -130,7 +130,7 @@ export function apply(store: Store, { name, tenant, args }: Operation): Promise<
 }
 
 function storeWorld(live: { readonly atMs: number; readonly roll: () => number }): World {
-  const word = (): string => live.roll().toString(16).padStart(8, '0');
+  const word = (): string => hex32(live.roll());
   const missing = (): never => {
     throw new Error('Invariant broken: J2 a store waits for nothing and calls nobody');
   };
@@ -149,12 +149,12 @@ function lineOf({ args, ...rest }: Operation): string {
     ...rest,
     args: args.map((arg) => (arg instanceof Uint8Array ? { bytes: Buffer.from(arg).toString('latin1') } : arg)),
   });
-  return hash32(text, 0).toString(16).padStart(8, '0') + text;
+  return hex32(hash32(text, 0)) + text;
 }
 
 function parsed(line: string): Operation | null {
   const text = line.slice(8);
-  if (line.slice(0, 8) !== hash32(text, 0).toString(16).padStart(8, '0')) return null;
+  if (line.slice(0, 8) !== hex32(hash32(text, 0))) return null;
   const { args, ...rest } = JSON.parse(text) as Operation;
   return { ...rest, args: args.map((arg) => (isBytes(arg) ? new Uint8Array(Buffer.from(arg.bytes, 'latin1')) : arg)) };
 }

@@ -36,10 +36,10 @@ const FAULTS_MAX = 6;
  */
 export function randomPlan(seed: number, visits: Readonly<Record<Point, number>>): Plan {
   const dice = diceOf(seed, 'plan');
-  const points = Object.keys(visits);
+  const places = placesOf(visits);
   const share = dice.pick([0.1, 0.3, 0.6, 1]);
   const kinds = FAULT_KINDS.filter(() => dice.chance(share));
-  const usable = kinds.filter((kind) => points.some((point) => kindsAt(point).includes(kind)));
+  const usable = kinds.filter((kind) => places.has(kind));
   const count = usable.length === 0 ? 0 : 1 + dice.below(FAULTS_MAX);
   return Array.from({ length: count }, () => randomFault(dice, usable, visits));
 }
@@ -47,7 +47,7 @@ export function randomPlan(seed: number, visits: Readonly<Record<Point, number>>
 // oxlint-disable-next-line max-params -- what is drawn from
 function randomFault(dice: SimDice, kinds: readonly FaultKind[], visits: Readonly<Record<Point, number>>): Fault {
   const kind = dice.pick(kinds);
-  const point = dice.pick(Object.keys(visits).filter((one) => kindsAt(one).includes(kind)));
+  const point = dice.pick(placesOf(visits).get(kind) ?? []);
   // A little beyond: faults make runs longer.
   return { point, kind, occurrence: 1 + dice.below(Math.ceil((visits[point] ?? 1) * 1.5) + 1) };
 }
@@ -55,7 +55,8 @@ function randomFault(dice: SimDice, kinds: readonly FaultKind[], visits: Readonl
 /** A neighbour of a plan: one fault more, less, elsewhere or of another kind. */
 export function mutated(plan: Plan, dice: SimDice, visits: Readonly<Record<Point, number>>): Plan {
   const index = dice.below(plan.length + 1);
-  const kinds = FAULT_KINDS.filter((kind) => Object.keys(visits).some((point) => kindsAt(point).includes(kind)));
+  const places = placesOf(visits);
+  const kinds = FAULT_KINDS.filter((kind) => places.has(kind));
   const fresh = randomFault(dice, kinds, visits);
   const one = plan[index];
   if (one === undefined) return [...plan, fresh];
@@ -71,3 +72,21 @@ export function mutated(plan: Plan, dice: SimDice, visits: Readonly<Record<Point
       return [...without, fresh];
   }
 }
+
+/** Where each kind can strike. All plans of a search share the visits, so it is found out once. */
+function placesOf(visits: Readonly<Record<Point, number>>): ReadonlyMap<FaultKind, readonly Point[]> {
+  let known = KNOWN.get(visits);
+  if (known === undefined) {
+    const places = new Map<FaultKind, Point[]>();
+    for (const point of Object.keys(visits))
+      for (const kind of kindsAt(point)) {
+        const points = places.get(kind);
+        if (points === undefined) places.set(kind, [point]);
+        else points.push(point);
+      }
+    KNOWN.set(visits, (known = places));
+  }
+  return known;
+}
+
+const KNOWN = new WeakMap<Readonly<Record<Point, number>>, ReadonlyMap<FaultKind, readonly Point[]>>();

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { NervaError, type Transport, type World } from '../core/index.ts';
-import { diceOf } from './dice.ts';
+import { diceOf, hex32 } from './dice.ts';
 import type { FaultKind, Point } from './faults.ts';
 import type { Hub } from './hub.ts';
 
@@ -113,7 +113,7 @@ export class SimProcess {
     const { scheduler, seed } = this.#hub;
     const dice = diceOf(seed, `process ${this.n}`);
     const words = diceOf(seed, `ids ${this.n}`);
-    const word = (): string => words.below(0x1_0000_0000).toString(16).padStart(8, '0');
+    const word = (): string => hex32(words.below(0x1_0000_0000));
     let count = 0;
     const later = (ms: number, task: () => void): (() => void) => scheduler.in(ms, () => this.deliver(task));
     return {

@@ -1,10 +1,10 @@
-import { NervaError } from '../core/index.ts';
 import type { Append, AppendResult, BlobRef, KeyPort, Sid, Store, StoreLimits } from '../log/index.ts';
 import type { FaultKind } from './faults.ts';
 import type { Hub } from './hub.ts';
 import { apply, Journal, type Live } from './journal.ts';
 import type { Operation } from './operation.ts';
 import { never, type Request, type SimProcess, type Supervisor } from './process.ts';
+import { stackless } from './stackless.ts';
 
 /** An append and what became of it. */
 export interface Written {
@@ -191,7 +191,7 @@ export class SimStore {
       return never();
     }
     if (hub.due(hub.visit('store.read'), ['store.read']) !== null)
-      return Promise.reject(new NervaError('STORE_FAILED', 'The simulated disk refused a read. Nothing was changed.'));
+      return Promise.reject(stackless('STORE_FAILED', 'The simulated disk refused a read. Nothing was changed.'));
     if (!hub.knobs.isReadSlow) return serve();
     return process.ask('store.read.slow', () => ({ latencyMs: 0.05 + hub.roll('read', hub.scheduler.count) / 10, serve }));
   }
@@ -225,7 +225,7 @@ export class SimStore {
       this.#isDamaged = true;
       this.isPoisoned = true;
       this.#supervisor.poisoned();
-      throw new NervaError('LOG_UNKNOWN_RESULT', 'The simulated disk failed to sync: nobody knows whether the frame was written.');
+      throw stackless('LOG_UNKNOWN_RESULT', 'The simulated disk failed to sync: nobody knows whether the frame was written.');
     }
     const result = await this.#apply(operation);
     this.#noted(process, asked, result, due);
@@ -236,7 +236,7 @@ export class SimStore {
       this.#supervisor.crash(process, kind);
     }
     if (kind === 'store.unknown')
-      throw new NervaError('LOG_UNKNOWN_RESULT', 'The simulated store lost the answer: nobody knows whether the frame was written.');
+      throw stackless('LOG_UNKNOWN_RESULT', 'The simulated store lost the answer: nobody knows whether the frame was written.');
     return result;
   }
 
@@ -250,11 +250,11 @@ export class SimStore {
   /** Failures after which nothing was written. */
   #refuse(due: readonly FaultKind[]): void {
     const { scheduler } = this.#hub;
-    if (this.isPoisoned) throw new NervaError('STORE_POISONED', 'An fsync of the simulated disk failed. Close the store and reopen it.');
+    if (this.isPoisoned) throw stackless('STORE_POISONED', 'An fsync of the simulated disk failed. Close the store and reopen it.');
     if (this.#hub.due(due, ['store.full']) !== null) this.#fullUntilMs = scheduler.nowMs + FULL_MS;
-    if (this.#fullUntilMs > scheduler.nowMs) throw new NervaError('STORE_FULL', 'The simulated disk is full. Nothing was written.');
+    if (this.#fullUntilMs > scheduler.nowMs) throw stackless('STORE_FULL', 'The simulated disk is full. Nothing was written.');
     if (this.#hub.due(due, ['store.error']) !== null)
-      throw new NervaError('STORE_FAILED', 'The simulated disk refused a write. Nothing was written.');
+      throw stackless('STORE_FAILED', 'The simulated disk refused a write. Nothing was written.');
   }
 
   // oxlint-disable-next-line max-params -- an operation and all that is known of it

@@ -1,4 +1,4 @@
-import { finish, hash32 } from './dice.ts';
+import { finish, hash32, hex32 } from './dice.ts';
 import type { Point } from './faults.ts';
 
 /**
@@ -47,7 +47,7 @@ export class Trace {
 
   /** 16 hex digits. */
   hash(): string {
-    return (this.#low >>> 0).toString(16).padStart(8, '0') + (this.#high >>> 0).toString(16).padStart(8, '0');
+    return hex32(this.#low) + hex32(this.#high);
   }
 }
 

@@ -3,7 +3,7 @@ import { utf8Bytes, type Json, type World } from '../core/index.ts';
 import { eventsOf, isBlobRef, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import type { Message } from '../model/index.ts';
 import type { Book, BookedCall, Proposal } from './book.ts';
-import { BLOB_REF, type Audit } from './audit.ts';
+import { refsIn, type Audit } from './audit.ts';
 import { stepsOf } from './case-text.ts';
 import { firstErased, judgeErasure, type Rested } from './erasure.ts';
 import type { Hub } from './hub.ts';
@@ -135,8 +135,8 @@ function isThere(store: Store, ref: string): Promise<boolean> {
 async function judgeBlobs({ hub, store }: Judged, { book, texts }: Booked): Promise<void> {
   const erased = erasedIn(book);
   for (const { seq, type, subject } of book.events) {
-    if (seq < book.base || erased.has(subject) || texts[seq]?.includes('"ref":"') !== true) continue;
-    for (const [, ref = ''] of texts[seq].matchAll(BLOB_REF)) {
+    if (seq < book.base || erased.has(subject)) continue;
+    for (const ref of refsIn(texts[seq] ?? '')) {
       if (!(await isThere(store.inspected, ref)))
         hub.violated('a blob is stored before it is named', `Session ${book.sid}: ${type} ${seq} names a blob that is not there.`);
     }

@@ -106,7 +106,8 @@ function untilAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
 
 const TOOL_MS = 200;
 const LATE_MS = 10_000;
-const OVERSIZE_BYTES = 300_000;
+/** More than an agent takes, one for all runs. */
+const OVERSIZE = Object.freeze({ text: 'x'.repeat(300_000) });
 
 function wrapTool(tool: Tool, wrapping: Wrapping): Tool {
   const { audit, hub, process } = wrapping;
@@ -164,9 +165,8 @@ function execute(tool: Tool, input: unknown, context: ToolContext, wrapping: Wra
       if (kind === 'tool.throw-after') throw new Error('The simulated tool threw after it had done it.');
       if (kind === 'tool.garbage') return () => output;
       if (kind === 'tool.oversize') {
-        const large = { text: 'x'.repeat(OVERSIZE_BYTES) };
-        audit.gave(context.callId, large);
-        return large;
+        audit.gave(context.callId, OVERSIZE);
+        return OVERSIZE;
       }
       return output;
     };

@@ -107,6 +107,7 @@ function countText(text: string, copy: Copy): string {
 
 /** As above for long texts, without a second text: escapes count 1 more, control characters 5. */
 function longBytes(text: string): number {
+  if (!UNPLAIN.test(text)) return text.length + 2;
   let bytes = utf8Bytes(text) + 2;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
@@ -115,6 +116,9 @@ function longBytes(text: string): number {
   }
   return bytes;
 }
+
+/** What JSON escapes, and what takes more than a byte in UTF-8: found by compiled code. */
+const UNPLAIN = /[^ !#-[\]-~]/;
 
 /** The beginning of a value's JSON text, written only as far as it will be kept. */
 function excerptOf(value: Json, bytes: number, bytesMax: number): Required<Output> {

@@ -81,3 +81,9 @@ test('a length that cannot be is refused at once, before the message is waited f
     assert.throws(() => read([prelude]), { code: 'MODEL_GARBAGE' }, String(total));
   }
 });
+
+test('a prelude whose checksum is wrong is refused at once: its length may be anything', () => {
+  const prelude = Buffer.alloc(12);
+  prelude.writeUInt32BE(1_000_000, 0);
+  assert.throws(() => read([prelude]), { code: 'MODEL_GARBAGE', message: /checksum of a prelude/ });
+});

@@ -44,6 +44,8 @@ export class ChatDecoder implements Decoder {
   isDone = false;
   readonly #meta: Record<string, Json> = {};
   readonly #logprobs: Json[] = [];
+  /** Null: none were given. */
+  #tokenIds: number[] | null = null;
   /** Sources of the whole answer; a stream repeats them in each chunk. */
   #sources: readonly Citation[] = [];
   #reasoningDetails: readonly JsonObject[] = [];
@@ -77,6 +79,7 @@ export class ChatDecoder implements Decoder {
     const parts = this.#parts.parts();
     if (parts === null) throw unexpected('a tool call has no name', [...this.#calls.values()]);
     if (this.#logprobs.length > 0) this.#meta['logprobs'] = this.#logprobs;
+    if (this.#tokenIds !== null) this.#meta['tokenIds'] = this.#tokenIds;
     if (this.#isRefused) this.#meta['refusal'] = true;
     let finish = FINISHES[this.#finish ?? ''] ?? 'other';
     if (this.#isRefused) finish = 'content_filter';
@@ -112,7 +115,7 @@ export class ChatDecoder implements Decoder {
       for (const entry of logprobs['content']) this.#logprobs.push(entry as Json);
     // vLLM: `return_token_ids`.
     const ids = choice['token_ids'];
-    if (isIds(ids)) this.#meta['tokenIds'] = [...((this.#meta['tokenIds'] ?? []) as readonly number[]), ...ids];
+    if (isIds(ids)) for (const one of ids) (this.#tokenIds ??= []).push(one);
     // Moonshot puts it here in a stream.
     if (isObject(choice['usage'])) this.#usage = chatUsage(choice['usage']);
     const filtered = choice['content_filter_results'];

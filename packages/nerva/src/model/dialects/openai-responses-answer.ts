@@ -221,7 +221,10 @@ export class ResponsesDecoder implements Decoder {
   }
 
   #logprob(key: string, entries: readonly unknown[]): void {
-    if (entries.length > 0) this.#logprobs.set(key, [...(this.#logprobs.get(key) ?? []), ...(entries as readonly Json[])]);
+    if (entries.length === 0) return;
+    const known = this.#logprobs.get(key) ?? [];
+    this.#logprobs.set(key, known);
+    for (const entry of entries) known.push(entry as Json);
   }
 
   #ended(response: Loose): void {
