@@ -19,7 +19,7 @@ const FORMS = new RegExp(
     `\\b${DAY}\\s+(?:of\\s+)?(${MONTH})\\b(?:,?\\s+${YEAR}\\b)?`,
     `\\b(${MONTH})\\s+${DAY}\\b(?:,?\\s+${YEAR}\\b)?`,
     `\\b(${MONTH})(?:,?\\s+(?:of\\s+)?${YEAR}\\b)`,
-    `\\b(?:in|of|during|since|by|until|before|after|early|mid|late|last|this|next)\\s+(${MONTH})\\b`,
+    `\\b(?:in|of|during|since|by|until|before|after|early|mid|late|last|this|next)\\s+(${MONTH})\\b(?:,?\\s+${YEAR}\\b)?`,
     `\\b(${MONTHS.filter((month) => month !== 'may' && month !== 'march').join('|')})\\b`,
     `\\b${YEAR}\\b`,
   ].join('|'),
@@ -28,9 +28,9 @@ const FORMS = new RegExp(
 
 /** The dates that a text names (`7 May 2023`, `May 7`, `in May`, `2023-05-07`, `2023`), in its order. O(length). */
 export function datesIn(text: string): readonly NamedDate[] {
-  return Array.from(text.matchAll(FORMS), ([, y1, m1, d1, d2, m2, y2, m3, d3, y3, m4, y4, m5, m6, y7]) => {
+  return Array.from(text.matchAll(FORMS), ([, y1, m1, d1, d2, m2, y2, m3, d3, y3, m4, y4, m5, y5, m6, y7]) => {
     const month = m1 === undefined ? monthOf(m2 ?? m3 ?? m4 ?? m5 ?? m6) : Number(m1);
-    return { year: numberOf(y1 ?? y2 ?? y3 ?? y4 ?? y7), month, day: numberOf(d1 ?? d2 ?? d3) };
+    return { year: numberOf(y1 ?? y2 ?? y3 ?? y4 ?? y5 ?? y7), month, day: numberOf(d1 ?? d2 ?? d3) };
   }).filter(({ month, day }) => (month === null || (month >= 1 && month <= 12)) && (day === null || (day >= 1 && day <= 31)));
 }
 

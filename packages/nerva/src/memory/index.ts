@@ -1,1 +1,1 @@
-export { recallIndex, type Hit, type Passage, type RecallIndex, type RecallOptions, type Why } from './recall.ts';
+export { recallIndex, type Hit, type Passage, type RecallIndex, type RecallOptions, type Shares, type Why } from './recall.ts';

@@ -4,10 +4,12 @@ const B = 0.75;
 /** A passage of at most so many terms is short; a longer one stands for itself, in pieces, and its best piece counts. */
 const SHORT_MAX = 60;
 const PIECE = 80;
-/** How much of its neighbours' words a short turn of a conversation is found by: an answer does not say again what was asked. */
-const BEFORE = 0.5;
-const SECOND_BEFORE = 0.2;
-const BEHIND = 0.2;
+/** How much a short turn of a conversation is found by its neighbours' words: an answer does not say again what was asked. */
+export interface Sharing {
+  readonly before: number;
+  readonly secondBefore: number;
+  readonly behind: number;
+}
 
 /** A passage, as far as its words go. */
 interface Slot {
@@ -53,7 +55,7 @@ export interface Scores {
  * Invariants: P1 counts and lengths are those of what is there · P2 a posting never holds more of what is gone than of what is there, once read.
  */
 export class Postings {
-  readonly #isConversation: boolean;
+  readonly #sharing: Sharing | null;
   readonly #ids = new Map<string, number>();
   readonly #postings: Posting[] = [];
   readonly #slots: Slot[] = [];
@@ -71,8 +73,9 @@ export class Postings {
   #sums = new Float64Array(64);
   #totals = new Float64Array(64);
 
-  constructor(isConversation: boolean) {
-    this.#isConversation = isConversation;
+  /** `sharing`: null where neighbours have nothing to do with each other. */
+  constructor(sharing: Sharing | null) {
+    this.#sharing = sharing;
   }
 
   /** @returns the number of the new passage, which stands last in its group. */
@@ -114,8 +117,8 @@ export class Postings {
     this.#reserve();
     const groups = new Map<number, number>();
     const touched: number[] = [];
-    const shared = this.#isConversation ? 1 + BEFORE + SECOND_BEFORE + BEHIND : 1;
-    const meanLength = (shared * this.#length) / this.#pieces;
+    const { before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
+    const meanLength = ((1 + before + secondBefore + behind) * this.#length) / this.#pieces;
     for (const term of terms) {
       const posting = this.#postings[this.#ids.get(term) ?? -1];
       if (posting === undefined || posting.passages === 0) continue;
@@ -154,6 +157,7 @@ export class Postings {
   #gather(posting: Posting): readonly number[] {
     const found: number[] = [];
     const put = (piece: number, count: number): void => {
+      if (count === 0) return;
       const sum = this.#sums[piece] ?? 0;
       if (sum === 0) found.push(piece);
       this.#sums[piece] = sum + count;
@@ -165,7 +169,7 @@ export class Postings {
       if (slot.isGone) gone++;
       else {
         put(piece, count);
-        if (this.#isConversation && slot.length <= SHORT_MAX) this.#share(slot, count, put);
+        if (this.#sharing !== null && slot.length <= SHORT_MAX) this.#share(slot, count, put, this.#sharing);
       }
     }
     if (2 * gone > posting.pieces.length) this.#sweep(posting);
@@ -173,27 +177,29 @@ export class Postings {
   }
 
   /** What a short turn says counts a little for its short neighbours. */
-  #share(slot: Slot, count: number, put: (piece: number, count: number) => void): void {
+  // oxlint-disable-next-line max-params -- called for each place
+  #share(slot: Slot, count: number, put: (piece: number, count: number) => void, sharing: Sharing): void {
     const before = this.#short(slot.before);
-    if (before !== null) put(before.first, BEHIND * count);
+    if (before !== null) put(before.first, sharing.behind * count);
     const behind = this.#short(slot.behind);
-    if (behind !== null) put(behind.first, BEFORE * count);
+    if (behind !== null) put(behind.first, sharing.before * count);
     const second = behind === null ? null : this.#short(behind.behind);
-    if (second !== null) put(second.first, SECOND_BEFORE * count);
+    if (second !== null) put(second.first, sharing.secondBefore * count);
   }
 
   /** The length of a piece with what its neighbours add. */
   #weightOf(piece: number): number {
     const slot = this.#slot(this.#slotOf[piece] ?? -1);
     const own = this.#lengthOf[piece] ?? 0;
-    if (!this.#isConversation || slot.length > SHORT_MAX) return own;
+    const sharing = this.#sharing;
+    if (sharing === null || slot.length > SHORT_MAX) return own;
     const before = this.#short(slot.before);
     const second = before === null ? null : this.#short(before.before);
     return (
       own +
-      BEFORE * (before?.length ?? 0) +
-      SECOND_BEFORE * (second?.length ?? 0) +
-      BEHIND * (this.#short(slot.behind)?.length ?? 0)
+      sharing.before * (before?.length ?? 0) +
+      sharing.secondBefore * (second?.length ?? 0) +
+      sharing.behind * (this.#short(slot.behind)?.length ?? 0)
     );
   }
 

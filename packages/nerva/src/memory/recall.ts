@@ -1,4 +1,4 @@
-import { checkRange } from '../core/index.ts';
+import { checkOptions, checkRange, NervaError } from '../core/index.ts';
 import { datesIn, nearness, saysWhen, type NamedDate } from './dates.ts';
 import { Postings } from './postings.ts';
 import { stemOf, terms, words } from './words.ts';
@@ -41,7 +41,31 @@ export interface RecallOptions {
    * `documents`: each passage stands for itself. Default `documents`.
    */
   readonly kind?: 'conversation' | 'documents';
+  /** Weights that differ from the measured ones, each 0–10; 0 leaves a feature out. */
+  readonly shares?: Partial<Shares>;
 }
+
+/** How much each feature counts, where the best passage by words alone has 1. */
+export interface Shares {
+  /** The score of its group, as a share of the best group's. */
+  readonly group: number;
+  /** A date of the question on which, or shortly before which, it was said. */
+  readonly date: number;
+  /** Who is named in the question said it. Never a filter: a question may name the wrong one. */
+  readonly author: number;
+  /** A question in the first person, and `user` said it. */
+  readonly user: number;
+  /** It is asked when, and it says a time. */
+  readonly time: number;
+  /** The words of the turn before it, of the one before that, and of the one behind it, as parts of its own. */
+  readonly before: number;
+  readonly secondBefore: number;
+  readonly behind: number;
+}
+
+/** Measured on conversations, `bench/memory.mjs`; what each gives stands in bench/BENCHMARKS.md. */
+const SHARES: Shares = { group: 0.3, date: 0.5, author: 0.2, user: 0.4, time: 0.1, before: 0.5, secondBefore: 0.2, behind: 0.2 };
+const NAMES = Object.keys(SHARES) as (keyof Shares)[];
 
 /**
  * An index in memory by which passages are found, by their words and by what stands around them; without a model.
@@ -51,7 +75,10 @@ export interface RecallOptions {
  */
 export interface RecallIndex {
   readonly size: number;
-  /** Adds a passage, or puts it in the place of the one with its id (at the end of its group). O(length). */
+  /**
+   * Adds a passage at the end of its group; one with the same id goes. O(length).
+   * @throws OPTION_INVALID for a text of more than 1,000,000 characters: cut it, each part under an id of its own. Nothing was changed.
+   */
   add(passage: Passage): void;
   /** @returns false when there is none with this id. O(length). */
   remove(id: string): boolean;
@@ -59,16 +86,28 @@ export interface RecallIndex {
   search(query: string, options?: { readonly limit?: number }): readonly Hit[];
 }
 
-/** Shares of a score, where the best by words alone has 1. */
-const SHARE = { group: 0.3, date: 0.5, author: 0.2, user: 0.4, time: 0.1 } as const;
 const WHEN = /\b(?:when|how long|(?:what|which) (?:date|day|year|month|time))\b/i;
 const FIRST_PERSON = /\b(?:my|i|me|mine)\b/i;
 const DAY_MS = 86_400_000;
+const TEXT_MAX = 1_000_000;
 const USER = 'user';
 
-/** Makes an empty index. */
+/**
+ * Makes an empty index.
+ * @throws OPTION_UNKNOWN, OPTION_INVALID
+ */
 export function recallIndex(options: RecallOptions = {}): RecallIndex {
-  return new Ranker(options.kind ?? 'documents');
+  checkOptions(options, ['kind', 'shares'], 'recallIndex');
+  checkOptions(options.shares ?? {}, NAMES, 'recallIndex shares');
+  const shares = { ...SHARES, ...options.shares };
+  for (const name of NAMES) checkRange(`shares.${name}`, shares[name], 0, 10);
+  const { kind = 'documents' } = options;
+  if (kind !== 'documents' && kind !== 'conversation')
+    throw new NervaError(
+      'OPTION_INVALID',
+      `recallIndex: kind must be "conversation" or "documents"; ${JSON.stringify(kind)} came. Nothing was made.`,
+    );
+  return new Ranker(kind, shares);
 }
 
 /** What is known of a passage beside its words. */
@@ -89,6 +128,7 @@ interface Question {
 
 class Ranker implements RecallIndex {
   readonly #isConversation: boolean;
+  readonly #shares: Shares;
   readonly #postings: Postings;
   readonly #slots = new Map<string, number>();
   readonly #known = new Map<number, Known>();
@@ -96,9 +136,10 @@ class Ranker implements RecallIndex {
   /** How many passages each author has. */
   readonly #authors = new Map<string, number>();
 
-  constructor(kind: 'conversation' | 'documents') {
+  constructor(kind: 'conversation' | 'documents', shares: Shares) {
     this.#isConversation = kind === 'conversation';
-    this.#postings = new Postings(this.#isConversation);
+    this.#shares = shares;
+    this.#postings = new Postings(this.#isConversation ? shares : null);
   }
 
   get size(): number {
@@ -106,6 +147,7 @@ class Ranker implements RecallIndex {
   }
 
   add(passage: Passage): void {
+    checkRange('characters of a passage', passage.text.length, 0, TEXT_MAX);
     this.remove(passage.id);
     const { id, text, atMs, author = '', group = '' } = passage;
     const slot = this.#postings.add(terms(text), group);
@@ -179,6 +221,7 @@ class Ranker implements RecallIndex {
   }
 
   #why(question: Question, slot: number, shares: { readonly words: number; readonly group: number }): Why {
+    const weights = this.#shares;
     const known = this.#known.get(slot);
     const { day = null, author = '' } = known ?? {};
     const date = day === null ? 0 : question.dates.reduce((nearest, one) => Math.max(nearest, nearness(one, day)), 0);
@@ -187,10 +230,10 @@ class Ranker implements RecallIndex {
     const isUsers = isFound && question.isFirstPerson && author === USER;
     return {
       words: shares.words,
-      group: SHARE.group * shares.group,
-      date: SHARE.date * date,
-      author: (isNamed ? SHARE.author : 0) + (isUsers ? SHARE.user : 0),
-      time: isFound && question.asksWhen && known?.saysWhen === true ? SHARE.time : 0,
+      group: weights.group * shares.group,
+      date: weights.date * date,
+      author: (isNamed ? weights.author : 0) + (isUsers ? weights.user : 0),
+      time: isFound && question.asksWhen && known?.saysWhen === true ? weights.time : 0,
     };
   }
 }
