@@ -112,8 +112,8 @@ export class Postings {
     return this.#slot(slot).group;
   }
 
-  /** Scores of what shares a term with these. O(places of the terms). */
-  score(terms: readonly string[]): Scores {
+  /** Scores of what shares a term with these, and that `fits`. O(places of the terms). */
+  score(terms: readonly string[], fits?: (slot: number) => boolean): Scores {
     this.#reserve();
     const groups = new Map<number, number>();
     const touched: number[] = [];
@@ -131,11 +131,11 @@ export class Postings {
       }
       this.#scoreGroups(posting, groups);
     }
-    return { ...this.#best(touched), groups };
+    return { ...this.#best(touched, fits), groups };
   }
 
   /** The best piece of each passage. */
-  #best(pieces: readonly number[]): Pick<Scores, 'slots' | 'scores'> {
+  #best(pieces: readonly number[], fits: ((slot: number) => boolean) | undefined): Pick<Scores, 'slots' | 'scores'> {
     const slots: number[] = [];
     const scores: number[] = [];
     const long = new Map<number, number>();
@@ -143,6 +143,7 @@ export class Postings {
       const slot = this.#slotOf[piece] ?? -1;
       const score = this.#totals[piece] ?? 0;
       this.#totals[piece] = 0;
+      if (fits?.(slot) === false) continue;
       const before = this.#slot(slot).length > SHORT_MAX ? long.get(slot) : undefined;
       if (before === undefined) {
         if (this.#slot(slot).length > SHORT_MAX) long.set(slot, slots.length);

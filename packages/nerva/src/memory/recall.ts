@@ -45,6 +45,12 @@ export interface RecallOptions {
   readonly shares?: Partial<Shares>;
 }
 
+/** How to look. */
+export interface SearchOptions {
+  readonly limit?: number;
+  readonly only?: (id: string) => boolean;
+}
+
 /** How much each feature counts, where the best passage by words alone has 1. */
 export interface Shares {
   /** The score of its group, as a share of the best group's. */
@@ -82,8 +88,11 @@ export interface RecallIndex {
   add(passage: Passage): void;
   /** @returns false when there is none with this id. O(length). */
   remove(id: string): boolean;
-  /** The best passages for a question, best first; `limit` 1–1,000, default 10. O(passages that share a word with it). */
-  search(query: string, options?: { readonly limit?: number }): readonly Hit[];
+  /**
+   * The best passages for a question, best first; `limit` 1–1,000, default 10. What `only` refuses is left out before anything is ranked,
+   * and no share is measured by it. O(passages that share a word with it).
+   */
+  search(query: string, options?: SearchOptions): readonly Hit[];
 }
 
 const WHEN = /\b(?:when|how long|(?:what|which) (?:date|day|year|month|time))\b/i;
@@ -174,10 +183,12 @@ class Ranker implements RecallIndex {
     return true;
   }
 
-  search(query: string, options: { readonly limit?: number } = {}): readonly Hit[] {
+  search(query: string, options: SearchOptions = {}): readonly Hit[] {
     const limit = checkRange('limit', options.limit ?? 10, 1, 1_000);
+    const { only } = options;
+    const fits = (slot: number): boolean => only === undefined || only(this.#idOf(slot));
     const question = this.#asked(query);
-    const found = this.#postings.score(question.terms);
+    const found = this.#postings.score(question.terms, only === undefined ? undefined : fits);
     const [best, bestGroup] = [largest(found.scores), largest(found.groups.values())];
     const shareOf = (slot: number, score: number): Why => {
       const group = bestGroup === 0 ? 0 : (found.groups.get(this.#postings.groupOf(slot)) ?? 0) / bestGroup;
@@ -188,9 +199,13 @@ class Ranker implements RecallIndex {
     const near = this.#near(question.dates);
     if (near.length > 0) {
       const isFound = new Set(found.slots);
-      for (const slot of near) if (!isFound.has(slot)) top.offer(slot, shareOf(slot, 0));
+      for (const slot of near) if (!isFound.has(slot) && fits(slot)) top.offer(slot, shareOf(slot, 0));
     }
-    return top.hits((slot) => this.#known.get(slot)?.id ?? '');
+    return top.hits((slot) => this.#idOf(slot));
+  }
+
+  #idOf(slot: number): string {
+    return this.#known.get(slot)?.id ?? '';
   }
 
   #asked(query: string): Question {
