@@ -31,6 +31,7 @@ export type Core = readonly Block[];
 
 /** Of what is rendered, since that is what enters the prompt. */
 export const CORE_BYTES_MAX = 32_768;
+/** How many blocks there may be. */
 export const BLOCKS_MAX = 32;
 
 /**

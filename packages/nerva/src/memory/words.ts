@@ -20,7 +20,7 @@ const IRREGULAR: ReadonlyMap<string, string> = new Map(
   hold,heard hear,sold sell,stood stand,understood understand,sat sit,paid pay,led lead,fell fallen fall,wore worn wear,hung hang,threw thrown
   throw,forgot forgotten forget,woke wake,stole stolen steal,hid hidden hide,shot shoot,fought fight,sought seek,meant mean,dealt deal,dreamt
   dream,learnt learn,burnt burn,bitten bite,blew blow,shook shake,rose rise,shown show,children child,kids kid,men man,women woman,people
-  person,feet foot,mice mouse,teeth tooth,lives life,wives wife,knives knife,leaves leaf,better best good,mom mum mother,dad father,married
+  person,feet foot,mice mouse,teeth tooth,wives wife,knives knife,better best good,mom mum mother,dad father,married
   marriage marry,died death die,pic pics picture pictures photo`
     .split(',')
     .flatMap((row) => {

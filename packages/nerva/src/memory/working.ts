@@ -43,6 +43,7 @@ export const WORKING_LIMITS: WorkingLimits = {
   ttlMsMax: 7 * 24 * HOUR_MS,
 };
 
+/** A working memory with nothing in it. */
 export const NO_ITEMS: Working = { items: new Map(), bytes: 0 };
 
 /** An item to set, and how long it is kept. */
