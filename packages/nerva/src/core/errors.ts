@@ -109,6 +109,12 @@ export const ERRORS = {
   ),
   TOOL_INVALID: entry('invalid', false, 'A tool definition is incomplete or its name is taken.'),
   TOOL_NOT_DONE: entry('unavailable', true, 'Thrown by a tool to say: the effect did not happen and will not.'),
+  MEMORY_UNKNOWN: entry('invalid', false, 'The memory has no block or entry of this name. The message says which there are.'),
+  MEMORY_FULL: entry('limit', false, 'A memory has no room for this. Shorten or remove something; nothing was changed.'),
+  MEMORY_TOO_LARGE: entry('limit', false, 'A block, item or text is larger than its own limit. Nothing was changed.'),
+  MEMORY_EDIT: entry('conflict', false, 'An edit does not fit what stands there. The message says why; nothing was changed.'),
+  MEMORY_CHANGED: entry('conflict', true, 'Somebody changed it meanwhile. Read it again; nothing was changed.'),
+  MEMORY_DENIED: entry('denied', false, 'A block is read-only, or a memory is shown as it once was. Nothing was changed.'),
   POLICY_INVALID: entry('invalid', false, 'A policy or a rule is malformed. The message names the row.'),
   SIM_LEAK: entry(
     'invalid',

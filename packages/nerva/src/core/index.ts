@@ -1,4 +1,5 @@
 export { fromBase64, toBase64 } from './base64.ts';
+export { civilDate, daysSince1970, type CivilDate } from './calendar.ts';
 export { assert, ERRORS, NervaError, type ErrorCode, type ErrorKind } from './errors.ts';
 export { canonicalJson, checkJson, freeze, toWellFormed, type Json, type JsonObject } from './json.ts';
 export { checkOptions, checkRange, nearestOf } from './options.ts';

@@ -1,4 +1,4 @@
-import { excerpt, nearestOf, NervaError, type ErrorCode, type HttpAnswer, type World } from '../core/index.ts';
+import { daysSince1970, excerpt, nearestOf, NervaError, type ErrorCode, type HttpAnswer, type World } from '../core/index.ts';
 import { findModels, modelInfo } from './find.ts';
 import { isObject } from './object.ts';
 
@@ -225,14 +225,5 @@ function httpDateMs(text: string): number {
     number,
     number,
   ];
-  return ((daysSince1970(year, month + 1, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000;
-}
-
-/** Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil, public domain: this layer has no Date. */
-function daysSince1970(year: number, month: number, day: number): number {
-  const shifted = month <= 2 ? year - 1 : year;
-  const era = Math.floor(shifted / 400);
-  const yearOfEra = shifted - era * 400;
-  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
-  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+  return ((daysSince1970({ year, month: month + 1, day }) * 24 + hour) * 60 + minute) * 60_000 + second * 1000;
 }

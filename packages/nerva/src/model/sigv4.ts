@@ -1,4 +1,4 @@
-import type { HttpRequest, World } from '../core/index.ts';
+import { civilDate, type HttpRequest, type World } from '../core/index.ts';
 
 /** Keys of an AWS account. */
 export interface AwsCredentials {
@@ -126,22 +126,4 @@ export function basicTime(atMs: number): string {
   const inDay = seconds - Math.floor(seconds / 86_400) * 86_400;
   const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
   return `${String(year).padStart(4, '0')}${two(month)}${two(day)}T${two(inDay / 3600)}${two((inDay / 60) % 60)}${two(inDay % 60)}Z`;
-}
-
-/** Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days, public domain: this layer has no Date. */
-function civilDate(daysSince1970: number): { readonly year: number; readonly month: number; readonly day: number } {
-  const days = daysSince1970 + 719_468;
-  const era = Math.floor(days / 146_097);
-  const dayOfEra = days - era * 146_097;
-  const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
-  );
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const shifted = Math.floor((5 * dayOfYear + 2) / 153);
-  const month = shifted < 10 ? shifted + 3 : shifted - 9;
-  return {
-    year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0),
-    month,
-    day: dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1,
-  };
 }

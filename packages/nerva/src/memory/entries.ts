@@ -1,0 +1,67 @@
+import type { EventId } from '../log/index.ts';
+
+/** What an entry is about. */
+export const ENTRY_KINDS = [
+  'self',
+  'person',
+  'project',
+  'topic',
+  'note',
+  'task',
+  'organization',
+  'location',
+  'event',
+  'preference',
+] as const;
+/** One of them. */
+export type EntryKind = (typeof ENTRY_KINDS)[number];
+
+/** Something that is kept for good: as it was said, never rewritten. */
+export interface Entry {
+  /** The event that recorded it. */
+  readonly id: EventId;
+  readonly text: string;
+  /** Its first line, at most 50 characters, cut at a word. */
+  readonly name: string;
+  readonly kind: EntryKind;
+  readonly tags: readonly string[];
+  /** 0–1. */
+  readonly importance: number;
+  /** Since when, and until before when, it holds in the world; null: for ever. When it was recorded is another time. */
+  readonly validMs: number;
+  readonly invalidMs: number | null;
+  readonly recordedMs: number;
+  /** What it takes the place of, and what took its place, and when that was recorded. */
+  readonly supersedes: EventId | null;
+  readonly supersededBy: { readonly id: EventId; readonly recordedMs: number } | null;
+  /** Where it comes from: an event of a session. */
+  readonly source: EventId | null;
+  /** It is left out of recall; null while it is not. */
+  readonly forgottenMs: number | null;
+}
+
+/** From when one looks: at what holds at `validAtMs`, as far as it was recorded by `knownAtMs`. */
+export interface Moment {
+  readonly validAtMs: number;
+  readonly knownAtMs: number;
+}
+
+/** Whether an entry holds, as seen from a moment. */
+export function holdsAt(entry: Entry, { validAtMs, knownAtMs }: Moment): boolean {
+  if (entry.recordedMs > knownAtMs || entry.validMs > validAtMs) return false;
+  if (entry.forgottenMs !== null && entry.forgottenMs <= knownAtMs) return false;
+  const isSuperseded = entry.supersededBy !== null && entry.supersededBy.recordedMs <= knownAtMs;
+  return !isSuperseded || entry.invalidMs === null || validAtMs < entry.invalidMs;
+}
+
+const NAME_MAX = 50;
+
+/** The name of a text: its first line, at most 50 characters as people count them, cut at a word, with `…` where something is left out. */
+export function nameOf(text: string): string {
+  const [line = ''] = text.trim().split('\n');
+  const characters = Array.from(line.trim());
+  if (characters.length <= NAME_MAX) return characters.join('');
+  const cut = characters.slice(0, NAME_MAX - 1).join('');
+  const space = cut.lastIndexOf(' ');
+  return `${(space > 0 ? cut.slice(0, space) : cut).trimEnd()}…`;
+}

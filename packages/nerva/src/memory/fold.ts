@@ -1,0 +1,95 @@
+import type { Json, JsonObject } from '../core/index.ts';
+import type { EventId, LogEvent } from '../log/index.ts';
+import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
+import type { Entry, EntryKind } from './entries.ts';
+import { NO_ITEMS, withItem, withoutItems, WORKING_LIMITS, type Item, type Working } from './working.ts';
+
+/** What a memory's log says, by type. */
+export interface MemoryData {
+  /** The first event: whose memory it is. */
+  'scope.opened': { readonly scope: string };
+  'memory.block.set': BlockChange;
+  'memory.block.removed': { readonly label: string };
+  'memory.item.set': { readonly key: string; readonly value: Json; readonly bytes: number; readonly expiresMs: number };
+  'memory.items.removed': { readonly keys: readonly string[] };
+  'memory.recorded': {
+    readonly text: string;
+    readonly name: string;
+    readonly kind: EntryKind;
+    readonly tags: readonly string[];
+    readonly importance: number;
+    readonly validMs: number;
+    readonly supersedes?: EventId;
+    readonly source?: EventId;
+  };
+  'memory.forgotten': { readonly id: EventId };
+}
+
+/**
+ * What a memory's log folds to, event by event; one that is older is folded anew. Total: what is unknown or erased, and what does not fit
+ * the limits of today any more, changes nothing but the head. O(1) an event, but for blocks and items, which are few.
+ * Invariant M1: each entry stands under the event that recorded it, and an entry is superseded by one at most.
+ */
+export class MemoryFold {
+  head = 0;
+  core: Core = [];
+  working: Working = NO_ITEMS;
+  readonly entries = new Map<EventId, Entry>();
+
+  /** Folds the next event. @returns the entry that it recorded, when it did. */
+  apply(event: LogEvent): Entry | null {
+    this.head = event.seq + 1;
+    if (event.erased === true) return null;
+    const { data, atMs } = event;
+    switch (event.type as keyof MemoryData) {
+      case 'memory.block.set':
+        this.core = orSame(this.core, (core) => setBlock(core, data as unknown as BlockChange));
+        return null;
+      case 'memory.block.removed':
+        this.core = orSame(this.core, (core) => removeBlock(core, blockOf(core, String(data['label'])).label));
+        return null;
+      case 'memory.item.set':
+        this.working = orSame(this.working, (working) => withItem(working, data as unknown as Item, atMs, UNBOUNDED));
+        return null;
+      case 'memory.items.removed':
+        this.working = withoutItems(this.working, data['keys'] as unknown as readonly string[]);
+        return null;
+      case 'memory.recorded':
+        return this.#record(data, event);
+      case 'memory.forgotten':
+        this.#change(data['id'] as EventId, ({ forgottenMs }) => ({ forgottenMs: forgottenMs ?? atMs }));
+        return null;
+      default:
+        return null;
+    }
+  }
+
+  #record(data: JsonObject, { sid, seq, atMs }: LogEvent): Entry {
+    const id: EventId = `${sid}:${seq}`;
+    const { supersedes = null, source = null, ...rest } = data as unknown as MemoryData['memory.recorded'];
+    const entry: Entry = { ...rest, id, source, supersedes, invalidMs: null, recordedMs: atMs, supersededBy: null, forgottenMs: null };
+    this.entries.set(id, entry);
+    if (supersedes !== null)
+      this.#change(supersedes, (old) =>
+        old.supersededBy === null ? { invalidMs: Math.max(old.validMs, entry.validMs), supersededBy: { id, recordedMs: atMs } } : {},
+      );
+    return entry;
+  }
+
+  #change(id: EventId, change: (entry: Entry) => Partial<Entry>): void {
+    const entry = this.entries.get(id);
+    if (entry !== undefined) this.entries.set(id, { ...entry, ...change(entry) });
+  }
+}
+
+/** An item was let in under the limits of whoever set it. */
+const UNBOUNDED = { ...WORKING_LIMITS, itemsMax: Infinity, bytesMax: Infinity };
+
+/** It was checked when it was written, under the limits of then. */
+function orSame<T>(before: T, change: (before: T) => T): T {
+  try {
+    return change(before);
+  } catch {
+    return before;
+  }
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { recallIndex, type Passage, type RecallIndex, type RecallOptions } from './index.ts';
+import { terms } from './words.ts';
+
+/** An index over these texts, with ids `0`, `1`, …; `author: text`. */
+function over(texts: readonly string[], options: RecallOptions = { kind: 'conversation' }): RecallIndex {
+  const index = recallIndex(options);
+  for (const [at, line] of texts.entries()) {
+    const [, author = '', text = line] = /^(\w+): (.*)$/s.exec(line) ?? [];
+    index.add({ id: String(at), text, author, group: 'g' });
+  }
+  return index;
+}
+const ids = (index: RecallIndex, query: string, limit = 10): string =>
+  index
+    .search(query, { limit })
+    .map(({ id }) => id)
+    .join(' ');
+
+test('an answer is found by the words of the question before it', () => {
+  const talk = ['Ann: Where did you grow up?', 'Bob: In a small village near Graz.', 'Ann: I like tea.', 'Bob: Nice weather today.'];
+  assert.equal(ids(over(talk), 'Where did Bob grow up?', 2), '0 1');
+  assert.equal(ids(over(talk, { kind: 'documents' }), 'grow up'), '0', 'documents stand for themselves');
+});
+
+test('who is named in a question is preferred, and nobody is left out', () => {
+  const talk = ['Ann: I adopted a cat.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Bob: I adopted a cat.'];
+  assert.equal(ids(over(talk), 'Which cat did Bob adopt?', 1), '4');
+  assert.equal(ids(over(talk), 'Which cat did Ann adopt?', 1), '0');
+  assert.ok(ids(over(talk), 'Which cat did Ann adopt?').includes('4'));
+});
+
+test('a question in the first person is about the user', () => {
+  const talk = ['assistant: A red bicycle is a good choice.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'user: The bicycle I bought is red.'];
+  assert.equal(ids(over(talk), 'What colour is my bicycle?', 1), '4');
+});
+
+test('a date in a question brings what was said on it or shortly after', () => {
+  const index = recallIndex({ kind: 'conversation' });
+  const said = (id: string, at: string): void => index.add({ id, text: `The trip was lovely, ${id}.`, atMs: Date.parse(at), group: id });
+  said('april', '2023-04-02T10:00Z');
+  said('may', '2023-05-09T10:00Z');
+  said('later', '2023-09-01T10:00Z');
+  assert.equal(ids(index, 'What was said of the trip on 7 May 2023?', 1), 'may');
+  index.add({ id: 'other', text: 'Nothing of that kind.', atMs: Date.parse('2023-05-07T10:00Z'), group: 'other' });
+  assert.ok(ids(index, 'trip on 7 May 2023').includes('other'), 'also without a word in common');
+});
+
+test('a long passage is found by its best piece', () => {
+  const filler = (count: number): string => Array.from({ length: count }, (_, at) => `filler${at % 50}`).join(' ');
+  const long = `zeppelin ${filler(300)} the zeppelin landed in Oslo ${filler(300)}`;
+  assert.equal(ids(over([`zeppelin ${filler(50)}`, long, filler(90)], { kind: 'documents' }), 'zeppelin Oslo', 1), '1');
+});
+
+test('a score says what it is made of', () => {
+  const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.']).search('When did Bob sing?');
+  assert.ok(hit !== undefined);
+  const { words, group, date, author, time } = hit.why;
+  assert.equal(hit.id, '1');
+  assert.equal(words + group + date + author + time, hit.score);
+  assert.deepEqual([words, date, author > 0, time > 0], [1, 0, true, true]);
+});
+
+test('a feature that is left out counts nothing', () => {
+  const none = { group: 0, date: 0, author: 0, user: 0, time: 0, before: 0, secondBefore: 0, behind: 0 };
+  const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.'], { kind: 'conversation', shares: none }).search(
+    'When did Bob sing?',
+  );
+  assert.deepEqual(hit?.why, { words: 1, group: 0, date: 0, author: 0, time: 0 });
+});
+
+test('bad options and texts without end are refused', () => {
+  const code = (make: () => unknown): unknown => {
+    try {
+      return make();
+    } catch (error) {
+      return (error as { code?: string }).code;
+    }
+  };
+  assert.equal(
+    code(() => recallIndex({ shares: { group: -1 } })),
+    'OPTION_INVALID',
+  );
+  assert.equal(
+    code(() => recallIndex({ shares: { grup: 1 } as never })),
+    'OPTION_UNKNOWN',
+  );
+  assert.equal(
+    code(() => recallIndex({ kind: 'x' as never })),
+    'OPTION_INVALID',
+  );
+  const index = over(['a cat']);
+  assert.equal(
+    code(() => index.search('cat', { limit: 0 })),
+    'OPTION_INVALID',
+  );
+  assert.equal(
+    code(() => index.add({ id: '0', text: 'x'.repeat(1_000_001) })),
+    'OPTION_INVALID',
+  );
+  assert.equal(ids(index, 'cat'), '0', 'what was there is there');
+  assert.equal(ids(index, ''), '');
+  assert.equal(ids(index, 'the and of'), '');
+});
+
+const WORDS = ['apple', 'boat', 'cloud', 'dance', 'eagle', 'forest', 'garden', 'house'];
+const TEXT = fc.array(fc.constantFrom(...WORDS), { maxLength: 12 }).map((parts) => parts.join(' '));
+const LONG = fc.array(fc.constantFrom(...WORDS), { minLength: 100, maxLength: 200 }).map((parts) => parts.join(' '));
+const PASSAGE = fc.record({
+  id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+  text: fc.oneof({ weight: 4, arbitrary: TEXT }, { weight: 1, arbitrary: LONG }),
+  atMs: fc.integer({ min: 0, max: 20 * 86_400_000 }),
+  author: fc.constantFrom('ann', 'bob'),
+  group: fc.constantFrom('g', 'h'),
+});
+const STEP = fc.oneof({ weight: 3, arbitrary: PASSAGE }, { weight: 1, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') });
+
+test('any index that was added to and removed from ranks like one that was made of what is left', () => {
+  fc.assert(
+    fc.property(fc.array(STEP, { maxLength: 40 }), TEXT, fc.constantFrom('conversation', 'documents'), (steps, query, kind) => {
+      const [index, left] = [recallIndex({ kind }), new Map<string, Passage>()];
+      for (const step of steps) {
+        const id = typeof step === 'string' ? step : step.id;
+        const wasThere = left.delete(id);
+        if (typeof step === 'string') assert.equal(index.remove(id), wasThere);
+        else left.set(id, step);
+        if (typeof step !== 'string') index.add(step);
+        index.search(query); // what a search tidies up is not seen
+      }
+      const fresh = recallIndex({ kind });
+      for (const passage of left.values()) fresh.add(passage);
+      assert.equal(index.size, left.size);
+      const shown = (from: RecallIndex) => from.search(`${query} on 5 January by Ann`).map(({ id, score }) => [id, score.toFixed(9)]);
+      assert.deepEqual(shown(index), shown(fresh));
+    }),
+  );
+});
+
+/** BM25 as it is written, over all texts, without an index. */
+function bm25(texts: readonly string[], query: string): readonly number[] {
+  const bags = texts.map((text) => terms(text));
+  const mean = bags.reduce((sum, bag) => sum + bag.length, 0) / bags.length;
+  const asked = Array.from(new Set(terms(query)));
+  return bags.map((bag) =>
+    asked.reduce((sum, term) => {
+      const count = bag.filter((one) => one === term).length;
+      const holding = bags.filter((one) => one.includes(term)).length;
+      const idf = Math.log(1 + (bags.length - holding + 0.5) / (holding + 0.5));
+      return sum + (idf * count * 2.2) / (count + 1.2 * (0.25 + (0.75 * bag.length) / mean));
+    }, 0),
+  );
+}
+
+test('any short documents rank as BM25 says, and a lower limit gives the beginning of the same list', () => {
+  fc.assert(
+    fc.property(fc.array(TEXT, { minLength: 1, maxLength: 15 }), TEXT, fc.integer({ min: 1, max: 5 }), (texts, query, limit) => {
+      const index = over(texts, { kind: 'documents' });
+      const scores = bm25(texts, query);
+      const best = Math.max(...scores);
+      const expected = scores
+        .map((score, at) => ({ id: String(at), score: score / best }))
+        .filter(({ score }) => score > 0)
+        .toSorted((one, other) => other.score - one.score || Number(one.id) - Number(other.id));
+      const hits = index.search(query, { limit: 1_000 });
+      assert.deepEqual(
+        hits.map(({ score }) => score.toFixed(9)),
+        expected.map(({ score }) => score.toFixed(9)),
+      );
+      assert.deepEqual(index.search(query, { limit }), hits.slice(0, limit));
+    }),
+  );
+});

@@ -1,0 +1,296 @@
+import { checkOptions, checkRange, NervaError } from '../core/index.ts';
+import { datesIn, nearness, saysWhen, type NamedDate } from './dates.ts';
+import { Postings } from './postings.ts';
+import { stemOf, terms, words } from './words.ts';
+
+/** A piece of text that can be found. */
+export interface Passage {
+  /** Unique in the index. */
+  readonly id: string;
+  readonly text: string;
+  /** When it was said or written, in ms since 1970. */
+  readonly atMs?: number;
+  /** Who said it. In a conversation, `user` is whom a question in the first person is about. */
+  readonly author?: string;
+  /** What it belongs to: a session, a file. Passages of one group stand in the order in which they were added. */
+  readonly group?: string;
+}
+
+/** A passage that was found. */
+export interface Hit {
+  readonly id: string;
+  /** Higher is better; comparable within one search only. */
+  readonly score: number;
+  /** What the score is made of. */
+  readonly why: Why;
+}
+
+/** Shares of a score: of the words, of the group, of the date, of who said it, of a time that it says. They add up to it. */
+export interface Why {
+  readonly words: number;
+  readonly group: number;
+  readonly date: number;
+  readonly author: number;
+  readonly time: number;
+}
+
+/** What `recallIndex` takes. */
+export interface RecallOptions {
+  /**
+   * `conversation`: passages are turns; a short one is found by its neighbours' words too, and it counts who said it.
+   * `documents`: each passage stands for itself. Default `documents`.
+   */
+  readonly kind?: 'conversation' | 'documents';
+  /** Weights that differ from the measured ones, each 0–10; 0 leaves a feature out. */
+  readonly shares?: Partial<Shares>;
+}
+
+/** How to look. */
+export interface SearchOptions {
+  readonly limit?: number;
+  readonly only?: (id: string) => boolean;
+}
+
+/** How much each feature counts, where the best passage by words alone has 1. */
+export interface Shares {
+  /** The score of its group, as a share of the best group's. */
+  readonly group: number;
+  /** A date of the question on which, or shortly before which, it was said. */
+  readonly date: number;
+  /** Who is named in the question said it. Never a filter: a question may name the wrong one. */
+  readonly author: number;
+  /** A question in the first person, and `user` said it. */
+  readonly user: number;
+  /** It is asked when, and it says a time. */
+  readonly time: number;
+  /** The words of the turn before it, of the one before that, and of the one behind it, as parts of its own. */
+  readonly before: number;
+  readonly secondBefore: number;
+  readonly behind: number;
+}
+
+/** Measured on conversations, `bench/memory.mjs`; what each gives stands in bench/BENCHMARKS.md. */
+const SHARES: Shares = { group: 0.3, date: 0.5, author: 0.2, user: 0.4, time: 0.1, before: 0.5, secondBefore: 0.2, behind: 0.2 };
+const NAMES = Object.keys(SHARES) as (keyof Shares)[];
+
+/**
+ * An index in memory by which passages are found, by their words and by what stands around them; without a model.
+ * Ranking: BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009) over stems, the best piece of a long passage, a
+ * share of its group's own score, and what a question says of dates and people. The weights were measured: docs/decisions.
+ * Invariants: R1 what was removed is not found · R2 the same passages in the same order of groups rank the same, however they came to be there.
+ */
+export interface RecallIndex {
+  readonly size: number;
+  /**
+   * Adds a passage at the end of its group; one with the same id goes. O(length).
+   * @throws OPTION_INVALID for a text of more than 1,000,000 characters: cut it, each part under an id of its own. Nothing was changed.
+   */
+  add(passage: Passage): void;
+  /** @returns false when there is none with this id. O(length). */
+  remove(id: string): boolean;
+  /**
+   * The best passages for a question, best first; `limit` 1–1,000, default 10. What `only` refuses is left out before anything is ranked,
+   * and no share is measured by it. O(passages that share a word with it).
+   */
+  search(query: string, options?: SearchOptions): readonly Hit[];
+}
+
+const WHEN = /\b(?:when|how long|(?:what|which) (?:date|day|year|month|time))\b/i;
+const FIRST_PERSON = /\b(?:my|i|me|mine)\b/i;
+const DAY_MS = 86_400_000;
+const TEXT_MAX = 1_000_000;
+const USER = 'user';
+
+/**
+ * Makes an empty index.
+ * @throws OPTION_UNKNOWN, OPTION_INVALID
+ */
+export function recallIndex(options: RecallOptions = {}): RecallIndex {
+  checkOptions(options, ['kind', 'shares'], 'recallIndex');
+  checkOptions(options.shares ?? {}, NAMES, 'recallIndex shares');
+  const shares = { ...SHARES, ...options.shares };
+  for (const name of NAMES) checkRange(`shares.${name}`, shares[name], 0, 10);
+  const { kind = 'documents' } = options;
+  if (kind !== 'documents' && kind !== 'conversation')
+    throw new NervaError(
+      'OPTION_INVALID',
+      `recallIndex: kind must be "conversation" or "documents"; ${JSON.stringify(kind)} came. Nothing was made.`,
+    );
+  return new Ranker(kind, shares);
+}
+
+/** What is known of a passage beside its words. */
+interface Known {
+  readonly id: string;
+  readonly author: string;
+  readonly day: number | null;
+  readonly saysWhen: boolean;
+}
+
+interface Question {
+  readonly terms: readonly string[];
+  readonly dates: readonly NamedDate[];
+  readonly asksWhen: boolean;
+  readonly isFirstPerson: boolean;
+  readonly named: ReadonlySet<string>;
+}
+
+class Ranker implements RecallIndex {
+  readonly #isConversation: boolean;
+  readonly #shares: Shares;
+  readonly #postings: Postings;
+  readonly #slots = new Map<string, number>();
+  readonly #known = new Map<number, Known>();
+  readonly #days = new Map<number, Set<number>>();
+  /** How many passages each author has. */
+  readonly #authors = new Map<string, number>();
+
+  constructor(kind: 'conversation' | 'documents', shares: Shares) {
+    this.#isConversation = kind === 'conversation';
+    this.#shares = shares;
+    this.#postings = new Postings(this.#isConversation ? shares : null);
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  add(passage: Passage): void {
+    checkRange('characters of a passage', passage.text.length, 0, TEXT_MAX);
+    this.remove(passage.id);
+    const { id, text, atMs, author = '', group = '' } = passage;
+    const slot = this.#postings.add(terms(text), group);
+    const day = atMs === undefined ? null : Math.floor(atMs / DAY_MS);
+    this.#slots.set(id, slot);
+    this.#known.set(slot, { id, author: author.toLowerCase(), day, saysWhen: saysWhen(text) });
+    this.#authors.set(author.toLowerCase(), (this.#authors.get(author.toLowerCase()) ?? 0) + 1);
+    if (day === null) return;
+    const sameDay = this.#days.get(day) ?? new Set();
+    this.#days.set(day, sameDay.add(slot));
+  }
+
+  remove(id: string): boolean {
+    const slot = this.#slots.get(id);
+    const known = slot === undefined ? undefined : this.#known.get(slot);
+    if (slot === undefined || known === undefined) return false;
+    this.#postings.remove(slot);
+    this.#slots.delete(id);
+    this.#known.delete(slot);
+    const left = (this.#authors.get(known.author) ?? 1) - 1;
+    if (left === 0) this.#authors.delete(known.author);
+    else this.#authors.set(known.author, left);
+    if (known.day !== null) this.#days.get(known.day)?.delete(slot);
+    return true;
+  }
+
+  search(query: string, options: SearchOptions = {}): readonly Hit[] {
+    const limit = checkRange('limit', options.limit ?? 10, 1, 1_000);
+    const { only } = options;
+    const fits = (slot: number): boolean => only === undefined || only(this.#idOf(slot));
+    const question = this.#asked(query);
+    const found = this.#postings.score(question.terms, only === undefined ? undefined : fits);
+    const [best, bestGroup] = [largest(found.scores), largest(found.groups.values())];
+    const shareOf = (slot: number, score: number): Why => {
+      const group = bestGroup === 0 ? 0 : (found.groups.get(this.#postings.groupOf(slot)) ?? 0) / bestGroup;
+      return this.#why(question, slot, { words: best === 0 ? 0 : score / best, group });
+    };
+    const top = new Top(limit);
+    for (const [at, slot] of found.slots.entries()) top.offer(slot, shareOf(slot, found.scores[at] ?? 0));
+    const near = this.#near(question.dates);
+    if (near.length > 0) {
+      const isFound = new Set(found.slots);
+      for (const slot of near) if (!isFound.has(slot) && fits(slot)) top.offer(slot, shareOf(slot, 0));
+    }
+    return top.hits((slot) => this.#idOf(slot));
+  }
+
+  #idOf(slot: number): string {
+    return this.#known.get(slot)?.id ?? '';
+  }
+
+  #asked(query: string): Question {
+    const said = new Set(words(query));
+    const named = new Set<string>();
+    if (this.#isConversation)
+      for (const author of this.#authors.keys()) if (author !== '' && words(author).some((word) => said.has(word))) named.add(author);
+    // A name is in nearly every turn of a talk between two, and tells who, not what.
+    const names = new Set(Array.from(named).flatMap((author) => words(author).map(stemOf)));
+    const all = Array.from(new Set(terms(query)));
+    const rest = all.filter((term) => !names.has(term));
+    return {
+      terms: rest.length === 0 ? all : rest,
+      dates: datesIn(query),
+      asksWhen: WHEN.test(query),
+      isFirstPerson: this.#isConversation && FIRST_PERSON.test(query),
+      named,
+    };
+  }
+
+  /** Passages on or shortly after the days that a question names; a bare year names too many. */
+  #near(dates: readonly NamedDate[]): readonly number[] {
+    const exact = dates.filter(({ month }) => month !== null);
+    if (exact.length === 0) return [];
+    const near: number[] = [];
+    for (const [day, slots] of this.#days) if (exact.some((date) => nearness(date, day) > 0)) near.push(...slots);
+    return near;
+  }
+
+  #why(question: Question, slot: number, shares: { readonly words: number; readonly group: number }): Why {
+    const weights = this.#shares;
+    const known = this.#known.get(slot);
+    const { day = null, author = '' } = known ?? {};
+    const date = day === null ? 0 : question.dates.reduce((nearest, one) => Math.max(nearest, nearness(one, day)), 0);
+    const isFound = shares.words > 0;
+    const isNamed = isFound && question.named.has(author);
+    const isUsers = isFound && question.isFirstPerson && author === USER;
+    return {
+      words: shares.words,
+      group: weights.group * shares.group,
+      date: weights.date * date,
+      author: (isNamed ? weights.author : 0) + (isUsers ? weights.user : 0),
+      time: isFound && question.asksWhen && known?.saysWhen === true ? weights.time : 0,
+    };
+  }
+}
+
+const largest = (values: Iterable<number>): number => {
+  let largest = 0;
+  for (const value of values) if (value > largest) largest = value;
+  return largest;
+};
+
+interface Offer {
+  readonly slot: number;
+  readonly score: number;
+  readonly why: Why;
+}
+
+/** The best so far, best first; of equals the older. O(log limit) for what is not among them, O(limit) for what is. */
+class Top {
+  readonly #limit: number;
+  readonly #offers: Offer[] = [];
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  offer(slot: number, why: Why): void {
+    const score = why.words + why.group + why.date + why.author + why.time;
+    const offers = this.#offers;
+    const last = offers[offers.length - 1];
+    const isBehind = (one: Offer): boolean => one.score < score || (one.score === score && one.slot > slot);
+    if (score <= 0 || (last !== undefined && offers.length === this.#limit && !isBehind(last))) return;
+    let [low, high] = [0, offers.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBehind(offers[middle] as Offer)) high = middle;
+      else low = middle + 1;
+    }
+    offers.splice(low, 0, { slot, score, why });
+    if (offers.length > this.#limit) offers.pop();
+  }
+
+  hits(idOf: (slot: number) => string): readonly Hit[] {
+    return this.#offers.map(({ slot, score, why }) => ({ id: idOf(slot), score, why }));
+  }
+}

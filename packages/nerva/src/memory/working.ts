@@ -1,0 +1,126 @@
+import { checkRange, NervaError, utf8Bytes, type Json } from '../core/index.ts';
+
+/** What is kept for a while. */
+export interface Item {
+  readonly key: string;
+  readonly value: Json;
+  /** Of key and value as JSON. */
+  readonly bytes: number;
+  /** It is there as long as the clock stands before this, ms since 1970. */
+  readonly expiresMs: number;
+}
+
+/** Items by key. Invariant W1: `bytes` is the sum of theirs, also of those that are over and not yet swept. */
+export interface Working {
+  readonly items: ReadonlyMap<string, Item>;
+  readonly bytes: number;
+}
+
+/** Bounds of a working memory. */
+export interface WorkingLimits {
+  /** Of all items, keys included. Default 1 MiB. */
+  readonly bytesMax: number;
+  /** Of one. Default 64 KiB. */
+  readonly itemBytesMax: number;
+  /** Default 1,000. */
+  readonly itemsMax: number;
+  /** Default 256. */
+  readonly keyBytesMax: number;
+  /** Of an item that does not say. Default an hour. */
+  readonly ttlMs: number;
+  /** Default seven days. */
+  readonly ttlMsMax: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** What holds where nothing else is said. */
+export const WORKING_LIMITS: WorkingLimits = {
+  bytesMax: 1024 * 1024,
+  itemBytesMax: 64 * 1024,
+  itemsMax: 1_000,
+  keyBytesMax: 256,
+  ttlMs: HOUR_MS,
+  ttlMsMax: 7 * 24 * HOUR_MS,
+};
+
+/** A working memory with nothing in it. */
+export const NO_ITEMS: Working = { items: new Map(), bytes: 0 };
+
+/** An item to set, and how long it is kept. */
+export interface NewItem {
+  readonly key: string;
+  readonly value: Json;
+  readonly ttlMs?: number;
+}
+
+/**
+ * The item as it would be kept from `nowMs` on; nothing is kept yet.
+ * @throws MEMORY_TOO_LARGE (the key, or the item), OPTION_INVALID (its time).
+ */
+export function itemOf({ key, value, ttlMs }: NewItem, nowMs: number, limits: WorkingLimits = WORKING_LIMITS): Item {
+  const keyBytes = utf8Bytes(key);
+  if (key === '' || keyBytes > limits.keyBytesMax)
+    throw new NervaError('MEMORY_TOO_LARGE', `A key has 1 to ${limits.keyBytesMax} bytes; ${keyBytes} came. Nothing was changed.`);
+  const bytes = keyBytes + utf8Bytes(JSON.stringify(value));
+  if (bytes > limits.itemBytesMax)
+    throw new NervaError(
+      'MEMORY_TOO_LARGE',
+      `${JSON.stringify(key)} would have ${bytes} bytes; ${limits.itemBytesMax} is the limit. Nothing was changed.`,
+    );
+  return { key, value, bytes, expiresMs: nowMs + checkRange('ttlMs', ttlMs ?? limits.ttlMs, 1, limits.ttlMsMax) };
+}
+
+/** With an item set, and without what is over by then: the dead make room first. @throws MEMORY_FULL; nothing was changed. */
+export function withItem(working: Working, item: Item, nowMs: number, limits: WorkingLimits = WORKING_LIMITS): Working {
+  const { items } = swept(working, nowMs);
+  const next = new Map(items);
+  next.delete(item.key);
+  next.set(item.key, item);
+  const bytes = bytesOf(next);
+  if (next.size > limits.itemsMax || bytes > limits.bytesMax)
+    throw new NervaError(
+      'MEMORY_FULL',
+      `Working memory would hold ${next.size} items of ${bytes} bytes; ${limits.itemsMax} of ${limits.bytesMax} are its limits. Delete some; nothing was changed.`,
+      { details: { items: next.size, bytes } },
+    );
+  return { items: next, bytes };
+}
+
+/** The item while it is there. */
+export function itemAt(working: Working, key: string, nowMs: number): Item | undefined {
+  const item = working.items.get(key);
+  return item !== undefined && item.expiresMs > nowMs ? item : undefined;
+}
+
+/** Without these keys. */
+export function withoutItems(working: Working, keys: readonly string[]): Working {
+  const next = new Map(working.items);
+  for (const key of keys) next.delete(key);
+  return next.size === working.items.size ? working : { items: next, bytes: bytesOf(next) };
+}
+
+/** Without what is over. */
+export function swept(working: Working, nowMs: number): Working {
+  const over = Array.from(working.items.values(), ({ key }) => key).filter((key) => itemAt(working, key, nowMs) === undefined);
+  return withoutItems(working, over);
+}
+
+/** The item with its number raised; one that is not there counts from 0, and its time begins anew. @throws MEMORY_EDIT when it is no number. */
+export function raised(
+  working: Working,
+  { key, by }: { readonly key: string; readonly by: number },
+  nowMs: number,
+): NewItem & { readonly value: number } {
+  const before = itemAt(working, key, nowMs)?.value ?? 0;
+  if (typeof before !== 'number') throw new NervaError('MEMORY_EDIT', `${JSON.stringify(key)} holds no number. Nothing was changed.`);
+  return { key, value: before + by };
+}
+
+/** Until when an item is kept after a touch: longer, never shorter. */
+export const touchedMs = (item: Item, ttlMs: number, nowMs: number): number => Math.max(item.expiresMs, nowMs + ttlMs);
+
+const bytesOf = (items: ReadonlyMap<string, Item>): number => {
+  let sum = 0;
+  for (const { bytes } of items.values()) sum += bytes;
+  return sum;
+};
