@@ -6,6 +6,7 @@ import type { Bound } from './definition.ts';
 import type { Draft } from './events.ts';
 import { evolve } from './fold.ts';
 import type { AgentState, Facet } from './state.ts';
+import { steering } from './turns.ts';
 
 /** A policy that is thinking. Its opinion counts only if the turn still stands where it was asked. */
 export interface PolicyAsk {
@@ -14,9 +15,11 @@ export interface PolicyAsk {
   readonly decided: Promise<Draft>;
 }
 
-/** Whether the turn still stands where the policy was asked. */
-export function isAskedAt({ turn: { open } }: AgentState, asked: PolicyAsk): boolean {
-  return open !== null && open.seq === asked.turn && open.steps === asked.step && open.cancel === null;
+/** Whether the turn still stands where the policy was asked: what steers goes to the model, whatever a policy thinks. */
+export function isAskedAt({ turn }: AgentState, asked: PolicyAsk, bound: Bound): boolean {
+  const { open } = turn;
+  const stands = open !== null && open.seq === asked.turn && open.steps === asked.step && open.cancel === null;
+  return stands && steering(turn, bound).length === 0;
 }
 
 /** One frame in the making. */
@@ -68,7 +71,7 @@ export function compose(before: AgentState, facts: readonly Draft[], scene: Comp
       wish.forEach(add);
       continue;
     }
-    if (scene.asked !== null && isAskedAt(state, scene.asked)) break;
+    if (scene.asked !== null && isAskedAt(state, scene.asked, bound)) break;
     const decided = evaluate(state, bound);
     if (decided instanceof Promise) {
       policy = { turn: state.turn.open?.seq ?? -1, step: state.turn.open?.steps ?? -1, decided };

@@ -123,6 +123,27 @@ test('an opinion that was asked for before somebody steered is not followed', as
   assert.equal((await other.result).text, 'in time');
 });
 
+test('an opinion that was asked for before a result was acknowledged is not followed where somebody steered in between', async () => {
+  let asked = 0;
+  const policy = fromFunction('slow', ({ step }) => {
+    asked++;
+    return Promise.resolve(step === 0 ? { type: 'call', calls: [{ tool: 'look', input: {} }] } : { type: 'answer', text: 'an old opinion' });
+  });
+  const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 1 });
+  const { session, hooks, once, below, types } = staged({ policy, model: scriptedModel(['I was steered.']), tools: [look], stopWhen: [] });
+  const data = { text: 'rather', deliver: 'steer' };
+  hooks.append = async (frame) => {
+    if (has(frame, 'tool.returned')) await steer(null);
+  };
+  const steer = once<null>(async () => {
+    await below.append({ id: 'f', sid: 's', expected: 'fact', events: [{ type: 'message.received', origin: 'person', data }] });
+  });
+  const { text } = await session.send('go').result;
+  assert.deepEqual((await types()).slice(5, 9), ['message.received', 'tool.returned', 'model.called', 'model.answered']);
+  assert.deepEqual([text, asked], ['I was steered.', 2]);
+  assert.equal((await session.replay()).divergence, null);
+});
+
 test('a bug aborts what else runs in its session, and the next process goes on from the log', async () => {
   let isAborted = false;
   const running = gate();

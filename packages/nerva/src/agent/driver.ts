@@ -347,9 +347,12 @@ export class Driver {
     const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || this.#isLate(askedMs)) await this.#assertOwn();
-    // A fact may have come in between, from here or from elsewhere: then what was composed is not what is.
+    // A fact may have come in between, from here or from elsewhere: then what was composed is not what is, and it is decided on that.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
-    else await this.#reached(result, asDrafts(composed.drafts));
+    else {
+      await this.#reached(result, asDrafts(composed.drafts));
+      this.#isDirty = true;
+    }
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result.seq);
   }
@@ -473,7 +476,7 @@ export class Driver {
   #adopt(state: AgentState): void {
     assert(state.head >= this.state.head, 'D3 the state never goes back');
     this.state = state;
-    if (this.#ask !== null && !isAskedAt(state, this.#ask)) this.#ask = null; // nobody wants this opinion any more
+    if (this.#ask !== null && !isAskedAt(state, this.#ask, this.bound)) this.#ask = null; // nobody wants this opinion any more
     this.#ports.onChange(this);
   }
 
@@ -536,7 +539,7 @@ export class Driver {
 
   /** Waits for an opinion, unless the turn moved on meanwhile (a cancel, a steer). */
   #await(asked: PolicyAsk): void {
-    if (!isAskedAt(this.state, asked)) return;
+    if (!isAskedAt(this.state, asked, this.bound)) return;
     this.#ask = asked;
     void asked.decided.then(
       (draft) => {

@@ -74,7 +74,7 @@ function shouldStop(open: Turn, bound: Bound): boolean {
 }
 
 /** Seqs of the input that joins at the next model call. Where there is no model, it waits for the next turn. */
-function steering(turns: Turns, bound: Bound): readonly number[] {
+export function steering(turns: Turns, bound: Bound): readonly number[] {
   if (bound.agent.model === undefined) return [];
   return turns.inbox.filter((waiting) => waiting.deliver === 'steer').map((waiting) => waiting.seq);
 }
