@@ -11,6 +11,7 @@ import {
   openaiChat,
   openaiResponses,
   PROVIDERS,
+  type KeyTarget,
   type Model,
 } from '../model/index.ts';
 import { ollamaUrl } from './ollama-url.ts';
@@ -32,6 +33,8 @@ export interface ProviderEntry {
   readonly verified: 'unverified' | { readonly on: string; readonly by: string };
   /** Whether the environment holds what a call needs. A local server counts as configured only by its address or its answer. */
   readonly isConfigured: (env: Env) => boolean;
+  /** Key and address of the environment, for asking what is there. */
+  readonly target: (env: Env) => KeyTarget;
   /** Makes the model. @throws MODEL_AUTH naming the variable that is missing; then nothing was sent. */
   readonly make: (model: string, env: Env) => Model;
 }
@@ -81,6 +84,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     }),
     isLocal: true,
     isConfigured: (env) => isSet(first(env, ['OLLAMA_BASE_URL', 'OLLAMA_HOST'])),
+    target: (env) => ({ ...targetOf('ollama', env, ['OLLAMA_API_KEY'], []), baseUrl: ollamaUrl(env) }),
   },
   {
     id: 'azure',
@@ -92,6 +96,11 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     verified: 'unverified',
     isConfigured: (env) =>
       isSet(first(env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'])) && isSet(first(env, ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME'])),
+    target: ({ AZURE_RESOURCE_NAME: resource, AZURE_OPENAI_API_VERSION: apiVersion, ...env }) => ({
+      ...targetOf('azure', env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'], ['AZURE_OPENAI_ENDPOINT']),
+      ...(isSet(resource) ? { resource } : {}),
+      ...(isSet(apiVersion) ? { apiVersion } : {}),
+    }),
     make(deployment, env) {
       const { AZURE_OPENAI_ENDPOINT: baseUrl, AZURE_RESOURCE_NAME: resource, AZURE_OPENAI_API_VERSION: apiVersion } = env;
       if (!isSet(baseUrl) && !isSet(resource)) throw missing('azure', ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME']);
@@ -114,6 +123,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     isConfigured: (env) =>
       isSet(first(env, ['AWS_REGION', 'AWS_DEFAULT_REGION'])) &&
       (isSet(env['AWS_BEARER_TOKEN_BEDROCK']) || (isSet(env['AWS_ACCESS_KEY_ID']) && isSet(env['AWS_SECRET_ACCESS_KEY']))),
+    target: () => ({ provider: 'bedrock' }),
     make(model, env) {
       const region = first(env, ['AWS_REGION', 'AWS_DEFAULT_REGION']);
       if (region === undefined) throw missing('bedrock', ['AWS_REGION']);
@@ -211,6 +221,7 @@ function own(
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) => isKeyless(env) || isSet(first(env, row.keys)),
+    target: (env) => targetOf(id, env, row.keys, row.urls),
     make(model, env) {
       const baseUrl = first(env, row.urls);
       const apiKey = isKeyless(env) ? first(env, row.keys) : keyOf(id, env, row.keys);
@@ -220,6 +231,11 @@ function own(
       );
     },
   };
+}
+
+function targetOf(provider: string, env: Env, keys: readonly string[], urls: readonly string[]): KeyTarget {
+  const [apiKey, baseUrl] = [first(env, keys), first(env, urls)];
+  return { provider, ...(apiKey === undefined ? {} : { apiKey }), ...(baseUrl === undefined ? {} : { baseUrl: urlOf(baseUrl) }) };
 }
 
 /** A host and port alone will do. */
