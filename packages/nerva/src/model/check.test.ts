@@ -181,6 +181,7 @@ test('each way of failing has its outcome, and none holds a key that the server 
     [['wrong-address', /there is no list of models at http:\S+\/v1\/models \(HTTP 404\)/], (text) => [404, {}, text]],
     [['wrong-address', /with a page, not with a list/], (text) => [200, { 'content-type': 'text/html' }, `<!doctype html>${text}`]],
     [['wrong-address', /with a page, not with a list/], (text) => [200, {}, `\n<html>${text}`]],
+    [['wrong-address', /with a page, not with a list/], (text) => [200, { 'content-type': 'text/HTML; charset=utf-8' }, `Welcome ${text}`]],
     [['wrong-address', /with something else, not with a list/], (text) => [200, {}, `{"hello":"${text}"}`]],
     [['wrong-address', /with something else, not with a list/], (text) => [200, {}, `{"data":[{"no":"${text}"}]}`]],
     [['wrong-address', /Redirects are not followed/], (text) => [302, { location: `http://127.0.0.1:1/${encodeURI(KEY)}` }, text]],
@@ -293,8 +294,15 @@ test('an address that is none and a key that no header can carry are outcomes to
     assert.match(check.says, says);
     assert.ok(!check.says.includes(target.apiKey));
   }
-  const named = await checked({ provider: 'openai', apiKey: KEY, baseUrl: 'http://me:hidden@127.0.0.1:1/v1?token=hidden' });
-  assert.ok(!named.says.includes('hidden'), named.says);
+});
+
+test('what an address holds beside the place is not shown: a user, a query, the key itself', async (t) => {
+  const { host } = new URL((await serve(t, (_incoming, outgoing) => void outgoing.writeHead(404).end())).url);
+  for (const at of [host, '127.0.0.1:1']) {
+    const { outcome, says } = await checked({ provider: 'openai', apiKey: KEY, baseUrl: `http://me:hidden@${at}/${KEY}?token=hidden` });
+    assert.equal(outcome, at === host ? 'wrong-address' : 'unreachable');
+    assert.ok(!says.includes('hidden') && !says.includes(KEY), says);
+  }
 });
 
 test('a model is found by its name without the date of its version, its tag or its variant; else the nearest is named', async (t) => {

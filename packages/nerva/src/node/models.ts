@@ -5,6 +5,7 @@ import {
   bedrock,
   compatible,
   google,
+  isOwnAddress,
   modelInfo,
   MODELS,
   ollama,
@@ -159,7 +160,8 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
 /**
  * A model by its name, `provider/model`: `openai/gpt-5-mini`, `anthropic/claude-sonnet-4-5`, `google/gemini-2.5-flash`, `ollama/llama3.2`,
  * `groq/openai/gpt-oss-120b`. Key and address come from the environment when it is first called: an agent can be defined, replayed and
- * tested without them. Price, context and capabilities are those of the registry; what it does not know stays unknown.
+ * tested without them. Price, context and capabilities are those of the registry; what it does not know stays unknown, and so does the price where
+ * the environment names another address when the model is named: give one by `{ ...model, price }`.
  * @throws OPTION_INVALID for a name without a provider, or of an unknown one, naming the nearest.
  */
 export function modelNamed(name: string, options: { readonly env?: Env } = {}): Model {
@@ -167,7 +169,9 @@ export function modelNamed(name: string, options: { readonly env?: Env } = {}): 
   const [id, model] = [name.slice(0, slash), name.slice(slash + 1)];
   const entry = PROVIDER_ENTRIES.find((one) => one.id === id);
   if (slash <= 0 || model.trim() === '' || entry === undefined) throw unknown(name, slash > 0 ? id : null);
-  const { price, contextTokensMax, capabilities } = modelInfo(name) ?? {};
+  const { price: known, contextTokensMax, capabilities } = modelInfo(name) ?? {};
+  const { baseUrl } = entry.target(options.env ?? process.env);
+  const price = baseUrl === undefined || entry.dialect === 'azure' || isOwnAddress(id, baseUrl) ? known : undefined;
   let made: Model | null = null;
   return {
     name,
