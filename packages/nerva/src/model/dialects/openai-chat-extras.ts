@@ -41,6 +41,7 @@ export class ReasoningDetails {
   readonly list: JsonObject[] = [];
   readonly #places = new Map<string, number>();
 
+  /** Adds a list, whole or a piece of a stream; what is no object in it is dropped. */
   add(more: readonly unknown[]): void {
     for (const piece of more) {
       if (!isObject(piece)) continue;
