@@ -75,16 +75,3 @@ function compatibleSource(provider: string): ListSource | string {
 }
 
 const OWN = ['openai', 'anthropic', 'google', 'ollama', 'azure', 'bedrock'];
-
-/** Whether an address is the provider's own, whose prices are known; other servers speak like it and bill as they like. */
-export function isOwnAddress(provider: string, baseUrl: string): boolean {
-  const own = HOMES[provider] ?? PROVIDERS.find(({ id }) => id === provider)?.baseUrl;
-  return own !== undefined && URL.parse(own)?.host === URL.parse(baseUrl)?.host;
-}
-
-const HOMES: Readonly<Partial<Record<string, string>>> = {
-  openai: OPENAI_URL,
-  'openai.chat': OPENAI_URL,
-  anthropic: ANTHROPIC_URL,
-  google: GOOGLE_URL,
-};

@@ -5,7 +5,7 @@ export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './a
 export { withBreaker, type BreakerOptions } from './breaker.ts';
 export { withCache, type CacheOptions } from './cache.ts';
 export { checkKey, type CheckOptions, type CheckOutcome, type KeyCheck } from './check.ts';
-export { isOwnAddress, type KeyTarget } from './check-source.ts';
+export type { KeyTarget } from './check-source.ts';
 export { CAPABILITIES, type Capabilities, type Capability } from './capability.ts';
 export { requestDigest } from './digest.ts';
 export type { Embedder, EmbedderOptions, Embedding, EmbedOptions } from './embed.ts';

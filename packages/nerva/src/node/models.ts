@@ -5,7 +5,6 @@ import {
   bedrock,
   compatible,
   google,
-  isOwnAddress,
   modelInfo,
   MODELS,
   ollama,
@@ -30,6 +29,8 @@ export interface ProviderEntry {
   readonly keyVariables: readonly string[];
   /** Variables of another address. */
   readonly urlVariables: readonly string[];
+  /** Of its own address, which its prices belong to; null where an address does not tell who bills. */
+  readonly host: string | null;
   readonly isLocal: boolean;
   readonly verified: 'unverified' | { readonly on: string; readonly by: string };
   /** Whether the environment holds what a call needs. A local server counts as configured only by its address or its answer. */
@@ -50,6 +51,7 @@ interface Known {
 export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   own('openai', 'OpenAI', {
     dialect: 'openai-responses',
+    host: 'api.openai.com',
     keys: ['OPENAI_API_KEY'],
     urls: ['OPENAI_BASE_URL'],
     // Another address is a compatible server, and those know chat completions.
@@ -58,6 +60,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   }),
   own('openai.chat', 'OpenAI, chat completions', {
     dialect: 'openai-chat',
+    host: 'api.openai.com',
     keys: ['OPENAI_API_KEY'],
     urls: ['OPENAI_BASE_URL'],
     make: (known) => openaiChat({ ...known, provider: 'openai' }),
@@ -65,12 +68,14 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   }),
   own('anthropic', 'Anthropic', {
     dialect: 'anthropic',
+    host: 'api.anthropic.com',
     keys: ['ANTHROPIC_API_KEY'],
     urls: ['ANTHROPIC_BASE_URL'],
     make: (known) => anthropic(known),
   }),
   own('google', 'Google Gemini', {
     dialect: 'google',
+    host: 'generativelanguage.googleapis.com',
     keys: ['GOOGLE_GENERATIVE_AI_API_KEY', 'GEMINI_API_KEY', 'GOOGLE_API_KEY'],
     urls: ['GOOGLE_BASE_URL'],
     make: (known) => google(known),
@@ -78,6 +83,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   {
     ...own('ollama', 'Ollama', {
       dialect: 'ollama',
+      host: null,
       keys: ['OLLAMA_API_KEY'],
       urls: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'],
       make: (known, env) => ollama({ ...known, baseUrl: ollamaUrl(env) }),
@@ -93,6 +99,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     dialect: 'azure',
     keyVariables: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
     urlVariables: ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME'],
+    host: null,
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) =>
@@ -119,6 +126,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     dialect: 'bedrock',
     keyVariables: ['AWS_BEARER_TOKEN_BEDROCK', 'AWS_ACCESS_KEY_ID'],
     urlVariables: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
+    host: null,
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) =>
@@ -140,9 +148,10 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
       return bedrock({ model, region, credentials: { accessKeyId, secretAccessKey, ...(isSet(sessionToken) ? { sessionToken } : {}) } });
     },
   },
-  ...PROVIDERS.map(({ id, title, keyVariables, urlVariables, isLocal, verified }): ProviderEntry => {
+  ...PROVIDERS.map(({ id, title, baseUrl, keyVariables, urlVariables, isLocal, verified }): ProviderEntry => {
     const entry = own(id, title, {
       dialect: 'openai-chat',
+      host: hostOf(baseUrl),
       keys: keyVariables,
       urls: urlVariables,
       make: (known) => compatible(id, known),
@@ -171,7 +180,7 @@ export function modelNamed(name: string, options: { readonly env?: Env } = {}): 
   if (slash <= 0 || model.trim() === '' || entry === undefined) throw unknown(name, slash > 0 ? id : null);
   const { price: known, contextTokensMax, capabilities } = modelInfo(name) ?? {};
   const { baseUrl } = entry.target(options.env ?? process.env);
-  const price = baseUrl === undefined || entry.dialect === 'azure' || isOwnAddress(id, baseUrl) ? known : undefined;
+  const price = baseUrl === undefined || entry.host === null || entry.host === hostOf(baseUrl) ? known : undefined;
   let made: Model | null = null;
   return {
     name,
@@ -208,6 +217,7 @@ function own(
   title: string,
   row: {
     readonly dialect: ProviderEntry['dialect'];
+    readonly host: string | null;
     readonly keys: readonly string[];
     readonly urls: readonly string[];
     readonly make: (known: Known, env: Env) => Model;
@@ -222,6 +232,7 @@ function own(
     dialect: row.dialect,
     keyVariables: row.keys,
     urlVariables: row.urls,
+    host: row.host,
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) => isKeyless(env) || isSet(first(env, row.keys)),
@@ -240,6 +251,10 @@ function own(
 function targetOf(provider: string, env: Env, keys: readonly string[], urls: readonly string[]): KeyTarget {
   const [apiKey, baseUrl] = [first(env, keys), first(env, urls)];
   return { provider, ...(apiKey === undefined ? {} : { apiKey }), ...(baseUrl === undefined ? {} : { baseUrl: urlOf(baseUrl) }) };
+}
+
+function hostOf(url: string): string | null {
+  return URL.parse(url)?.host ?? null;
 }
 
 /** A host and port alone will do. */
