@@ -25,6 +25,6 @@ export {
   withTimeouts,
   type Model,
 } from './model/index.ts';
-export { createAgent, createRuntime, modelFromEnv, modelNamed, nodeWorld, openStore } from './node/index.ts';
+export { checkProvider, checkProviders, createAgent, createRuntime, modelFromEnv, modelNamed, nodeWorld, openStore } from './node/index.ts';
 export { chain, fromFunction, llm, table, type Policy } from './policy/index.ts';
 export { askPerson, notDone, tool, type Tool, type ToolContext } from './tool/index.ts';

@@ -172,9 +172,12 @@ export const COMMANDS = {
     usage: '',
     count: [0, 0],
     help: 'look at what runs need (store, sessions, models, agents) and say what to do; changes nothing',
-    flags: {},
-    examples: ['nerva doctor', 'nerva doctor --agents agent.ts --json'],
-    notes: ['Exit 1 when something fails.'],
+    flags: {
+      online: toggle('ask each provider that has a key for its list of models, which is no call and costs nothing'),
+      timeout: value('MS', 'with --online: so long for each provider (default 10000)'),
+    },
+    examples: ['nerva doctor', 'nerva doctor --online', 'nerva doctor --agents agent.ts --json'],
+    notes: ['Exit 1 when something fails. Without --online nobody is asked but an Ollama on this machine or where OLLAMA_HOST says.'],
   },
   proxy: {
     usage: '--to URL',

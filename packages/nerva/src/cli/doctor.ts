@@ -1,21 +1,18 @@
 import { NervaError } from '../core/index.ts';
 import { RELEASE, type Store } from '../log/index.ts';
 import { ollamaUrl, PROVIDER_ENTRIES } from '../node/index.ts';
+import { UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
+import { onlineFindings } from './doctor-online.ts';
+import type { Finding } from './finding.ts';
 import { brief } from './output.ts';
-
-/** What was looked at, how it is, and what to do about it. */
-interface Finding {
-  readonly check: string;
-  readonly status: 'ok' | 'warn' | 'fail';
-  readonly found: string;
-  /** What to do; empty when there is nothing. */
-  readonly do: string;
-}
 
 /** `nerva doctor`: looks at what runs need, and says what to do. Changes nothing. Exit 1 when something fails. */
 export async function doctor(context: Context): Promise<ExitCode> {
   const { out } = context;
+  const online = context.flags.has('online');
+  const timeoutMs = context.flags.number('timeout', 1);
+  if (timeoutMs !== undefined && !online) throw new UsageError('--timeout goes with --online.', 'doctor');
   let isFailed = false;
   const tell = (finding: Finding): void => {
     isFailed ||= finding.status === 'fail';
@@ -29,6 +26,7 @@ export async function doctor(context: Context): Promise<ExitCode> {
   for (const finding of await storeFindings(context)) tell(finding);
   tell(modelsFinding());
   tell(await ollamaFinding(context));
+  if (online) for (const finding of await onlineFindings(context, timeoutMs)) tell(finding);
   for (const finding of await agentFindings(context)) tell(finding);
   return isFailed ? 1 : 0;
 }

@@ -23,9 +23,10 @@ export interface AnthropicOptions extends EndpointOptions {
   readonly rules?: Partial<ClaudeRules>;
 }
 
-const ANTHROPIC_URL = 'https://api.anthropic.com/v1';
-/** The only version since ("Versions", platform.claude.com, read 2026-11). */
-const VERSION = '2023-06-01';
+/** Anthropic's address. */
+export const ANTHROPIC_URL = 'https://api.anthropic.com/v1';
+/** Sent with each request. The only version since ("Versions", platform.claude.com, read 2026-11). */
+export const ANTHROPIC_VERSION = '2023-06-01';
 
 /**
  * A model behind Anthropic's Messages API. It streams exactly when `onDelta` is given. One HTTP request a call; what fails is for the caller
@@ -54,6 +55,6 @@ export function anthropic(options: AnthropicOptions): Model {
       encode: (request, { isStream }) => encoder.encode(request, isStream),
       decoder: (onDelta) => new AnthropicDecoder(endpoint.name, onDelta),
     },
-    { ...endpoint, headers: { 'anthropic-version': VERSION, ...beta, ...endpoint.headers } },
+    { ...endpoint, headers: { 'anthropic-version': ANTHROPIC_VERSION, ...beta, ...endpoint.headers } },
   );
 }

@@ -40,7 +40,7 @@ export function azureOpenai(options: AzureOptions): Model {
       ...options,
       ...(options.token === undefined ? {} : { apiKey: options.token }),
       model: deployment,
-      baseUrl: rootOf(options),
+      baseUrl: azureRoot(options),
       provider: 'azure',
     },
     {
@@ -54,8 +54,8 @@ export function azureOpenai(options: AzureOptions): Model {
   return chatModel(endpoint, deployment, { ...options.quirks, path });
 }
 
-/** Address of the resource, without what the API's version adds. */
-function rootOf({ resource, baseUrl }: AzureOptions): string {
+/** Address of the resource, without what the API's version adds. @throws OPTION_INVALID for a name that no resource can have. */
+export function azureRoot({ resource, baseUrl }: Pick<AzureOptions, 'resource' | 'baseUrl'>): string {
   if (baseUrl !== undefined) return baseUrl.replace(/\/+$/, '').replace(/\/openai(?:\/v1)?$/, '');
   // It becomes a part of the host's name.
   if (resource === undefined || !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(resource)) {

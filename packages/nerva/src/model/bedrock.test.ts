@@ -263,3 +263,17 @@ test('of credentials that are fetched anew for each request none stands in a fai
     await assert.rejects(askCanned(model, { status: 400, body }), { message: /What came: \[key\] and \[key\]$/ });
   }
 });
+
+test('keys are signed with as they are without the white space around them, given or fetched', async () => {
+  const sent = async (credentials: BedrockOptions['credentials']): Promise<HttpRequest['headers']> => {
+    const seen: HttpRequest[] = [];
+    const model = bedrock({ model: MODEL, region: 'us-east-1', ...(credentials === undefined ? {} : { credentials }) });
+    await model.call(ask(), { world: cannedWorld({ body: fixture('text.json') }, seen) });
+    return seen[0]?.headers;
+  };
+  const lined = Object.fromEntries(Object.entries(CREDENTIALS).map(([name, value]) => [name, ` ${value}\r\n`])) as typeof CREDENTIALS;
+  const plain = await sent(CREDENTIALS);
+  assert.match(String(plain?.['authorization']), /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\//);
+  assert.deepEqual(await sent(lined), plain);
+  assert.deepEqual(await sent(() => lined), plain);
+});

@@ -40,7 +40,8 @@ export function bedrock(options: BedrockOptions): Model {
   const known = endpoint.secrets ?? [];
   const secrets = [...known];
   // Credentials that are fetched anew are secrets from then on; the last ones are enough.
-  const used = (given: AwsCredentials): AwsCredentials => {
+  const used = (fetched: AwsCredentials): AwsCredentials => {
+    const given = trimmed(fetched);
     for (const secret of [given.secretAccessKey, given.sessionToken ?? ''])
       if (secret !== '' && !secrets.includes(secret)) secrets.push(secret);
     if (secrets.length > known.length + SECRETS_MAX) secrets.splice(known.length, secrets.length - known.length - SECRETS_MAX);
@@ -73,3 +74,12 @@ export function bedrock(options: BedrockOptions): Model {
 }
 
 const SECRETS_MAX = 100;
+
+/** As they are signed with: without the line break that ends the file they came from. */
+function trimmed({ accessKeyId, secretAccessKey, sessionToken }: AwsCredentials): AwsCredentials {
+  return {
+    accessKeyId: accessKeyId.trim(),
+    secretAccessKey: secretAccessKey.trim(),
+    ...(sessionToken === undefined ? {} : { sessionToken: sessionToken.trim() }),
+  };
+}

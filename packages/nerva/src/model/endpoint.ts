@@ -69,6 +69,7 @@ function keyOf(given: string, name: string): string {
   throw new NervaError(
     'OPTION_INVALID',
     `The key of ${name} holds a character that a key cannot have (${what}); copy it anew. Nothing was sent.`,
+    { details: { option: 'apiKey' } },
   );
 }
 

@@ -50,8 +50,8 @@ export function modelInfo(name: string, models: readonly ModelInfo[] = MODELS): 
   return models.find((info) => info.name === name) ?? models.find((info) => info.name === name.replace(VERSION, ''));
 }
 
-/** `-20250929`, `-2026-04-23`. */
-const VERSION = /-(?:\d{8}|\d{4}-\d{2}-\d{2})$/;
+/** The date of a version at the end of a name: `-20250929`, `-2026-04-23`. */
+export const VERSION = /-(?:\d{8}|\d{4}-\d{2}-\d{2})$/;
 
 /** The known models with one’s own: rows under a known name replace the members that they have, others are added. `asOf` and `source` are the user’s. */
 export function modelsWith(

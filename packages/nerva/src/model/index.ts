@@ -4,6 +4,8 @@ export type { AwsCredentials } from './sigv4.ts';
 export { fromAiSdk, isAiSdkModel, type AiSdkModel, type AiSdkOptions } from './ai-sdk.ts';
 export { withBreaker, type BreakerOptions } from './breaker.ts';
 export { withCache, type CacheOptions } from './cache.ts';
+export { checkKey, type CheckOptions, type CheckOutcome, type KeyCheck } from './check.ts';
+export type { KeyTarget } from './check-source.ts';
 export { CAPABILITIES, type Capabilities, type Capability } from './capability.ts';
 export { requestDigest } from './digest.ts';
 export type { Embedder, EmbedderOptions, Embedding, EmbedOptions } from './embed.ts';
@@ -27,6 +29,7 @@ export type {
   ToolSpec,
   Usage,
 } from './message.ts';
+export type { ModelList } from './model-list.ts';
 export { MODELS, type ModelInfo } from './models.ts';
 export type { CallOptions, Delta, Model, ModelAnswer, ModelParams, ModelRequest, Price } from './model.ts';
 export { ollama, ollamaModels, type OllamaModel, type OllamaOptions } from './ollama.ts';

@@ -15,7 +15,8 @@ export interface OpenAiOptions extends EndpointOptions {
   readonly quirks?: ChatQuirks;
 }
 
-const OPENAI_URL = 'https://api.openai.com/v1';
+/** OpenAI's address. */
+export const OPENAI_URL = 'https://api.openai.com/v1';
 
 /**
  * A model behind OpenAI's chat completions protocol: OpenAI itself, vLLM, Ollama, llama.cpp, gateways.

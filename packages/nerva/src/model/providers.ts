@@ -1,6 +1,7 @@
 import { nearestOf, NervaError } from '../core/index.ts';
 import type { ChatQuirks } from './dialects/openai-chat-quirks.ts';
 import { endpointOf, type EndpointOptions } from './endpoint.ts';
+import type { ModelList } from './model-list.ts';
 import type { Model } from './model.ts';
 import { chatModel } from './openai.ts';
 
@@ -17,6 +18,8 @@ export interface Provider {
   readonly quirks: ChatQuirks;
   /** Quirks of some of its models, by a pattern of their names; they come over those of the provider, the later over the earlier. */
   readonly models?: readonly { readonly pattern: string; readonly quirks: ChatQuirks }[];
+  /** Where its models are listed for who has a key; absent: at `/models`, null: nowhere that would tell something about the key. */
+  readonly list?: ModelList | null;
   /** Runs on your own machines. */
   readonly isLocal: boolean;
   /** Whether somebody called it with this row, and when. */
@@ -157,6 +160,8 @@ export const PROVIDERS: readonly Provider[] = [
     keyVariables: ['OPENROUTER_API_KEY'],
     urlVariables: ['OPENROUTER_BASE_URL'],
     quirks: { effort: 'reasoning', reasoningField: 'reasoning_details', without: ['tokenIds'] },
+    // `/models` is open to everybody. "List models filtered by user provider preferences", openrouter.ai/docs/api/api-reference, read in November 2026.
+    list: { path: '/models/user', hasVariants: true },
     isLocal: false,
     verified: 'unverified',
     docs: 'https://openrouter.ai/docs/use-cases/reasoning-tokens',
@@ -174,6 +179,8 @@ export const PROVIDERS: readonly Provider[] = [
       toolChoices: ['auto', 'none', 'required'],
       without: ['logprobs', 'parallelToolCalls', 'tokenIds'],
     },
+    // "List Models", docs.cohere.com/v1/reference/list-models, read in November 2026.
+    list: { path: '/v1/models?page_size=1000', off: '/compatibility/v1' },
     isLocal: false,
     verified: 'unverified',
     docs: 'https://docs.cohere.com/docs/compatibility-api',
@@ -219,6 +226,8 @@ export const PROVIDERS: readonly Provider[] = [
       reasoningField: 'reasoning_content',
       without: ['seed', 'logprobs', 'parallelToolCalls', 'tokenIds'],
     },
+    // None by hexdocs.pm/agentic/Agentic.LLM.Provider.Zai.html, read in November 2026.
+    list: null,
     isLocal: false,
     verified: 'unverified',
     docs: 'https://docs.z.ai/guides/capabilities/thinking-mode',
@@ -270,6 +279,8 @@ export const PROVIDERS: readonly Provider[] = [
       efforts: { none: null },
       without: ['stop', 'seed', 'logprobs', 'parallelToolCalls', 'tokenIds'],
     },
+    // Of what chat completions take there is none: docs of LibreChat, "Perplexity"; docs.perplexity.ai has one of its router. Read in November 2026.
+    list: null,
     isLocal: false,
     verified: 'unverified',
     docs: 'https://docs.perplexity.ai/api-reference/chat-completions-post',
@@ -294,6 +305,7 @@ export const PROVIDERS: readonly Provider[] = [
     keyVariables: ['HF_TOKEN', 'HUGGINGFACE_API_KEY'],
     urlVariables: ['HF_BASE_URL'],
     quirks: { files: 'images', without: ['tokenIds'] },
+    list: { path: '/models', hasVariants: true },
     isLocal: false,
     verified: 'unverified',
     docs: 'https://huggingface.co/docs/inference-providers/index',
@@ -306,6 +318,8 @@ export const PROVIDERS: readonly Provider[] = [
     keyVariables: ['GITHUB_MODELS_TOKEN', 'GITHUB_TOKEN'],
     urlVariables: ['GITHUB_MODELS_BASE_URL'],
     quirks: { files: 'images', without: ['tokenIds'] },
+    // The catalog is at an address of its own, and open (github.blog/changelog/2025-05-15-github-models-api-now-available).
+    list: null,
     isLocal: false,
     verified: 'unverified',
     docs: 'https://github.blog/changelog/2025-05-15-github-models-api-now-available',

@@ -3,6 +3,7 @@ export { httpTransport, type HttpOptions } from './http.ts';
 export { fileKeys, openSqlite, type SqliteOptions, type SqliteStore } from './sqlite/index.ts';
 export { modelNamed, PROVIDER_ENTRIES, type Env, type ProviderEntry } from './models.ts';
 export { ollamaUrl } from './ollama-url.ts';
+export { checkProvider, checkProviders, type CheckProviderOptions } from './check-providers.ts';
 export { modelFromEnv, type FoundModel } from './model-from-env.ts';
 export { nodeWorld, type NodeWorldOptions } from './world.ts';
 export { recordingProxy, type ProxyOptions, type RecordingProxy } from './proxy.ts';

@@ -142,3 +142,16 @@ test('what a model is known not to do is refused before a call, with models that
   assert.match(why, /^MODEL_REFUSED: blind\/model does not take image\/png. Nothing was sent. Models that can \(vision\): /);
   await runtime.close();
 });
+
+test('a price belongs to the address of the provider: elsewhere it is unknown, unless one is given', () => {
+  for (const [name, variable, own, other] of [
+    ['openai/gpt-5-mini', 'OPENAI_BASE_URL', 'https://api.openai.com/v1/', 'http://127.0.0.1:8000/v1'],
+    ['anthropic/claude-haiku-4-5', 'ANTHROPIC_BASE_URL', 'https://api.anthropic.com/v1', 'https://gateway.example/v1'],
+    ['google/gemini-3.8-flash', 'GOOGLE_BASE_URL', 'https://generativelanguage.googleapis.com/v1beta', '10.0.0.7:9000'],
+  ] as const) {
+    assert.notEqual(modelNamed(name, { env: {} }).price, undefined, name);
+    assert.deepEqual(modelNamed(name, { env: { [variable]: own } }).price, modelNamed(name, { env: {} }).price, name);
+    assert.equal(modelNamed(name, { env: { [variable]: other } }).price, undefined, name);
+    assert.notEqual(modelNamed(name, { env: { [variable]: other } }).contextTokensMax, undefined, name);
+  }
+});

@@ -11,6 +11,7 @@ import {
   openaiChat,
   openaiResponses,
   PROVIDERS,
+  type KeyTarget,
   type Model,
 } from '../model/index.ts';
 import { ollamaUrl } from './ollama-url.ts';
@@ -28,10 +29,14 @@ export interface ProviderEntry {
   readonly keyVariables: readonly string[];
   /** Variables of another address. */
   readonly urlVariables: readonly string[];
+  /** Of its own address, which its prices belong to; null where an address does not tell who bills. */
+  readonly host: string | null;
   readonly isLocal: boolean;
   readonly verified: 'unverified' | { readonly on: string; readonly by: string };
   /** Whether the environment holds what a call needs. A local server counts as configured only by its address or its answer. */
   readonly isConfigured: (env: Env) => boolean;
+  /** Key and address of the environment, for asking what is there. */
+  readonly target: (env: Env) => KeyTarget;
   /** Makes the model. @throws MODEL_AUTH naming the variable that is missing; then nothing was sent. */
   readonly make: (model: string, env: Env) => Model;
 }
@@ -46,6 +51,7 @@ interface Known {
 export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   own('openai', 'OpenAI', {
     dialect: 'openai-responses',
+    host: 'api.openai.com',
     keys: ['OPENAI_API_KEY'],
     urls: ['OPENAI_BASE_URL'],
     // Another address is a compatible server, and those know chat completions.
@@ -54,6 +60,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   }),
   own('openai.chat', 'OpenAI, chat completions', {
     dialect: 'openai-chat',
+    host: 'api.openai.com',
     keys: ['OPENAI_API_KEY'],
     urls: ['OPENAI_BASE_URL'],
     make: (known) => openaiChat({ ...known, provider: 'openai' }),
@@ -61,12 +68,14 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   }),
   own('anthropic', 'Anthropic', {
     dialect: 'anthropic',
+    host: 'api.anthropic.com',
     keys: ['ANTHROPIC_API_KEY'],
     urls: ['ANTHROPIC_BASE_URL'],
     make: (known) => anthropic(known),
   }),
   own('google', 'Google Gemini', {
     dialect: 'google',
+    host: 'generativelanguage.googleapis.com',
     keys: ['GOOGLE_GENERATIVE_AI_API_KEY', 'GEMINI_API_KEY', 'GOOGLE_API_KEY'],
     urls: ['GOOGLE_BASE_URL'],
     make: (known) => google(known),
@@ -74,6 +83,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
   {
     ...own('ollama', 'Ollama', {
       dialect: 'ollama',
+      host: null,
       keys: ['OLLAMA_API_KEY'],
       urls: ['OLLAMA_BASE_URL', 'OLLAMA_HOST'],
       make: (known, env) => ollama({ ...known, baseUrl: ollamaUrl(env) }),
@@ -81,6 +91,7 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     }),
     isLocal: true,
     isConfigured: (env) => isSet(first(env, ['OLLAMA_BASE_URL', 'OLLAMA_HOST'])),
+    target: (env) => ({ ...targetOf('ollama', env, ['OLLAMA_API_KEY'], []), baseUrl: ollamaUrl(env) }),
   },
   {
     id: 'azure',
@@ -88,10 +99,16 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     dialect: 'azure',
     keyVariables: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
     urlVariables: ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME'],
+    host: null,
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) =>
       isSet(first(env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'])) && isSet(first(env, ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME'])),
+    target: ({ AZURE_RESOURCE_NAME: resource, AZURE_OPENAI_API_VERSION: apiVersion, ...env }) => ({
+      ...targetOf('azure', env, ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'], ['AZURE_OPENAI_ENDPOINT']),
+      ...(isSet(resource) ? { resource } : {}),
+      ...(isSet(apiVersion) ? { apiVersion } : {}),
+    }),
     make(deployment, env) {
       const { AZURE_OPENAI_ENDPOINT: baseUrl, AZURE_RESOURCE_NAME: resource, AZURE_OPENAI_API_VERSION: apiVersion } = env;
       if (!isSet(baseUrl) && !isSet(resource)) throw missing('azure', ['AZURE_OPENAI_ENDPOINT', 'AZURE_RESOURCE_NAME']);
@@ -109,11 +126,13 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
     dialect: 'bedrock',
     keyVariables: ['AWS_BEARER_TOKEN_BEDROCK', 'AWS_ACCESS_KEY_ID'],
     urlVariables: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
+    host: null,
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) =>
       isSet(first(env, ['AWS_REGION', 'AWS_DEFAULT_REGION'])) &&
       (isSet(env['AWS_BEARER_TOKEN_BEDROCK']) || (isSet(env['AWS_ACCESS_KEY_ID']) && isSet(env['AWS_SECRET_ACCESS_KEY']))),
+    target: () => ({ provider: 'bedrock' }),
     make(model, env) {
       const region = first(env, ['AWS_REGION', 'AWS_DEFAULT_REGION']);
       if (region === undefined) throw missing('bedrock', ['AWS_REGION']);
@@ -129,9 +148,10 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
       return bedrock({ model, region, credentials: { accessKeyId, secretAccessKey, ...(isSet(sessionToken) ? { sessionToken } : {}) } });
     },
   },
-  ...PROVIDERS.map(({ id, title, keyVariables, urlVariables, isLocal, verified }): ProviderEntry => {
+  ...PROVIDERS.map(({ id, title, baseUrl, keyVariables, urlVariables, isLocal, verified }): ProviderEntry => {
     const entry = own(id, title, {
       dialect: 'openai-chat',
+      host: hostOf(baseUrl),
       keys: keyVariables,
       urls: urlVariables,
       make: (known) => compatible(id, known),
@@ -149,7 +169,8 @@ export const PROVIDER_ENTRIES: readonly ProviderEntry[] = [
 /**
  * A model by its name, `provider/model`: `openai/gpt-5-mini`, `anthropic/claude-sonnet-4-5`, `google/gemini-2.5-flash`, `ollama/llama3.2`,
  * `groq/openai/gpt-oss-120b`. Key and address come from the environment when it is first called: an agent can be defined, replayed and
- * tested without them. Price, context and capabilities are those of the registry; what it does not know stays unknown.
+ * tested without them. Price, context and capabilities are those of the registry; what it does not know stays unknown, and so does the price where
+ * the environment names another address when the model is named: give one by `{ ...model, price }`.
  * @throws OPTION_INVALID for a name without a provider, or of an unknown one, naming the nearest.
  */
 export function modelNamed(name: string, options: { readonly env?: Env } = {}): Model {
@@ -157,7 +178,9 @@ export function modelNamed(name: string, options: { readonly env?: Env } = {}): 
   const [id, model] = [name.slice(0, slash), name.slice(slash + 1)];
   const entry = PROVIDER_ENTRIES.find((one) => one.id === id);
   if (slash <= 0 || model.trim() === '' || entry === undefined) throw unknown(name, slash > 0 ? id : null);
-  const { price, contextTokensMax, capabilities } = modelInfo(name) ?? {};
+  const { price: known, contextTokensMax, capabilities } = modelInfo(name) ?? {};
+  const { baseUrl } = entry.target(options.env ?? process.env);
+  const price = baseUrl === undefined || entry.host === null || entry.host === hostOf(baseUrl) ? known : undefined;
   let made: Model | null = null;
   return {
     name,
@@ -194,6 +217,7 @@ function own(
   title: string,
   row: {
     readonly dialect: ProviderEntry['dialect'];
+    readonly host: string | null;
     readonly keys: readonly string[];
     readonly urls: readonly string[];
     readonly make: (known: Known, env: Env) => Model;
@@ -208,9 +232,11 @@ function own(
     dialect: row.dialect,
     keyVariables: row.keys,
     urlVariables: row.urls,
+    host: row.host,
     isLocal: false,
     verified: 'unverified',
     isConfigured: (env) => isKeyless(env) || isSet(first(env, row.keys)),
+    target: (env) => targetOf(id, env, row.keys, row.urls),
     make(model, env) {
       const baseUrl = first(env, row.urls);
       const apiKey = isKeyless(env) ? first(env, row.keys) : keyOf(id, env, row.keys);
@@ -220,6 +246,15 @@ function own(
       );
     },
   };
+}
+
+function targetOf(provider: string, env: Env, keys: readonly string[], urls: readonly string[]): KeyTarget {
+  const [apiKey, baseUrl] = [first(env, keys), first(env, urls)];
+  return { provider, ...(apiKey === undefined ? {} : { apiKey }), ...(baseUrl === undefined ? {} : { baseUrl: urlOf(baseUrl) }) };
+}
+
+function hostOf(url: string): string | null {
+  return URL.parse(url)?.host ?? null;
 }
 
 /** A host and port alone will do. */

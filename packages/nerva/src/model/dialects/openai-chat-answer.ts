@@ -6,7 +6,7 @@ import type { CallOptions, ModelAnswer } from '../model.ts';
 import { isObject, type Loose } from '../object.ts';
 import { PartsBuilder } from '../parts.ts';
 import type { Decoder } from '../wire.ts';
-import { addDetails, chatUsage, sourcesOf, strictest } from './openai-chat-extras.ts';
+import { chatUsage, ReasoningDetails, sourcesOf, strictest } from './openai-chat-extras.ts';
 import type { ChatQuirks } from './openai-chat-quirks.ts';
 
 /** OpenAI's words, and those of others: `eos` of Together, `model_length` of Mistral, `sensitive` of Zhipu. */
@@ -48,7 +48,7 @@ export class ChatDecoder implements Decoder {
   #tokenIds: number[] | null = null;
   /** Sources of the whole answer; a stream repeats them in each chunk. */
   #sources: readonly Citation[] = [];
-  #reasoningDetails: readonly JsonObject[] = [];
+  readonly #reasoningDetails = new ReasoningDetails();
 
   /** @param by name of the model. */
   constructor(by: string, onDelta?: CallOptions['onDelta'], { reasoningField }: Pick<ChatQuirks, 'reasoningField'> = {}) {
@@ -149,8 +149,8 @@ export class ChatDecoder implements Decoder {
   /** What OpenRouter wants back. It belongs to the reasoning, of which nothing may be shown. */
   #details(details: unknown): void {
     if (this.#reasoningField !== 'reasoning_details' || !Array.isArray(details) || details.length === 0) return;
-    this.#reasoningDetails = addDetails(this.#reasoningDetails, details);
-    this.#parts.echo('reasoning', 'reasoning', { reasoning_details: this.#reasoningDetails });
+    this.#reasoningDetails.add(details);
+    this.#parts.echo('reasoning', 'reasoning', { reasoning_details: this.#reasoningDetails.list });
   }
 
   #text(type: 'text' | 'reasoning', content: unknown, whole: unknown): void {

@@ -33,22 +33,29 @@ export function sourcesOf({ search_results: results, citations }: Loose): readon
 }
 
 /**
- * A list of OpenRouter's `reasoning_details` with more of it. Pieces of a stream that have the same index and type are one entry: their texts
- * are joined, of their other members the last stands.
+ * OpenRouter's `reasoning_details` as they come. Pieces of a stream that have the same index and type are one entry: their texts are joined, of
+ * their other members the last stands. A piece costs what it brings, however long the list is.
  */
-export function addDetails(list: readonly JsonObject[], more: readonly unknown[]): readonly JsonObject[] {
-  const all = [...list];
-  for (const piece of more) {
-    if (!isObject(piece)) continue;
-    const at =
-      typeof piece['index'] === 'number'
-        ? all.findIndex((entry) => entry['index'] === piece['index'] && entry['type'] === piece['type'])
-        : -1;
-    const known = all[at];
-    if (known === undefined) all.push(piece as JsonObject);
-    else all[at] = { ...known, ...withoutNulls(piece), ...joinedTexts(known, piece) };
+export class ReasoningDetails {
+  /** Grows in place. */
+  readonly list: JsonObject[] = [];
+  readonly #places = new Map<string, number>();
+
+  /** Adds a list, whole or a piece of a stream; what is no object in it is dropped. */
+  add(more: readonly unknown[]): void {
+    for (const piece of more) {
+      if (!isObject(piece)) continue;
+      const key = typeof piece['index'] === 'number' ? `${piece['index']} ${String(piece['type'])}` : null;
+      const at = key === null ? undefined : this.#places.get(key);
+      if (at === undefined) {
+        if (key !== null) this.#places.set(key, this.list.length);
+        this.list.push(piece as JsonObject);
+      } else {
+        const known = this.list[at] as JsonObject;
+        this.list[at] = { ...known, ...withoutNulls(piece), ...joinedTexts(known, piece) };
+      }
+    }
   }
-  return all;
 }
 
 const TEXTS = ['text', 'summary', 'data'] as const;
