@@ -24,6 +24,7 @@ const COMMANDS = [
   'prune',
   'delete',
   'sim',
+  'memory',
 ];
 const GOLDEN = fileURLToPath(new URL('../golden/cli-help.txt', import.meta.url));
 

@@ -110,7 +110,8 @@ test('a policy that takes its time is asked once in each step, and its opinion i
 test('an opinion counts only in the turn and step it was asked in, and in none that was cancelled', () => {
   const scene = sceneOf({ model });
   const decided = Promise.resolve(message);
-  const at = (drafts: readonly Draft[], turn: number, step: number): boolean => isAskedAt(folded(drafts), { turn, step, decided }, scene.bound);
+  const at = (drafts: readonly Draft[], turn: number, step: number): boolean =>
+    isAskedAt(folded(drafts), { turn, step, decided }, scene.bound);
   assert.equal(at(begun(scene), 2, 0), true);
   assert.equal(at(begun(scene), 1, 0), false, 'another turn');
   assert.equal(at(begun(scene), 2, 1), false, 'another step');
@@ -120,7 +121,11 @@ test('an opinion counts only in the turn and step it was asked in, and in none t
   const steer = the('message.received', { text: 'rather', deliver: 'steer' });
   assert.equal(at([...begun(scene), steer], 2, 0), false, 'steered');
   const alone = sceneOf({ policy: fromFunction('p', () => null) });
-  assert.equal(isAskedAt(folded([...begun(alone), steer]), { turn: 2, step: 0, decided }, alone.bound), true, 'where there is no model it waits');
+  assert.equal(
+    isAskedAt(folded([...begun(alone), steer]), { turn: 2, step: 0, decided }, alone.bound),
+    true,
+    'where there is no model it waits',
+  );
 });
 
 /** A facet that wants a note as long as there are fewer than so many. */

@@ -127,7 +127,9 @@ test('an opinion that was asked for before a result was acknowledged is not foll
   let asked = 0;
   const policy = fromFunction('slow', ({ step }) => {
     asked++;
-    return Promise.resolve(step === 0 ? { type: 'call', calls: [{ tool: 'look', input: {} }] } : { type: 'answer', text: 'an old opinion' });
+    return Promise.resolve(
+      step === 0 ? { type: 'call', calls: [{ tool: 'look', input: {} }] } : { type: 'answer', text: 'an old opinion' },
+    );
   });
   const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 1 });
   const { session, hooks, once, below, types } = staged({ policy, model: scriptedModel(['I was steered.']), tools: [look], stopWhen: [] });

@@ -230,6 +230,25 @@ export const COMMANDS = {
       'Exit 0 when all held, 1 when something broke, 2 when it could not be run.',
     ],
   },
+  memory: {
+    usage: '<verb> <scope> [what]',
+    count: [2, 3],
+    help: 'look at what a memory keeps: find in it, print it, say where an entry comes from; changes nothing',
+    flags: {
+      limit: value('N', 'with search: at most so many, 1 to 100 (default 10)'),
+      'as-of': value('DATE', 'with search: what held then: 2026-01-31, or with a time 2026-01-31T12:00:00Z'),
+      at: value('N', 'as it stood after event N of its log'),
+      tenant: value('NAME', 'the memory of this tenant'),
+    },
+    examples: [
+      'nerva memory search user:ada "Where does she live?"',
+      'nerva memory search user:ada "Where does she live?" --as-of 2026-01-31',
+      'nerva memory why user:ada scope:user:ada:7',
+    ],
+    notes: [
+      'search SCOPE QUESTION finds entries by their words; show SCOPE prints blocks and entries; why SCOPE ID says where an entry comes from; stats SCOPE counts.',
+    ],
+  },
   close: {
     usage: '<id>',
     count: [1, 1],

@@ -8,6 +8,7 @@ import { processContext, type Context, type ExitCode } from './context.ts';
 import { doctor } from './doctor.ts';
 import { commandHelp, mainHelp, usageLine } from './help.ts';
 import { replay, sessions, show } from './inspect.ts';
+import { memory } from './memory.ts';
 import { models } from './models.ts';
 import { plain, processOutput, type Output } from './output.ts';
 import { proxy } from './proxy.ts';
@@ -31,6 +32,7 @@ const RUN: Readonly<Record<CommandName, (context: Context) => Promise<ExitCode>>
   doctor,
   proxy,
   sim,
+  memory,
   close,
   release,
   prune,

@@ -22,8 +22,14 @@ export interface MemoryOptions {
   readonly textBytesMax?: number;
 }
 
+/** How a change is made safe to repeat. */
+export interface Repeatable {
+  /** The same change under the same key again is made once, and gives the same result; recognised among the last 10,000. 1–1,000 characters. */
+  readonly key?: string;
+}
+
 /** What is said of a text that is remembered. */
-export interface Remembered {
+export interface Remembered extends Repeatable {
   /** Default `note`. */
   readonly kind?: EntryKind;
   readonly tags?: readonly string[];
@@ -59,6 +65,9 @@ export interface Recalled {
 
 /** Appends tried when others write at the same time. */
 const ATTEMPTS_MAX = 20;
+/** Frames of keyed changes that are recognised when they are repeated. */
+const KEYS_MAX = 10_000;
+const KEYED = 'key:';
 
 /** Opens the memory of a scope: reads its log. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID. */
 export async function openMemory(options: MemoryOptions): Promise<Memory> {
@@ -90,6 +99,8 @@ export class Memory {
   readonly #textBytesMax: number;
   readonly #fold = new MemoryFold();
   readonly #index: RecallIndex = recallIndex();
+  /** Where the frames of keyed changes begin, oldest first. */
+  readonly #keyed = new Map<string, Seq>();
   #reading: Promise<void> | null = null;
 
   /** Use `openMemory`. */
@@ -126,7 +137,7 @@ export class Memory {
 
   /** Sets a block. @throws MEMORY_FULL, MEMORY_TOO_LARGE, OPTION_INVALID; nothing was written. */
   async setBlock(change: BlockChange): Promise<void> {
-    await this.#write(() => {
+    await this.#write(undefined, () => {
       setBlock(this.core, change);
       return [{ type: 'memory.block.set', data: { ...change } }];
     });
@@ -136,8 +147,9 @@ export class Memory {
    * Edits the text of a block, as a model does: not one that is read-only, and with `version` only as long as it has that.
    * @throws MEMORY_UNKNOWN, MEMORY_DENIED, MEMORY_CHANGED, MEMORY_EDIT, MEMORY_FULL, MEMORY_TOO_LARGE; nothing was written.
    */
-  async editBlock(label: string, edit: Edit, options: { readonly version?: number } = {}): Promise<void> {
-    await this.#write(() => {
+  async editBlock(label: string, edit: Edit, options: { readonly version?: number } & Repeatable = {}): Promise<void> {
+    checkOptions(options, ['version', 'key'], 'editBlock');
+    await this.#write(options.key, () => {
       const block = blockOf(this.core, label);
       if (block.isReadOnly)
         throw new NervaError('MEMORY_DENIED', `Block ${label} is read-only. Nothing was changed.`, { details: { label } });
@@ -157,7 +169,7 @@ export class Memory {
 
   /** @throws MEMORY_UNKNOWN */
   async removeBlock(label: string): Promise<void> {
-    await this.#write(() => {
+    await this.#write(undefined, () => {
       removeBlock(this.core, label);
       return [{ type: 'memory.block.removed', data: { label } }];
     });
@@ -165,7 +177,7 @@ export class Memory {
 
   /** Keeps a value for a while. @throws MEMORY_FULL, MEMORY_TOO_LARGE, OPTION_INVALID; nothing was written. */
   async setItem(item: NewItem): Promise<void> {
-    await this.#write(() => [this.#itemSet(item)]);
+    await this.#write(undefined, () => [this.#itemSet(item)]);
   }
 
   /** The value kept under a key, or undefined when none is, or when its time is over. */
@@ -176,7 +188,7 @@ export class Memory {
   /** Adds to a number, from 0 where there is none; its time begins anew. @returns what it is now. @throws MEMORY_EDIT for what is no number. */
   async raiseItem(key: string, by = 1): Promise<number> {
     let value = 0;
-    await this.#write(() => {
+    await this.#write(undefined, () => {
       const item = raised(this.#fold.working, { key, by }, this.#nowMs());
       value = item.value;
       return [this.#itemSet(item)];
@@ -186,7 +198,7 @@ export class Memory {
 
   /** Keeps an item for `ttlMs` from now, or as long as it was to be kept, whichever is longer. @returns false when it is not there. */
   async touchItem(key: string, ttlMs: number = this.#limits.ttlMs): Promise<boolean> {
-    return this.#write(() => {
+    return this.#write(undefined, () => {
       const nowMs = this.#nowMs();
       const item = itemAt(this.#fold.working, key, nowMs);
       if (item === undefined) return [];
@@ -202,7 +214,7 @@ export class Memory {
 
   /** @returns false when it was not there. */
   async deleteItem(key: string): Promise<boolean> {
-    return this.#write(() =>
+    return this.#write(undefined, () =>
       itemAt(this.#fold.working, key, this.#nowMs()) === undefined ? [] : [{ type: 'memory.items.removed', data: { keys: [key] } }],
     );
   }
@@ -212,7 +224,7 @@ export class Memory {
    * @throws OPTION_INVALID, MEMORY_TOO_LARGE, MEMORY_UNKNOWN (what it supersedes), MEMORY_CHANGED (that was superseded already); nothing was written.
    */
   async remember(text: string, options: Remembered = {}): Promise<Entry> {
-    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source'], 'remember');
+    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'key'], 'remember');
     const { kind = 'note', tags = [], importance = 0.5, supersedes, source } = options;
     const whole = toWellFormed(text) as string;
     const bytes = utf8Bytes(whole);
@@ -230,7 +242,7 @@ export class Memory {
       );
     checkRange('importance', importance, 0, 1);
     let seq = -1;
-    await this.#write((head) => {
+    await this.#write(options.key, (head) => {
       const validMs = checkRange('validMs', options.validMs ?? this.#nowMs(), 0, Number.MAX_SAFE_INTEGER);
       if (supersedes !== undefined) this.#current(supersedes);
       seq = head;
@@ -246,7 +258,8 @@ export class Memory {
       };
       return [{ type: 'memory.recorded', data: { ...data } }];
     });
-    return this.entry(`${this.sid}:${seq}`);
+    const first = options.key === undefined ? seq : this.#repeated(options.key, seq);
+    return this.entry(`${this.sid}:${first}`);
   }
 
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID. */
@@ -269,8 +282,9 @@ export class Memory {
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
-  async forget(id: EventId): Promise<void> {
-    await this.#write(() => (this.entry(id).forgottenMs === null ? [{ type: 'memory.forgotten', data: { id } }] : []));
+  async forget(id: EventId, options: Repeatable = {}): Promise<void> {
+    checkOptions(options, ['key'], 'forget');
+    await this.#write(options.key, () => (this.entry(id).forgottenMs === null ? [{ type: 'memory.forgotten', data: { id } }] : []));
   }
 
   /** @throws MEMORY_UNKNOWN */
@@ -311,21 +325,45 @@ export class Memory {
       const range = this.#upto === undefined ? {} : { upto: this.#upto };
       const frames = await this.#store.read(this.sid, { after: this.head - 1, ...range });
       if (frames.length === 0) return;
-      for (const frame of frames)
+      for (const frame of frames) {
+        if (frame.id.startsWith(KEYED)) this.#keep(frame.id, frame.seq);
         for (const event of eventsOf(frame)) {
           const entry = event.seq < this.head ? null : this.#fold.apply(event);
           if (entry !== null) this.#index.add({ id: entry.id, text: entry.text, atMs: entry.validMs });
         }
+      }
     }
   }
 
-  /** Decides on what stands, writes it there, and decides anew when somebody wrote in between. @returns whether there was anything to write. */
-  async #write(decide: (head: Seq) => readonly EventDraft[]): Promise<boolean> {
+  /** The frame of a keyed change; a key may be longer than an id. */
+  #frameOf(key: string): string {
+    return KEYED + this.#world.digest(key).slice(0, 48);
+  }
+
+  #keep(id: string, seq: Seq): void {
+    this.#keyed.set(id, seq);
+    const [oldest] = this.#keyed.keys();
+    if (this.#keyed.size > KEYS_MAX && oldest !== undefined) this.#keyed.delete(oldest);
+  }
+
+  /** Where the entry of a keyed change stands: behind `scope.opened` when that is in the same frame. */
+  #repeated(key: string, seq: Seq): Seq {
+    const first = this.#keyed.get(this.#frameOf(key)) ?? seq;
+    return first === 0 ? 1 : first;
+  }
+
+  /**
+   * Decides on what stands, writes it there, and decides anew when somebody wrote in between. What a key says was made is not made again.
+   * @returns whether there was anything to write.
+   */
+  async #write(key: string | undefined, decide: (head: Seq) => readonly EventDraft[]): Promise<boolean> {
     if (this.#upto !== undefined)
       throw new NervaError('MEMORY_DENIED', `This is ${this.sid} as it stood after event ${this.#upto}: it takes no change.`);
-    const id = this.#world.ids.next();
+    if (key !== undefined) checkRange('characters of key', key.length, 1, 1_000);
+    const id = key === undefined ? this.#world.ids.next() : this.#frameOf(key);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       await this.refresh();
+      if (this.#keyed.has(id)) return false;
       const isNew = this.head === 0;
       const drafts = decide(isNew ? 1 : this.head);
       if (drafts.length === 0) return false;

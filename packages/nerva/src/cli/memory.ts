@@ -1,0 +1,141 @@
+import { nearestOf, NervaError } from '../core/index.ts';
+import type { Store } from '../log/index.ts';
+import { openMemory, usageOf, type Entry, type Memory } from '../memory/index.ts';
+import { hint, UsageError } from './arguments.ts';
+import type { Context, ExitCode } from './context.ts';
+import { brief, columns, time } from './output.ts';
+
+type Verb = (context: Context, memory: Memory, argument: string) => void;
+
+const VERBS: Readonly<Record<string, { readonly does: Verb; readonly takes: string | null }>> = {
+  search: { does: search, takes: 'a question' },
+  show: { does: show, takes: null },
+  why: { does: why, takes: 'the id of an entry' },
+  stats: { does: stats, takes: null },
+};
+
+/** `nerva memory`: what a scope keeps. Changes nothing. */
+export async function memory(context: Context): Promise<ExitCode> {
+  const { flags, positionals, world } = context;
+  const [name = '', scope = '', argument = ''] = positionals;
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  if (verb === undefined) {
+    const names = Object.keys(VERBS);
+    throw new UsageError(`memory ${names.join(', ')}; "${name}" came.${hint(nearestOf(name, names))}`, 'memory');
+  }
+  if ((verb.takes === null) !== (argument === ''))
+    throw new UsageError(
+      verb.takes === null
+        ? `memory ${name} takes a scope only; "${brief(argument, 80)}" came too.`
+        : `memory ${name} takes a scope and ${verb.takes}.`,
+      'memory',
+    );
+  const upto = flags.number('at', 0);
+  const tenant = flags.text('tenant');
+  const whole = await context.store('read');
+  const store = tenant === undefined ? whole : whole.scope(tenant);
+  const opened = await openMemory({ store, world, scope, ...(upto === undefined ? {} : { upto }) });
+  if (opened.head === 0) throw await unknown(store, scope);
+  verb.does(context, opened, argument);
+  return 0;
+}
+
+const PREFIX = 'scope:';
+/** Looked through for scopes whose name is near. */
+const PAGES_MAX = 20;
+
+async function unknown(store: Store, scope: string): Promise<NervaError> {
+  const scopes: string[] = [];
+  let after: string | undefined;
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const sids: readonly string[] = (await store.list({ limit: 500, ...(after === undefined ? {} : { after }) })).map(({ sid }) => sid);
+    scopes.push(...sids.filter((sid) => sid.startsWith(PREFIX)).map((sid) => sid.slice(PREFIX.length)));
+    after = sids.at(-1);
+    if (after === undefined) break;
+  }
+  const nearest = nearestOf(scope, scopes);
+  const some = scopes.slice(0, 10).join(', ');
+  const more = scopes.length > 10 ? ', …' : '';
+  return new NervaError(
+    'MEMORY_UNKNOWN',
+    `Nothing is kept under the scope ${JSON.stringify(scope)}.${hint(nearest)} ${some === '' ? 'No scope keeps anything in this store.' : `There are: ${some}${more}.`}`,
+    { details: { scope } },
+  );
+}
+
+function search({ out, flags }: Context, opened: Memory, query: string): void {
+  const limit = flags.number('limit', 1) ?? 10;
+  if (limit > 100) throw new UsageError(`--limit takes 1 to 100; "${limit}" came.`, 'memory');
+  const asOf = flags.text('as-of');
+  const validAtMs = asOf === undefined ? undefined : Date.parse(asOf);
+  if (validAtMs !== undefined && Number.isNaN(validAtMs))
+    throw new UsageError(`--as-of takes a day or a time, 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(asOf ?? '', 80)}" came.`, 'memory');
+  const found = opened.recall(query, { limit, ...(validAtMs === undefined ? {} : { validAtMs }) });
+  if (out.isJson) for (const { entry, score, why: shares } of found) out.json({ type: 'recalled', score, why: shares, entry });
+  else if (found.length === 0) out.line('Nothing fits.');
+  else
+    for (const line of columns([
+      ['ID', 'SCORE', 'SINCE (UTC)', 'TEXT'],
+      ...found.map(({ entry, score }) => [entry.id, score.toFixed(2), time(entry.validMs), brief(entry.text, 200)]),
+    ]))
+      out.line(line);
+}
+
+function show({ out }: Context, opened: Memory): void {
+  if (out.isJson) {
+    for (const { type: about, ...block } of opened.core) out.json({ type: 'block', about, ...block });
+    for (const entry of opened.entries()) out.json({ type: 'entry', ...entry });
+    return;
+  }
+  for (const { label, type, text, isReadOnly, version } of opened.core) {
+    out.line(`${label}  ${type}, version ${version}${isReadOnly ? ', read-only' : ''}`);
+    for (const line of text.split('\n')) out.line(`    ${brief(line, 500)}`);
+  }
+  const entries = opened.entries();
+  if (entries.length > 0)
+    for (const line of columns([
+      ['ID', 'SINCE (UTC)', '', 'TEXT'],
+      ...entries.map((entry) => [entry.id, time(entry.validMs), standing(entry), brief(entry.text, 200)]),
+    ]))
+      out.line(line);
+}
+
+const standing = ({ forgottenMs, supersededBy }: Entry): string =>
+  forgottenMs !== null ? 'forgotten' : supersededBy !== null ? 'superseded' : '';
+
+function why({ out }: Context, opened: Memory, id: string): void {
+  const entry = opened.entry(id as Entry['id']);
+  if (out.isJson) return out.json({ type: 'entry', ...entry });
+  const rows: readonly (readonly [string, string | null])[] = [
+    ['text', brief(entry.text, 2_000)],
+    ['recorded', time(entry.recordedMs)],
+    ['from', entry.source],
+    ['holds since', time(entry.validMs)],
+    ['until', entry.invalidMs === null ? null : time(entry.invalidMs)],
+    ['in place of', entry.supersedes],
+    ['superseded by', entry.supersededBy?.id ?? null],
+    ['forgotten', entry.forgottenMs === null ? null : time(entry.forgottenMs)],
+    ['tags', entry.tags.length === 0 ? null : entry.tags.join(', ')],
+  ];
+  for (const line of columns(rows.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))) out.line(line);
+}
+
+function stats({ out }: Context, opened: Memory): void {
+  const entries = opened.entries();
+  const totals = {
+    events: opened.head,
+    blocks: opened.core.length,
+    ...usageOf(opened.core),
+    entries: entries.length,
+    superseded: entries.filter(({ supersededBy }) => supersededBy !== null).length,
+    forgotten: entries.filter(({ forgottenMs }) => forgottenMs !== null).length,
+  };
+  if (out.isJson) return out.json({ type: 'memory', scope: opened.sid.slice(PREFIX.length), ...totals });
+  const { utilization, renderedBytes, contentBytes, ...counts } = totals;
+  const rows = Object.entries(counts).map(([name, value]) => [name, String(value)]);
+  for (const line of columns([
+    ...rows,
+    ['core', `${renderedBytes} bytes as rendered (${contentBytes} of text), ${(100 * utilization).toFixed(1)} % full`],
+  ]))
+    out.line(line);
+}

@@ -1,0 +1,162 @@
+import { NervaError, type Json } from '../core/index.ts';
+import type { EventId } from '../log/index.ts';
+import { tool, type Tool, type ToolContext } from '../tool/index.ts';
+import type { Edit } from './edit.ts';
+import { ENTRY_KINDS } from './entries.ts';
+import type { Memory } from './memory.ts';
+
+/** Whose memory a call is about. Contract: the same for the same session. */
+export type MemoryOf = (context: ToolContext) => Memory | Promise<Memory>;
+
+const TEXT = { type: 'string' } as const;
+
+/**
+ * A memory as tools for a model: `recall`, `remember`, `forget`, `memory_read` and `memory_edit`. A call that is repeated after a crash is
+ * made once. What recall gives is in the session's log, with the place in the memory's log up to which it had been read; it is data, and
+ * has no more authority than any result of a tool.
+ */
+export function memoryTools(memory: Memory | MemoryOf): readonly Tool[] {
+  const of: MemoryOf = typeof memory === 'function' ? memory : () => memory;
+  return [recallTool(of), rememberTool(of), forgetTool(of), readTool(of), editTool(of)] as unknown as readonly Tool[];
+}
+
+/** Refusals are results that the model reads; all else is a failure of the call. */
+async function orRefusal(act: () => Promise<Json>): Promise<Json> {
+  try {
+    return await act();
+  } catch (error) {
+    if (NervaError.is(error) && (error.code.startsWith('MEMORY_') || error.code === 'OPTION_INVALID')) return { refused: error.message };
+    throw error;
+  }
+}
+
+function recallTool(of: MemoryOf) {
+  return tool({
+    name: 'recall',
+    description:
+      'Finds what was remembered, by its words. Ask with the words that it was likely said in; again with others when nothing fits.',
+    effect: 'read',
+    inputSchema: {
+      type: 'object',
+      properties: { query: TEXT, limit: { type: 'integer', minimum: 1, maximum: 20 }, tags: { type: 'array', items: TEXT } },
+      required: ['query'],
+      additionalProperties: false,
+    },
+    execute: async ({ query, limit = 5, tags = [] }, context) => {
+      const memory = await of(context);
+      await memory.refresh();
+      const found = memory.recall(query, { limit, tags });
+      return {
+        from: { scope: memory.sid, head: memory.head },
+        found: found.map(({ entry: { id, text, kind, tags: its, validMs } }) => ({ id, text, kind, tags: its, since: validMs })),
+      };
+    },
+  });
+}
+
+function rememberTool(of: MemoryOf) {
+  return tool({
+    name: 'remember',
+    description:
+      'Keeps a text for good, as it is. One fact in each. `supersedes`: the id of what is no longer so; both stay, and the old one is found as of then.',
+    effect: 'idempotent',
+    inputSchema: {
+      type: 'object',
+      properties: {
+        text: TEXT,
+        kind: { type: 'string', enum: [...ENTRY_KINDS] },
+        tags: { type: 'array', items: TEXT },
+        supersedes: TEXT,
+      },
+      required: ['text'],
+      additionalProperties: false,
+    },
+    execute: ({ text, kind = 'note', tags = [], supersedes }, context) =>
+      orRefusal(async () => {
+        const { sid } = context.session;
+        const entry = await (
+          await of(context)
+        ).remember(text, {
+          kind: kind as (typeof ENTRY_KINDS)[number],
+          tags,
+          key: context.idempotencyKey,
+          source: `${sid}:${Number(context.callId.slice(sid.length + 1))}`,
+          ...(supersedes === undefined ? {} : { supersedes: supersedes as EventId }),
+        });
+        return { id: entry.id, name: entry.name };
+      }),
+  });
+}
+
+function forgetTool(of: MemoryOf) {
+  return tool({
+    name: 'forget',
+    description: 'Leaves an entry out of recall from now on. Take the id from recall.',
+    effect: 'idempotent',
+    inputSchema: { type: 'object', properties: { id: TEXT }, required: ['id'], additionalProperties: false },
+    execute: ({ id }, context) =>
+      orRefusal(async () => {
+        await (await of(context)).forget(id as EventId, { key: context.idempotencyKey });
+        return { forgotten: id };
+      }),
+  });
+}
+
+function readTool(of: MemoryOf) {
+  return tool({
+    name: 'memory_read',
+    description: 'Shows the blocks of memory, with their versions.',
+    effect: 'read',
+    inputSchema: { type: 'object', properties: {}, additionalProperties: false },
+    execute: async (_input, context) => {
+      const memory = await of(context);
+      await memory.refresh();
+      return {
+        from: { scope: memory.sid, head: memory.head },
+        blocks: memory.core.map(({ label, type, description, text, isReadOnly, version }) => ({
+          label,
+          type,
+          description,
+          text,
+          isReadOnly,
+          version,
+        })),
+      };
+    },
+  });
+}
+
+function editTool(of: MemoryOf) {
+  return tool({
+    name: 'memory_edit',
+    description:
+      'Edits a block of memory: append a text, replace a text that stands there exactly once, insert before a line (from 1), or rethink: another text for the whole. Give the version that you have read.',
+    effect: 'idempotent',
+    inputSchema: {
+      type: 'object',
+      properties: {
+        label: TEXT,
+        type: { type: 'string', enum: ['append', 'replace', 'insert', 'rethink'] },
+        text: TEXT,
+        old: TEXT,
+        line: { type: 'integer', minimum: 1 },
+        version: { type: 'integer', minimum: 1 },
+      },
+      required: ['label', 'type', 'text'],
+      additionalProperties: false,
+    },
+    execute: ({ label, type, text, old = '', line = 1, version }, context) =>
+      orRefusal(async () => {
+        const memory = await of(context);
+        const edit: Edit =
+          type === 'replace'
+            ? { type, old, new: text }
+            : type === 'insert'
+              ? { type, line, text }
+              : { type: type as 'append' | 'rethink', text };
+        await memory.editBlock(label, edit, { key: context.idempotencyKey, ...(version === undefined ? {} : { version }) });
+        const block = memory.core.find((one) => one.label === label);
+        return { label, version: block?.version ?? null };
+      }),
+  });
+}

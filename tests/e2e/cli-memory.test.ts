@@ -1,0 +1,88 @@
+/** `nerva memory`, as it is typed. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { nodeWorld, openStore } from 'nerva';
+import { openMemory } from 'nerva/memory';
+import { Place } from './cli-process.ts';
+
+const DAY_MS = 86_400_000;
+
+/** A place with a store in which `user:ada` keeps a block and three entries. */
+async function kept(t: TestContext) {
+  const place = new Place(t);
+  const world = nodeWorld();
+  const store = await openStore(`file:${join(place.path, '.nerva/nerva.db')}`, { world });
+  const memory = await openMemory({ store, world, scope: 'user:ada' });
+  await memory.setBlock({ label: 'human', type: 'human', text: 'Ada, an engineer.' });
+  const linz = await memory.remember('Ada lives in Linz.', { validMs: world.clock.nowMs() - 30 * DAY_MS, source: 's1:4' });
+  await memory.remember('Ada lives in Graz.\u001b[2J', { supersedes: linz.id });
+  const { id } = await memory.remember('Ada likes tea.');
+  await memory.forget(id);
+  await store.close();
+  await world.transport.close();
+  return { place, linz };
+}
+
+test('a memory is searched, as of now and as of then, shown, counted, and each entry says where it comes from', async (t) => {
+  const { place, linz } = await kept(t);
+  const run = async (...args: readonly string[]) => {
+    const { code, out, err } = await place.run('memory', ...args);
+    assert.deepEqual([code, err], [0, '']);
+    return out;
+  };
+  const found = await run('search', 'user:ada', 'Where does Ada live?');
+  assert.match(found, /^ID +SCORE +SINCE \(UTC\) +TEXT\nscope:user:ada:3 +1\.00 +\S+ \S+ +Ada lives in Graz\.\ufffd\[2J\n$/);
+  const day = new Date(Date.now() - 10 * DAY_MS).toISOString().slice(0, 10);
+  assert.match(await run('search', 'user:ada', 'Where does Ada live?', '--as-of', day), /Ada lives in Linz\.\n$/);
+  assert.equal(await run('search', 'user:ada', 'tea'), 'Nothing fits.\n');
+  const shown = await run('show', 'user:ada');
+  assert.match(shown, /^human {2}human, version 1\n {4}Ada, an engineer\.\nID/);
+  assert.match(shown, /superseded +Ada lives in Linz\./);
+  assert.match(shown, /forgotten +Ada likes tea\./);
+  assert.match(
+    await run('why', 'user:ada', linz.id),
+    /^text +Ada lives in Linz\.\n(?:.*\n)*from +s1:4\n(?:.*\n)*superseded by +scope:user:ada:3\n/,
+  );
+  assert.match(
+    await run('stats', 'user:ada'),
+    /^events +6\nblocks +1\nentries +3\nsuperseded +1\nforgotten +1\ncore +\d+ bytes as rendered \(17 of text\), 0\.\d % full\n$/,
+  );
+  assert.match(await run('stats', 'user:ada', '--at', '2'), /^events +3\nblocks +1\nentries +1\n/);
+});
+
+test('memory --json is an object a line', async (t) => {
+  const { place } = await kept(t);
+  const lines = async (...args: readonly string[]) =>
+    (await place.run('memory', ...args, '--json')).out
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual(
+    (await lines('show', 'user:ada')).map(({ type }) => type),
+    ['block', 'entry', 'entry', 'entry'],
+  );
+  const [hit] = await lines('search', 'user:ada', 'live');
+  assert.deepEqual(
+    [hit?.['type'], hit?.['score'], (hit?.['entry'] as { text: string } | undefined)?.text],
+    ['recalled', 1, 'Ada lives in Graz.\u001b[2J'],
+  );
+  assert.equal((await lines('stats', 'user:ada'))[0]?.['scope'], 'user:ada');
+});
+
+test('what makes no sense is said, with what was perhaps meant', async (t) => {
+  const { place } = await kept(t);
+  const fails = async (code: number, says: RegExp, ...args: readonly string[]) => {
+    const ended = await place.run('memory', ...args);
+    assert.deepEqual([ended.code, ended.out], [code, '']);
+    assert.match(ended.err, says);
+  };
+  await fails(2, /Did you mean "search"\?/, 'serch', 'user:ada', 'x');
+  await fails(2, /memory search takes a scope and a question\./, 'search', 'user:ada');
+  await fails(2, /memory stats takes a scope only; "x" came too\./, 'stats', 'user:ada', 'x');
+  await fails(2, /--limit takes 1 to 100; "101" came/, 'search', 'user:ada', 'x', '--limit', '101');
+  await fails(2, /--as-of takes a day or a time/, 'search', 'user:ada', 'x', '--as-of', 'soon');
+  await fails(1, /Nothing is kept under the scope "user:adda"\. Did you mean "user:ada"\? There are: user:ada\./, 'show', 'user:adda');
+  await fails(1, /There is no entry "scope:user:ada:99"/, 'why', 'user:ada', 'scope:user:ada:99');
+  await fails(1, /scope has 1 to 120/, 'show', 'not a scope');
+});
