@@ -21,9 +21,12 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || this.#isLate(askedMs)) await this.#assertOwn();
-    // A fact may have come in between, from here or from elsewhere: then what was composed is not what is.
+    // A fact may have come in between, from here or from elsewhere: then what was composed is not what is, and it is decided on that.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
-    else await this.#reached(result, asDrafts(composed.drafts));
+    else {
+      await this.#reached(result, asDrafts(composed.drafts));
+      this.#isDirty = true;
+    }
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result.seq);`,
     replace: `    this.state = composed.state;
@@ -266,6 +269,13 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `    driver.release().then(`,
     replace: `    void Promise.resolve(true).then(`,
     says: 'A driver that is let go keeps the session.',
+  },
+  {
+    name: 'opinion-despite-steering',
+    file: 'agent/compose.ts',
+    find: `  return stands && steering(turn, bound).length === 0;`,
+    replace: `  return stands;`,
+    says: 'A policy is heard though somebody steered before the result was acknowledged (fix reverted).',
   },
   {
     name: 'let-go-of-others',

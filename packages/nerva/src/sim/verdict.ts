@@ -207,7 +207,8 @@ function judgeState(judged: Judged, book: Book, state: AgentState): void {
     hub.violated('fold = record', `Session ${sid}: the fold and the record differ on whether a turn is open.`);
   if (state.head !== book.events.length)
     hub.violated('fold = record', `Session ${sid}: the fold stands at ${state.head} of ${book.events.length}.`);
-  if (state.turn.steps !== book.steps)
+  // What a policy decided is sealed with the rest: of a session whose subject is erased nobody can count its steps.
+  if (!book.isOver && state.turn.steps !== book.steps)
     hub.violated('fold = record', `Session ${sid}: the fold counts ${state.turn.steps} steps, the record ${book.steps}.`);
   if (book.hasLimit && !book.isErased) {
     const { session, turn } = state.budget;
