@@ -165,7 +165,8 @@ export class Driver {
 
   /** Input that nothing follows from leaves a resting session at rest: `ready` would have it claimed for nothing after every restart, up to quarantine. */
   #rest(drafts: readonly Draft[]): { readonly then?: { readonly status: Status; readonly ifHead: Seq } } {
-    if (this.#loop !== null || this.#fence === null) return {};
+    // One that failed knows nothing of the row: somebody else may be at work.
+    if (this.#loop !== null || this.#fence === null || this.failure !== null) return {};
     const { facets } = this.#ports;
     const { epoch } = this.#fence;
     const state = asDrafts(drafts).reduce(
@@ -357,8 +358,10 @@ export class Driver {
     this.#perform(composed.drafts, result.seq);
   }
 
+  /** Of a clock that went back nobody can say how long it took. */
   #isLate(askedMs: number): boolean {
-    return this.#ports.world.clock.nowMs() - askedMs >= LEASE_MS;
+    const tookMs = this.#ports.world.clock.nowMs() - askedMs;
+    return tookMs < 0 || tookMs >= LEASE_MS;
   }
 
   /** An answer that came late or twice may be older than somebody's take-over: then nothing is performed here (D1). */
@@ -523,14 +526,14 @@ export class Driver {
     });
   }
 
-  /** An outcome that came after its call was given up: a fact like any other. */
+  /** An outcome that came after its call was given up: a fact like any other, also where somebody else drives the session by now. */
   async #late(outcome: Draft): Promise<void> {
-    if (this.failure !== null) return;
     const events = asDrafts([outcome]);
+    const frame = { id: this.#ports.world.ids.next(), events, expected: 'fact', by: 'runtime' } as const;
     const told = this.hold(async () => {
-      const frame = { id: this.#ports.world.ids.next(), events, expected: 'fact' as const, ...this.#rest([outcome]), by: 'runtime' };
-      const result = await this.#append(frame, true);
+      const result = await this.#append({ ...frame, ...this.#rest([outcome]) }, true);
       if (!result.ok) throw refused(this.sid, result);
+      if (this.failure !== null) return;
       await this.#reached(result, events);
       this.kick();
     });

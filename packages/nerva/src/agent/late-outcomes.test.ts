@@ -247,3 +247,68 @@ test('a message to a session that somebody creates for a subject meanwhile is se
   await first.close();
   await second.close();
 });
+
+test('what a call comes to after it was given up is recorded, also where somebody else has the session by then', async () => {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const running = gate<string>();
+  const slow = tool({ name: 'slow', inputSchema: ANY, effect: 'irreversible', execute: () => running.opened });
+  const agents = [createAgent({ name: 'b', model: scriptedModel([{ calls: [{ name: 'slow', input: {} }] }, 'done']), tools: [slow] })];
+  const session = createRuntime({ store, world, agents }).session('s', { agent: 'b' });
+  const run = session.send('go');
+  await run.accepted;
+  const types = async (): Promise<string[]> => (await all(session.log())).map(({ type }) => type);
+  await until(async () => (await types()).includes('tool.called'));
+  await session.cancel();
+  await until(async () => {
+    await world.advance(1_000);
+    return (await types()).includes('turn.ended');
+  });
+  await store.takeOver('s', 'other');
+  await assert.rejects(session.send('more').result, { code: 'SESSION_FENCED' });
+  running.open('after all');
+  await until(async () => (await types()).at(-1) === 'tool.returned');
+  const last = (await all(session.log())).at(-1);
+  assert.deepEqual([last?.data, last?.type], [{ call: 5, output: 'after all', by: 'late' }, 'tool.returned']);
+});
+
+test('a call that was under way when its subject was erased and its process died is answered for by the next', async () => {
+  const keys = memoryKeys();
+  const world = testWorld();
+  const store = memoryStore({ world, keys });
+  const hang = () => new Promise<never>(() => undefined);
+  const tools = (['read', 'irreversible'] as const).map((effect) => tool({ name: effect, effect, inputSchema: ANY, execute: hang }));
+  const calls = ['read', 'irreversible'].map((name) => ({ name, input: {} }));
+  const agents = [createAgent({ name: 'b', model: scriptedModel([{ calls }]), tools })];
+  const made = () => createRuntime({ store, world, agents, graceMs: 0 });
+  const session = made().session('s', { agent: 'b', subject: 'ada' });
+  await session.send('go').accepted;
+  const types = async (): Promise<string[]> => (await all(session.log())).map(({ type }) => type);
+  await until(async () => (await types()).filter((type) => type === 'tool.called').length === 2);
+  // Not a close: the calls stay open, as after a kill.
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  const next = made().session('s');
+  next.resume();
+  await until(async () => (await types()).includes('turn.ended'));
+  assert.deepEqual((await types()).slice(-4), ['subject.erased', 'tool.failed', 'tool.in_doubt', 'turn.ended']);
+  assert.deepEqual((await next.at()).pending.map(({ id }) => id), ['s:6']);
+});
+
+test('a large result that comes after its subject was erased is recorded without a word of it', async () => {
+  const keys = memoryKeys();
+  const world = testWorld();
+  const store = memoryStore({ world, keys });
+  const running = gate<string>();
+  const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => running.opened });
+  const agents = [createAgent({ name: 'b', model: scriptedModel([{ calls: [{ name: 'look', input: {} }] }, 'done']), tools: [look] })];
+  const session = createRuntime({ store, world, agents }).session('s', { agent: 'b', subject: 'ada' });
+  const run = session.send('go');
+  await run.accepted;
+  const types = async (): Promise<string[]> => (await all(session.log())).map(({ type }) => type);
+  await until(async () => (await types()).includes('tool.called'));
+  keys.destroy('ada');
+  running.open('x'.repeat(50_000));
+  await until(async () => (await types()).includes('turn.ended'));
+  const returned = (await all(session.log())).find(({ type }) => type === 'tool.returned');
+  assert.deepEqual(returned?.data, { call: 5, output: '[erased]' });
+});

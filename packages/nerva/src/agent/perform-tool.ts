@@ -1,4 +1,4 @@
-import { excerpt, utf8Bytes, type Json } from '../core/index.ts';
+import { excerpt, NervaError, utf8Bytes, type Json } from '../core/index.ts';
 import type { Seq } from '../log/index.ts';
 import { runTool, type Tool, type ToolContext, type ToolOutcome } from '../tool/index.ts';
 import { again } from './again.ts';
@@ -55,8 +55,14 @@ async function blobbed(text: string, { store, sid, state, world, leaving }: Scen
   const { subject } = state.session;
   const content = new TextEncoder().encode(text);
   const options = { mediaType: 'application/json', sid, ...(subject === null ? {} : { subject }) };
-  const ref = await again(() => store.blobs.put(content, options), { world, signal: leaving });
-  return { ref: ref.ref, bytes: ref.bytes, mediaType: ref.mediaType };
+  try {
+    const ref = await again(() => store.blobs.put(content, options), { world, signal: leaving });
+    return { ref: ref.ref, bytes: ref.bytes, mediaType: ref.mediaType };
+  } catch (error) {
+    // That the call gave something is known all the same.
+    if (NervaError.is(error, 'SUBJECT_ERASED')) return '[erased]';
+    throw error;
+  }
 }
 
 /** What a call that was given up says after all. */

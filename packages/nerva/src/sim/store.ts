@@ -119,6 +119,8 @@ export class SimStore {
 
   /** Gives up the claims of processes that are dead, or that stand still past their lease, so that others get their sessions. */
   async expire(isGone: (owner: SimProcess) => boolean): Promise<void> {
+    // What is in memory is not what is on the disk: the next opening gives up every claim.
+    if (this.isPoisoned) return;
     for (const [sid, owner] of Array.from(this.#owners)) {
       if (!isGone(owner)) continue;
       this.#owners.delete(sid);

@@ -98,7 +98,7 @@ function evolveCall(slice: Calls, event: AgentEvent, raw: LogEvent): Calls {
 
 function called(slice: Calls, data: EventData['tool.called'], raw: LogEvent): Calls {
   const next = changed(
-    slice,
+    withAsked(slice, data),
     (slot) => at(slot, data) && slot.status !== 'done',
     (slot) => ({
       status: 'open',
@@ -110,6 +110,13 @@ function called(slice: Calls, data: EventData['tool.called'], raw: LogEvent): Ca
     }),
   );
   return data.again === undefined ? { ...next, count: next.count + 1 } : next;
+}
+
+/** What was asked for may be erased: the call was made all the same, and is to be answered for. */
+function withAsked(slice: Calls, data: EventData['tool.called']): Calls {
+  if (slice.slots.some((slot) => at(slot, data))) return slice;
+  const slot: Slot = { ...NEW, asker: data.answer, part: data.part, id: `${data.answer}.${data.part}`, name: '[erased]', input: null, malformed: false };
+  return { ...slice, slots: [...slice.slots, slot] };
 }
 
 function settled(slice: Calls, event: AgentEvent & { readonly type: 'tool.returned' | 'tool.failed' }, raw: LogEvent): Calls {
