@@ -32,6 +32,10 @@ export interface MemoryData {
  */
 export class MemoryFold {
   head = 0;
+  /** Of the last event. */
+  atMs = 0;
+  /** The log does not begin like that of a memory: it belongs to a session. */
+  isForeign = false;
   core: Core = [];
   working: Working = NO_ITEMS;
   readonly entries = new Map<EventId, Entry>();
@@ -39,6 +43,8 @@ export class MemoryFold {
   /** Folds the next event. @returns the entry that it recorded, when it did. */
   apply(event: LogEvent): Entry | null {
     this.head = event.seq + 1;
+    this.atMs = event.atMs;
+    if (event.seq === 0) this.isForeign = event.type !== 'scope.opened';
     if (event.erased === true) return null;
     const { data, atMs } = event;
     switch (event.type as keyof MemoryData) {
