@@ -1,7 +1,8 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { EventId, LogEvent } from '../log/index.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
-import type { Entry, EntryKind } from './entries.ts';
+import { TIME_MAX, type Entry, type EntryKind } from './entries.ts';
+import { TEXT_MAX } from './recall.ts';
 import { NO_ITEMS, withItem, withoutItems, WORKING_LIMITS, type Item, type Working } from './working.ts';
 
 /** What a memory's log says, by type. */
@@ -55,10 +56,10 @@ export class MemoryFold {
         this.core = orSame(this.core, (core) => removeBlock(core, blockOf(core, String(data['label'])).label));
         return null;
       case 'memory.item.set':
-        this.working = orSame(this.working, (working) => withItem(working, data as unknown as Item, atMs, UNBOUNDED));
+        if (isItem(data)) this.working = withItem(this.working, data, atMs, UNBOUNDED);
         return null;
       case 'memory.items.removed':
-        this.working = withoutItems(this.working, data['keys'] as unknown as readonly string[]);
+        if (Array.isArray(data['keys'])) this.working = withoutItems(this.working, data['keys'] as readonly string[]);
         return null;
       case 'memory.recorded':
         return this.#record(data, event);
@@ -70,10 +71,12 @@ export class MemoryFold {
     }
   }
 
-  #record(data: JsonObject, { sid, seq, atMs }: LogEvent): Entry {
+  #record(data: JsonObject, { sid, seq, atMs }: LogEvent): Entry | null {
+    if (!isRecorded(data)) return null;
     const id: EventId = `${sid}:${seq}`;
-    const { supersedes = null, source = null, ...rest } = data as unknown as MemoryData['memory.recorded'];
-    const entry: Entry = { ...rest, id, source, supersedes, invalidMs: null, recordedMs: atMs, supersededBy: null, forgottenMs: null };
+    const { text, name, kind, tags, importance, validMs, supersedes = null, source = null } = data;
+    const known = { text, name, kind, tags, importance, validMs };
+    const entry: Entry = { ...known, id, source, supersedes, invalidMs: null, recordedMs: atMs, supersededBy: null, forgottenMs: null };
     this.entries.set(id, entry);
     if (supersedes !== null)
       this.#change(supersedes, (old) =>
@@ -86,6 +89,27 @@ export class MemoryFold {
     const entry = this.entries.get(id);
     if (entry !== undefined) this.entries.set(id, { ...entry, ...change(entry) });
   }
+}
+
+/** Whoever may write the log may write anything into it. */
+function isRecorded(data: unknown): data is MemoryData['memory.recorded'] {
+  const { text, name, kind, tags, importance, validMs } = data as Readonly<Record<string, unknown>>;
+  return (
+    typeof text === 'string' &&
+    text.length <= TEXT_MAX &&
+    typeof name === 'string' &&
+    typeof kind === 'string' &&
+    Array.isArray(tags) &&
+    tags.every((tag) => typeof tag === 'string') &&
+    typeof importance === 'number' &&
+    typeof validMs === 'number' &&
+    Math.abs(validMs) <= TIME_MAX
+  );
+}
+
+function isItem(data: unknown): data is Item {
+  const { key, value, bytes, expiresMs } = data as Readonly<Record<string, unknown>>;
+  return typeof key === 'string' && value !== undefined && typeof bytes === 'number' && bytes >= 0 && typeof expiresMs === 'number';
 }
 
 /** An item was let in under the limits of whoever set it. */

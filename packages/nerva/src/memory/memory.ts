@@ -2,7 +2,7 @@ import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Jso
 import { eventsOf, type AppendResult, type EventDraft, type EventId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { edited, type Edit } from './edit.ts';
-import { ENTRY_KINDS, holdsAt, nameOf, type Entry, type EntryKind, type Moment } from './entries.ts';
+import { ENTRY_KINDS, holdsAt, nameOf, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
 import { MemoryFold, type MemoryData } from './fold.ts';
 import { recallIndex, type RecallIndex, type Why } from './recall.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
@@ -65,8 +65,6 @@ export interface Recalled {
 
 /** Appends tried when others write at the same time: each that fails means that another's came through. */
 const ATTEMPTS_MAX = 1_000;
-/** The last moment that a calendar has, ms from 1970. */
-const TIME_MAX = 8_640_000_000_000_000;
 /** Frames of keyed changes that are recognised when they are repeated. */
 const KEYS_MAX = 10_000;
 const KEYED = 'key:';

@@ -98,7 +98,8 @@ export interface RecallIndex {
 const WHEN = /\b(?:when|how long|(?:what|which) (?:date|day|year|month|time))\b/i;
 const FIRST_PERSON = /\b(?:my|i|me|mine)\b/i;
 const DAY_MS = 86_400_000;
-const TEXT_MAX = 1_000_000;
+/** Characters of a passage. */
+export const TEXT_MAX = 1_000_000;
 const USER = 'user';
 
 /**
