@@ -129,7 +129,7 @@ export class Postings {
         if (this.#totals[piece] === 0) touched.push(piece);
         this.#totals[piece] = (this.#totals[piece] ?? 0) + weight * share;
       }
-      this.#scoreGroups(posting, groups);
+      this.#scoreGroups(posting, groups, fits);
     }
     return { ...this.#best(touched, fits), groups };
   }
@@ -204,12 +204,13 @@ export class Postings {
     );
   }
 
-  #scoreGroups({ pieces, counts }: Posting, scores: Map<number, number>): void {
+  #scoreGroups({ pieces, counts }: Posting, scores: Map<number, number>, fits: ((slot: number) => boolean) | undefined): void {
     if (this.#liveGroups < 2) return; // one group tells nothing apart
     const within = new Map<number, number>();
     for (const [at, piece] of pieces.entries()) {
-      const { isGone, group } = this.#slot(this.#slotOf[piece] ?? -1);
-      if (!isGone) within.set(group, (within.get(group) ?? 0) + (counts[at] ?? 0));
+      const slot = this.#slotOf[piece] ?? -1;
+      const { isGone, group } = this.#slot(slot);
+      if (!isGone && fits?.(slot) !== false) within.set(group, (within.get(group) ?? 0) + (counts[at] ?? 0));
     }
     const weight = rarity(this.#liveGroups, within.size);
     const meanLength = this.#length / this.#liveGroups;

@@ -48,6 +48,23 @@ test('a date in a question brings what was said on it or shortly after', () => {
   assert.ok(ids(index, 'trip on 7 May 2023').includes('other'), 'also without a word in common');
 });
 
+test('any number of passages of one day is looked through', () => {
+  const index = recallIndex();
+  for (let at = 0; at < 150_000; at++) index.add({ id: String(at), text: 'tea', atMs: Date.parse('2023-05-07T10:00Z') });
+  assert.equal(ids(index, 'What was on 7 May 2023?', 2), '0 1');
+});
+
+test('what is left out is no measure for the groups of the rest', () => {
+  const index = recallIndex({ kind: 'conversation', shares: { before: 0, secondBefore: 0, behind: 0 } });
+  const add = (id: string, text: string, group: string): void => index.add({ id, text, group });
+  add('a', 'The apple pie was good.', 'mine');
+  add('b', 'Nothing else to say.', 'mine');
+  add('secret', 'An apple, an apple, and another apple.', 'theirs');
+  add('c', 'Plums and pears.', 'else');
+  const [hit, ...others] = index.search('apple', { only: (id) => id !== 'secret' });
+  assert.deepEqual([hit?.id, hit?.why.group, others], ['a', 0.3, []]);
+});
+
 test('a long passage is found by its best piece', () => {
   const filler = (count: number): string => Array.from({ length: count }, (_, at) => `filler${at % 50}`).join(' ');
   const long = `zeppelin ${filler(300)} the zeppelin landed in Oslo ${filler(300)}`;

@@ -90,7 +90,8 @@ export interface RecallIndex {
   remove(id: string): boolean;
   /**
    * The best passages for a question, best first; `limit` 1–1,000, default 10. What `only` refuses is left out before anything is ranked,
-   * and no share is measured by it. O(passages that share a word with it).
+   * and no share is measured by it; in a conversation its words still count for the turns beside it. O(passages that share a word with it, or
+   * lie near a day that it names).
    */
   search(query: string, options?: SearchOptions): readonly Hit[];
 }
@@ -180,7 +181,8 @@ class Ranker implements RecallIndex {
     const left = (this.#authors.get(known.author) ?? 1) - 1;
     if (left === 0) this.#authors.delete(known.author);
     else this.#authors.set(known.author, left);
-    if (known.day !== null) this.#days.get(known.day)?.delete(slot);
+    const sameDay = known.day === null ? undefined : this.#days.get(known.day);
+    if (known.day !== null && sameDay?.delete(slot) === true && sameDay.size === 0) this.#days.delete(known.day);
     return true;
   }
 
@@ -197,10 +199,10 @@ class Ranker implements RecallIndex {
     };
     const top = new Top(limit);
     for (const [at, slot] of found.slots.entries()) top.offer(slot, shareOf(slot, found.scores[at] ?? 0));
-    const near = this.#near(question.dates);
-    if (near.length > 0) {
+    const exact = question.dates.filter(({ month }) => month !== null);
+    if (exact.length > 0) {
       const isFound = new Set(found.slots);
-      for (const slot of near) if (!isFound.has(slot) && fits(slot)) top.offer(slot, shareOf(slot, 0));
+      for (const slot of this.#near(exact)) if (!isFound.has(slot) && fits(slot)) top.offer(slot, shareOf(slot, 0));
     }
     return top.hits((slot) => this.#idOf(slot));
   }
@@ -227,13 +229,9 @@ class Ranker implements RecallIndex {
     };
   }
 
-  /** Passages on or shortly after the days that a question names; a bare year names too many. */
-  #near(dates: readonly NamedDate[]): readonly number[] {
-    const exact = dates.filter(({ month }) => month !== null);
-    if (exact.length === 0) return [];
-    const near: number[] = [];
-    for (const [day, slots] of this.#days) if (exact.some((date) => nearness(date, day) > 0)) near.push(...slots);
-    return near;
+  /** Passages on or shortly after named days; a bare year would name too many. */
+  *#near(dates: readonly NamedDate[]): Iterable<number> {
+    for (const [day, slots] of this.#days) if (dates.some((date) => nearness(date, day) > 0)) yield* slots;
   }
 
   #why(question: Question, slot: number, shares: { readonly words: number; readonly group: number }): Why {
