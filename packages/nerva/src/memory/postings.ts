@@ -84,7 +84,8 @@ export class Postings {
     const group = this.#groupOf(groupName);
     const ids = terms.map((term) => this.#idOf(term));
     const first = this.#slotOf.length;
-    const step = ids.length <= SHORT_MAX ? SHORT_MAX : PIECE;
+    // Pieces of one length: a rest of a few words would pass for a text that is about them.
+    const step = Math.max(1, Math.ceil(ids.length / piecesOf(ids.length)));
     for (let at = 0; at === 0 || at < ids.length; at += step) this.#addPiece(slot, ids.slice(at, at + step));
     const distinct = Array.from(new Set(ids));
     for (const id of distinct) this.#posting(id).passages++;
@@ -243,7 +244,7 @@ export class Postings {
     group.passages += sign;
     group.length += sign * length;
     this.#passages += sign;
-    this.#pieces += sign * (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
+    this.#pieces += sign * piecesOf(length);
     this.#length += sign * length;
   }
 
@@ -282,6 +283,9 @@ export class Postings {
   #posting = (id: number): Posting => this.#postings[id] as Posting;
   #group = (id: number): Group => this.#groupsById[id] as Group;
 }
+
+/** In how many pieces a passage of so many terms is cut, each of at most PIECE; an empty one is one. */
+const piecesOf = (length: number): number => (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
 
 /** How much a term that stands in `some` of `all` tells (the idf of BM25, never negative). */
 const rarity = (all: number, some: number): number => Math.log(1 + (all - some + 0.5) / (some + 0.5));

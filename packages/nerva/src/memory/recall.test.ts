@@ -71,6 +71,12 @@ test('a long passage is found by its best piece', () => {
   assert.equal(ids(over([`zeppelin ${filler(50)}`, long, filler(90)], { kind: 'documents' }), 'zeppelin Oslo', 1), '1');
 });
 
+test('the last words of a long passage do not pass for a short text', () => {
+  const filler = (count: number): string => Array.from({ length: count }, (_, at) => `filler${at}`).join(' ');
+  const texts = [`${filler(80)} zeppelin`, `zeppelin ${filler(9)}`, filler(40)];
+  assert.equal(ids(over(texts, { kind: 'documents' }), 'zeppelin'), '1 0');
+});
+
 test('a score says what it is made of', () => {
   const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.']).search('When did Bob sing?');
   assert.ok(hit !== undefined);
