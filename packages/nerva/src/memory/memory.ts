@@ -15,7 +15,7 @@ export interface MemoryOptions {
   readonly scope: string;
   /** Whose personal data it holds: sealed under that subject's key, and gone when it is erased. */
   readonly subject?: string;
-  /** As it stood after this event of its log; then it takes no change. */
+  /** As it stood after this event of its log, with that event's time as now; then it takes no change. */
   readonly upto?: Seq;
   readonly working?: Partial<WorkingLimits>;
   /** Of a text to remember. Default 100,000. */
@@ -70,7 +70,7 @@ const KEYS_MAX = 10_000;
 const KEYED = 'key:';
 const OPENED = 'scope.opened';
 
-/** Opens the memory of a scope: reads its log. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID. */
+/** Opens the memory of a scope: reads its log. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
 export async function openMemory(options: MemoryOptions): Promise<Memory> {
   checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'working', 'textBytesMax'], 'openMemory');
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
@@ -87,7 +87,9 @@ export async function openMemory(options: MemoryOptions): Promise<Memory> {
 /**
  * What a scope keeps: blocks that an agent always has before it, items for a while, and entries for good, found again by `recall`. It is a
  * projection of one log: what is acknowledged is there for whoever opens it next, and each change says when it was made.
- * Two that write at once are told apart by the head of the log: each change is decided on what stands.
+ * Two that write at once are told apart by the head of the log: each change is decided on what stands. Now is never before the last event,
+ * so what one clock recorded is there for a slower one too.
+ * Each change throws SESSION_FULL, SESSION_CLOSED, SUBJECT_ERASED, and MEMORY_DENIED where `upto` was given or the log belongs to a session.
  */
 export class Memory {
   readonly sid: Sid;
