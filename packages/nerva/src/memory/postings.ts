@@ -6,6 +6,8 @@ const SHORT_MAX = 60;
 const PIECE = 80;
 /** How much a short turn of a conversation is found by its neighbours' words: an answer does not say again what was asked. */
 export interface Sharing {
+  /** The turn before it, when that asks something, and when not. */
+  readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
   readonly behind: number;
@@ -17,6 +19,7 @@ interface Slot {
   /** Its first piece; of a short one the only one. */
   readonly first: number;
   readonly length: number;
+  readonly asks: boolean;
   /** What it holds, each term once; of one that is gone nothing. */
   terms: readonly number[];
   before: number;
@@ -78,8 +81,8 @@ export class Postings {
     this.#sharing = sharing;
   }
 
-  /** @returns the number of the new passage, which stands last in its group. */
-  add(terms: readonly string[], groupName: string): number {
+  /** `asks`: it holds a question. @returns the number of the new passage, which stands last in its group. */
+  add(terms: readonly string[], groupName: string, asks = false): number {
     const slot = this.#slots.length;
     const group = this.#groupOf(groupName);
     const ids = terms.map((term) => this.#idOf(term));
@@ -89,7 +92,7 @@ export class Postings {
     for (let at = 0; at === 0 || at < ids.length; at += step) this.#addPiece(slot, ids.slice(at, at + step));
     const distinct = Array.from(new Set(ids));
     for (const id of distinct) this.#posting(id).passages++;
-    this.#slots.push({ group: group.id, first, length: ids.length, terms: distinct, before: group.last, behind: -1, isGone: false });
+    this.#slots.push({ group: group.id, first, length: ids.length, asks, terms: distinct, before: group.last, behind: -1, isGone: false });
     if (group.last >= 0) this.#slot(group.last).behind = slot;
     group.last = slot;
     this.#count(group, slot, 1);
@@ -118,8 +121,8 @@ export class Postings {
     this.#reserve();
     const groups = new Map<number, number>();
     const touched: number[] = [];
-    const { before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
-    const meanLength = ((1 + before + secondBefore + behind) * this.#length) / this.#pieces;
+    const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
+    const meanLength = ((1 + (asked + before) / 2 + secondBefore + behind) * this.#length) / this.#pieces;
     for (const term of terms) {
       const posting = this.#postings[this.#ids.get(term) ?? -1];
       if (posting === undefined || posting.passages === 0) continue;
@@ -184,7 +187,7 @@ export class Postings {
     const before = this.#short(slot.before);
     if (before !== null) put(before.first, sharing.behind * count);
     const behind = this.#short(slot.behind);
-    if (behind !== null) put(behind.first, sharing.before * count);
+    if (behind !== null) put(behind.first, (slot.asks ? sharing.asked : sharing.before) * count);
     const second = behind === null ? null : this.#short(behind.behind);
     if (second !== null) put(second.first, sharing.secondBefore * count);
   }
@@ -199,7 +202,7 @@ export class Postings {
     const second = before === null ? null : this.#short(before.before);
     return (
       own +
-      sharing.before * (before?.length ?? 0) +
+      (before?.asks === true ? sharing.asked : sharing.before) * (before?.length ?? 0) +
       sharing.secondBefore * (second?.length ?? 0) +
       sharing.behind * (this.#short(slot.behind)?.length ?? 0)
     );

@@ -25,6 +25,13 @@ test('an answer is found by the words of the question before it', () => {
   assert.equal(ids(over(talk, { kind: 'documents' }), 'grow up'), '0', 'documents stand for themselves');
 });
 
+test('an answer has more of the turn before it than what only follows', () => {
+  const index = recallIndex({ kind: 'conversation' });
+  for (const [group, first] of Object.entries({ said: 'The lighthouse.', asked: 'The lighthouse?' }))
+    for (const [at, text] of [first, 'Fine.'].entries()) index.add({ id: `${group}:${at}`, text, group });
+  assert.equal(ids(index, 'lighthouse'), 'said:0 asked:0 asked:1 said:1');
+});
+
 test('who is named in a question is preferred, and nobody is left out', () => {
   const talk = ['Ann: I adopted a cat.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Bob: I adopted a cat.'];
   assert.equal(ids(over(talk), 'Which cat did Bob adopt?', 1), '4');
@@ -55,7 +62,7 @@ test('any number of passages of one day is looked through', () => {
 });
 
 test('what is left out is no measure for the groups of the rest', () => {
-  const index = recallIndex({ kind: 'conversation', shares: { before: 0, secondBefore: 0, behind: 0 } });
+  const index = recallIndex({ kind: 'conversation', shares: { asked: 0, before: 0, secondBefore: 0, behind: 0 } });
   const add = (id: string, text: string, group: string): void => index.add({ id, text, group });
   add('a', 'The apple pie was good.', 'mine');
   add('b', 'Nothing else to say.', 'mine');
@@ -87,7 +94,7 @@ test('a score says what it is made of', () => {
 });
 
 test('a feature that is left out counts nothing', () => {
-  const none = { group: 0, date: 0, author: 0, user: 0, time: 0, before: 0, secondBefore: 0, behind: 0 };
+  const none = { group: 0, date: 0, author: 0, user: 0, time: 0, asked: 0, before: 0, secondBefore: 0, behind: 0 };
   const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.'], { kind: 'conversation', shares: none }).search(
     'When did Bob sing?',
   );

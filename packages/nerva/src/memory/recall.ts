@@ -63,14 +63,28 @@ export interface Shares {
   readonly user: number;
   /** It is asked when, and it says a time. */
   readonly time: number;
-  /** The words of the turn before it, of the one before that, and of the one behind it, as parts of its own. */
+  /**
+   * The words of the turn before it, as a part of its own, when that asks something: an answer does not say again what was asked. And
+   * when it does not; of the one before that; and of the one behind it.
+   */
+  readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
   readonly behind: number;
 }
 
 /** Measured on conversations, `bench/memory.mjs`; what each gives stands in bench/BENCHMARKS.md. */
-const SHARES: Shares = { group: 0.3, date: 0.5, author: 0.2, user: 0.4, time: 0.1, before: 0.5, secondBefore: 0.2, behind: 0.2 };
+const SHARES: Shares = {
+  group: 0.3,
+  date: 0.5,
+  author: 0.2,
+  user: 0.4,
+  time: 0.1,
+  asked: 0.8,
+  before: 0.3,
+  secondBefore: 0.25,
+  behind: 0.25,
+};
 const NAMES = Object.keys(SHARES) as (keyof Shares)[];
 
 /**
@@ -98,6 +112,7 @@ export interface RecallIndex {
 
 const WHEN = /\b(?:when|how long|(?:what|which) (?:date|day|year|month|time))\b/i;
 const FIRST_PERSON = /\b(?:my|i|me|mine)\b/i;
+const QUESTION = /[?？؟]/;
 const DAY_MS = 86_400_000;
 /** Characters of a passage. */
 export const TEXT_MAX = 1_000_000;
@@ -161,7 +176,7 @@ class Ranker implements RecallIndex {
     checkRange('characters of a passage', passage.text.length, 0, TEXT_MAX);
     this.remove(passage.id);
     const { id, text, atMs, author = '', group = '' } = passage;
-    const slot = this.#postings.add(terms(text), group);
+    const slot = this.#postings.add(terms(text), group, QUESTION.test(text));
     const day = atMs === undefined ? null : Math.floor(atMs / DAY_MS);
     this.#slots.set(id, slot);
     this.#known.set(slot, { id, author: author.toLowerCase(), day, saysWhen: saysWhen(text) });
