@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { JsonObject } from '../core/index.ts';
 import { memoryStore, type EventDraft } from '../log/index.ts';
 import { testWorld } from '../testing/index.ts';
+import { MemoryFold } from './fold.ts';
 import { openMemory } from './index.ts';
 
 /** What each field holds when it is as it should be; a hostile writer leaves it so, or puts anything in its place. */
@@ -50,4 +51,19 @@ test('any JSON in its log leaves a memory that opens, shows what it has, and tak
     }),
     { numRuns: 300 },
   );
+});
+
+test('a log that sets items often holds only what is there, and counts its bytes', () => {
+  const fold = new MemoryFold();
+  let seq = 0;
+  const apply = (type: string, data: JsonObject, atMs: number): void => {
+    fold.apply({ sid: 's', seq: seq++, type, data, atMs, v: 1, origin: 'system', epoch: 0 });
+  };
+  for (let at = 0; at < 10_000; at++) {
+    apply('memory.item.set', { key: `k${at}`, value: at, bytes: 7, expiresMs: at + 100 }, at);
+    assert.ok(fold.working.items.size <= 1_000);
+  }
+  apply('memory.items.removed', { keys: ['k9999', 'none'] }, 10_000);
+  assert.equal(fold.working.bytes, 7 * fold.working.items.size);
+  assert.deepEqual([fold.working.items.has('k9998'), fold.working.items.has('k9999')], [true, false]);
 });

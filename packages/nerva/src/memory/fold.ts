@@ -3,7 +3,7 @@ import type { EventId, LogEvent } from '../log/index.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { TIME_MAX, type Entry, type EntryKind } from './entries.ts';
 import { TEXT_MAX } from './recall.ts';
-import { NO_ITEMS, withItem, withoutItems, WORKING_LIMITS, type Item, type Working } from './working.ts';
+import type { Item, Working } from './working.ts';
 
 /** What a memory's log says, by type. */
 export interface MemoryData {
@@ -28,7 +28,7 @@ export interface MemoryData {
 
 /**
  * What a memory's log folds to, event by event; one that is older is folded anew. Total: what is unknown or erased, and what does not fit
- * the limits of today any more, changes nothing but the head. O(1) an event, but for blocks and items, which are few.
+ * the limits of today any more, changes nothing but the head. O(1) an event, but for blocks, which are few.
  * Invariant M1: each entry stands under the event that recorded it, and an entry is superseded by one at most.
  */
 export class MemoryFold {
@@ -38,7 +38,10 @@ export class MemoryFold {
   /** The log does not begin like that of a memory: it belongs to a session. */
   isForeign = false;
   core: Core = [];
-  working: Working = NO_ITEMS;
+  readonly #items = new Map<string, Item>();
+  #itemBytes = 0;
+  /** So many items are looked through for what is over. */
+  #itemsMax = SWEEP_MIN;
   readonly entries = new Map<EventId, Entry>();
 
   /** Folds the next event. @returns the entry that it recorded, when it did. */
@@ -56,10 +59,10 @@ export class MemoryFold {
         this.core = orSame(this.core, (core) => removeBlock(core, blockOf(core, String(data['label'])).label));
         return null;
       case 'memory.item.set':
-        if (isItem(data)) this.working = withItem(this.working, data, atMs, UNBOUNDED);
+        if (isItem(data)) this.#keep(data, atMs);
         return null;
       case 'memory.items.removed':
-        if (Array.isArray(data['keys'])) this.working = withoutItems(this.working, data['keys'] as readonly string[]);
+        if (Array.isArray(data['keys'])) for (const key of data['keys']) this.#drop(String(key));
         return null;
       case 'memory.recorded':
         return this.#record(data, event);
@@ -69,6 +72,26 @@ export class MemoryFold {
       default:
         return null;
     }
+  }
+
+  /** What is kept for a while, as it is now: the next event changes it. */
+  get working(): Working {
+    return { items: this.#items, bytes: this.#itemBytes };
+  }
+
+  /** What is over goes when there are twice as many as were left the last time: a log may set an item often. */
+  #keep(item: Item, nowMs: number): void {
+    this.#drop(item.key);
+    this.#items.set(item.key, item);
+    this.#itemBytes += item.bytes;
+    if (this.#items.size <= this.#itemsMax) return;
+    for (const { key, expiresMs } of this.#items.values()) if (expiresMs <= nowMs) this.#drop(key);
+    this.#itemsMax = Math.max(SWEEP_MIN, 2 * this.#items.size);
+  }
+
+  #drop(key: string): void {
+    this.#itemBytes -= this.#items.get(key)?.bytes ?? 0;
+    this.#items.delete(key);
   }
 
   #record(data: JsonObject, { sid, seq, atMs }: LogEvent): Entry | null {
@@ -112,8 +135,8 @@ function isItem(data: unknown): data is Item {
   return typeof key === 'string' && value !== undefined && typeof bytes === 'number' && bytes >= 0 && typeof expiresMs === 'number';
 }
 
-/** An item was let in under the limits of whoever set it. */
-const UNBOUNDED = { ...WORKING_LIMITS, itemsMax: Infinity, bytesMax: Infinity };
+/** Fewer items than this are not worth a look. */
+const SWEEP_MIN = 1_000;
 
 /** It was checked when it was written, under the limits of then. */
 function orSame<T>(before: T, change: (before: T) => T): T {
