@@ -152,7 +152,7 @@ const FEATURES = {
   author: ['author'],
   user: ['user'],
   time: ['time'],
-  neighbours: ['before', 'secondBefore', 'behind'],
+  neighbours: ['asked', 'before', 'secondBefore', 'behind'],
 };
 const without = values.ablate
   ? Object.fromEntries(

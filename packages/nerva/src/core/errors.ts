@@ -114,7 +114,11 @@ export const ERRORS = {
   MEMORY_TOO_LARGE: entry('limit', false, 'A block, item or text is larger than its own limit. Nothing was changed.'),
   MEMORY_EDIT: entry('conflict', false, 'An edit does not fit what stands there. The message says why; nothing was changed.'),
   MEMORY_CHANGED: entry('conflict', true, 'Somebody changed it meanwhile. Read it again; nothing was changed.'),
-  MEMORY_DENIED: entry('denied', false, 'A block is read-only, or a memory is shown as it once was. Nothing was changed.'),
+  MEMORY_DENIED: entry(
+    'denied',
+    false,
+    'A block is read-only, a memory is shown as it once was, or the log is that of a session. Nothing was changed.',
+  ),
   POLICY_INVALID: entry('invalid', false, 'A policy or a rule is malformed. The message names the row.'),
   SIM_LEAK: entry(
     'invalid',

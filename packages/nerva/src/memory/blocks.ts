@@ -41,13 +41,15 @@ export const BLOCKS_MAX = 32;
  */
 export function setBlock(core: Core, change: BlockChange): Core {
   const { label } = change;
-  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(label))
+  if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]{1,64}$/.test(label))
     throw new NervaError(
       'OPTION_INVALID',
-      `A label has 1 to 64 of A-Za-z0-9_.-; ${JSON.stringify(label.slice(0, 80))} came. Nothing was changed.`,
+      `A label has 1 to 64 of A-Za-z0-9_.-; ${String(JSON.stringify(label)).slice(0, 80)} came. Nothing was changed.`,
     );
   const before = core.find((block) => block.label === label);
   const block: Block = { ...(before ?? NEW), ...change, version: (before?.version ?? 0) + 1 };
+  if (typeof block.text !== 'string' || typeof block.description !== 'string' || typeof block.isReadOnly !== 'boolean')
+    throw new NervaError('OPTION_INVALID', 'text and description are strings, and isReadOnly a boolean. Nothing was changed.');
   checkRange('importance', block.importance, 0, 1);
   if (block.bytesMax !== null) checkRange('bytesMax', block.bytesMax, 0, CORE_BYTES_MAX);
   if (!BLOCK_TYPES.includes(block.type))

@@ -15,10 +15,29 @@ test('dates are found as people write them', () => {
   assert.equal(named('May 7, 2023 or Sept 4 or 2023-12-31'), '2023/5/7 -/9/4 2023/12/31');
   assert.equal(named('in May, during March 2022 and in 1999'), '-/5/- 2022/3/- 1999/-/-');
   assert.equal(named('the first week of August'), '-/8/-');
+  assert.equal(named('May 7th, 2023, or on 7 Dec, or 7-May-2023, or 31 Dec. 2022'), '2023/5/7 -/12/7 2023/5/7 2022/12/31');
+  assert.equal(named('from March to June, around May'), '-/3/- -/6/- -/5/-');
+  assert.equal(named('2023/05/07 and 2023-05-07T10:00Z'), '2023/5/7 2023/5/7');
+});
+
+test('a date of numbers is each day that it may be', () => {
+  assert.equal(named('7/5/2023'), '2023/5/7 2023/7/5');
+  assert.equal(named('13/5/2023, 5/13/2023, 5/5/2023'), '2023/5/13 2023/5/13 2023/5/5');
+  assert.equal(named('7/5/23'), '2023/5/7 2023/7/5');
+  assert.equal(named('07.05.2023'), '2023/5/7');
 });
 
 test('what only looks like a date is none', () => {
-  for (const text of ['She may go.', 'They march on.', '45 May', '2023-13-01', 'room 1234', 'sun and sat', 'the decor'])
+  for (const text of [
+    'She may go.',
+    'They march on.',
+    '45 May',
+    '2023-13-01',
+    'room 1234',
+    'sun and sat',
+    'the decor',
+    '3/4 cup, 24/7, 10.12.14',
+  ])
     assert.equal(named(text), '', text);
 });
 

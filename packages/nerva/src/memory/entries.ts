@@ -40,6 +40,9 @@ export interface Entry {
   readonly forgottenMs: number | null;
 }
 
+/** The last moment that a calendar has, and with a minus the first; ms from 1970. */
+export const TIME_MAX = 8_640_000_000_000_000;
+
 /** From when one looks: at what holds at `validAtMs`, as far as it was recorded by `knownAtMs`. */
 export interface Moment {
   readonly validAtMs: number;
@@ -56,7 +59,7 @@ export function holdsAt(entry: Entry, { validAtMs, knownAtMs }: Moment): boolean
 
 const NAME_MAX = 50;
 
-/** The name of a text: its first line, at most 50 characters as people count them, cut at a word, with `…` where something is left out. */
+/** The name of a text: its first line, at most 50 code points, cut at a word, with `…` where something is left out. */
 export function nameOf(text: string): string {
   const [line = ''] = text.trim().split('\n');
   const characters = Array.from(line.trim());

@@ -1,8 +1,9 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { EventId, LogEvent } from '../log/index.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
-import type { Entry, EntryKind } from './entries.ts';
-import { NO_ITEMS, withItem, withoutItems, WORKING_LIMITS, type Item, type Working } from './working.ts';
+import { TIME_MAX, type Entry, type EntryKind } from './entries.ts';
+import { TEXT_MAX } from './recall.ts';
+import type { Item, Working } from './working.ts';
 
 /** What a memory's log says, by type. */
 export interface MemoryData {
@@ -27,18 +28,27 @@ export interface MemoryData {
 
 /**
  * What a memory's log folds to, event by event; one that is older is folded anew. Total: what is unknown or erased, and what does not fit
- * the limits of today any more, changes nothing but the head. O(1) an event, but for blocks and items, which are few.
+ * the limits of today any more, changes nothing but the head. O(1) an event, but for blocks, which are few.
  * Invariant M1: each entry stands under the event that recorded it, and an entry is superseded by one at most.
  */
 export class MemoryFold {
   head = 0;
+  /** Of the last event. */
+  atMs = 0;
+  /** The log does not begin like that of a memory: it belongs to a session. */
+  isForeign = false;
   core: Core = [];
-  working: Working = NO_ITEMS;
+  readonly #items = new Map<string, Item>();
+  #itemBytes = 0;
+  /** So many items are looked through for what is over. */
+  #itemsMax = SWEEP_MIN;
   readonly entries = new Map<EventId, Entry>();
 
   /** Folds the next event. @returns the entry that it recorded, when it did. */
   apply(event: LogEvent): Entry | null {
     this.head = event.seq + 1;
+    this.atMs = event.atMs;
+    if (event.seq === 0) this.isForeign = event.type !== 'scope.opened';
     if (event.erased === true) return null;
     const { data, atMs } = event;
     switch (event.type as keyof MemoryData) {
@@ -49,10 +59,10 @@ export class MemoryFold {
         this.core = orSame(this.core, (core) => removeBlock(core, blockOf(core, String(data['label'])).label));
         return null;
       case 'memory.item.set':
-        this.working = orSame(this.working, (working) => withItem(working, data as unknown as Item, atMs, UNBOUNDED));
+        if (isItem(data)) this.#keep(data, atMs);
         return null;
       case 'memory.items.removed':
-        this.working = withoutItems(this.working, data['keys'] as unknown as readonly string[]);
+        if (Array.isArray(data['keys'])) for (const key of data['keys']) this.#drop(String(key));
         return null;
       case 'memory.recorded':
         return this.#record(data, event);
@@ -64,10 +74,32 @@ export class MemoryFold {
     }
   }
 
-  #record(data: JsonObject, { sid, seq, atMs }: LogEvent): Entry {
+  /** What is kept for a while, as it is now: the next event changes it. */
+  get working(): Working {
+    return { items: this.#items, bytes: this.#itemBytes };
+  }
+
+  /** What is over goes when there are twice as many as were left the last time: a log may set an item often. */
+  #keep(item: Item, nowMs: number): void {
+    this.#drop(item.key);
+    this.#items.set(item.key, item);
+    this.#itemBytes += item.bytes;
+    if (this.#items.size <= this.#itemsMax) return;
+    for (const { key, expiresMs } of this.#items.values()) if (expiresMs <= nowMs) this.#drop(key);
+    this.#itemsMax = Math.max(SWEEP_MIN, 2 * this.#items.size);
+  }
+
+  #drop(key: string): void {
+    this.#itemBytes -= this.#items.get(key)?.bytes ?? 0;
+    this.#items.delete(key);
+  }
+
+  #record(data: JsonObject, { sid, seq, atMs }: LogEvent): Entry | null {
+    if (!isRecorded(data)) return null;
     const id: EventId = `${sid}:${seq}`;
-    const { supersedes = null, source = null, ...rest } = data as unknown as MemoryData['memory.recorded'];
-    const entry: Entry = { ...rest, id, source, supersedes, invalidMs: null, recordedMs: atMs, supersededBy: null, forgottenMs: null };
+    const { text, name, kind, tags, importance, validMs, supersedes = null, source = null } = data;
+    const known = { text, name, kind, tags, importance, validMs };
+    const entry: Entry = { ...known, id, source, supersedes, invalidMs: null, recordedMs: atMs, supersededBy: null, forgottenMs: null };
     this.entries.set(id, entry);
     if (supersedes !== null)
       this.#change(supersedes, (old) =>
@@ -82,8 +114,29 @@ export class MemoryFold {
   }
 }
 
-/** An item was let in under the limits of whoever set it. */
-const UNBOUNDED = { ...WORKING_LIMITS, itemsMax: Infinity, bytesMax: Infinity };
+/** Whoever may write the log may write anything into it. */
+function isRecorded(data: unknown): data is MemoryData['memory.recorded'] {
+  const { text, name, kind, tags, importance, validMs } = data as Readonly<Record<string, unknown>>;
+  return (
+    typeof text === 'string' &&
+    text.length <= TEXT_MAX &&
+    typeof name === 'string' &&
+    typeof kind === 'string' &&
+    Array.isArray(tags) &&
+    tags.every((tag) => typeof tag === 'string') &&
+    typeof importance === 'number' &&
+    typeof validMs === 'number' &&
+    Math.abs(validMs) <= TIME_MAX
+  );
+}
+
+function isItem(data: unknown): data is Item {
+  const { key, value, bytes, expiresMs } = data as Readonly<Record<string, unknown>>;
+  return typeof key === 'string' && value !== undefined && typeof bytes === 'number' && bytes >= 0 && typeof expiresMs === 'number';
+}
+
+/** Fewer items than this are not worth a look. */
+const SWEEP_MIN = 1_000;
 
 /** It was checked when it was written, under the limits of then. */
 function orSame<T>(before: T, change: (before: T) => T): T {

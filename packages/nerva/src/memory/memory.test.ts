@@ -69,6 +69,12 @@ test('what is forgotten is found no more, but was there then', async () => {
   await assert.rejects(memory.forget(`${memory.sid}:99`), { code: 'MEMORY_UNKNOWN' });
 });
 
+test('what held before 1970 is found as of then', async () => {
+  const { memory } = await stage();
+  await memory.remember('Ada was born in Linz.', { validMs: Date.UTC(1965, 2, 1) });
+  assert.deepEqual(texts(memory, 'born', { validAtMs: Date.UTC(1966, 0, 1) }), ['Ada was born in Linz.']);
+});
+
 test('recall looks at tags and kinds before it ranks', async () => {
   const { memory } = await stage();
   await memory.remember('Graz has a clock tower.', { kind: 'location', tags: ['city', 'old'] });
@@ -167,6 +173,86 @@ test('a write of which nobody knows whether it was made is made once', async () 
   assert.deepEqual([isLost, memory.entries(), await store.head('scope:x')], [true, [entry], 2]);
 });
 
+test('any number that write at once, on one handle or on many, all get through', async () => {
+  const { memory, open } = await stage();
+  const handles = await Promise.all(Array.from({ length: 30 }, () => open()));
+  const kept = await Promise.all([...handles, ...handles.map(() => memory)].map((one, at) => one.remember(`text ${at}`)));
+  await memory.refresh();
+  assert.deepEqual([memory.entries().length, kept.map(({ text }) => text)], [60, kept.map((_, at) => `text ${at}`)], 'each got its own');
+});
+
+test('a refresh sees what was written before it, also while an earlier one is under way', async () => {
+  const { world, store, memory } = await stage();
+  await memory.remember('first');
+  let gate = Promise.resolve();
+  const slow: Store = {
+    ...store,
+    read: async (...asked) => {
+      const frames = await store.read(...asked);
+      await gate;
+      return frames;
+    },
+  };
+  const other = await openMemory({ store: slow, world, scope: 'user:ada' });
+  let open = (): void => undefined;
+  gate = new Promise((done) => (open = done));
+  const early = other.refresh();
+  await Promise.resolve();
+  await memory.remember('second');
+  const late = other.refresh();
+  open();
+  await Promise.all([early, late]);
+  assert.equal(other.head, memory.head);
+});
+
+test('a key is for one change: another under it is refused', async () => {
+  const { memory, open } = await stage();
+  const first = await memory.remember('Ada lives in Linz.', { key: 'k' });
+  await memory.setBlock({ label: 'a', text: '' });
+  await memory.editBlock('a', { type: 'append', text: 'x' }, { key: 'e' });
+  for (const act of [
+    () => memory.remember('Ada lives in Graz.', { key: 'k' }),
+    () => memory.remember('Ada lives in Linz.', { key: 'e' }),
+    () => memory.forget(first.id, { key: 'k' }),
+    () => memory.editBlock('b', { type: 'append', text: 'x' }, { key: 'e' }),
+  ])
+    await assert.rejects(act, { code: 'OPTION_INVALID', message: /a key of its own/ });
+  const again = await open();
+  assert.deepEqual([await again.remember('Ada lives in Linz.', { key: 'k' }), again.head], [first, memory.head]);
+});
+
+test('what is kept is found at once, also where the clock stands before the log', async () => {
+  const { world, store, memory, open } = await stage();
+  await memory.remember('Ada lives in Linz.');
+  const behind = { ...world, clock: { ...world.clock, nowMs: () => world.clock.nowMs() - 5_000 } };
+  const other = await open({ world: behind });
+  assert.deepEqual(texts(other, 'Linz'), ['Ada lives in Linz.']);
+  await other.remember('Ada lives in Graz.');
+  assert.deepEqual(texts(other, 'Graz'), ['Ada lives in Graz.']);
+  assert.equal((await store.verify(memory.sid)).ok, true);
+});
+
+test('a memory as it once stood has what was kept for a while then', async () => {
+  const { world, memory, open } = await stage();
+  await memory.setItem({ key: 'k', value: 1, ttlMs: 10 });
+  await world.advance(1_000);
+  assert.deepEqual([memory.item('k'), (await open({ upto: 1 })).item('k')], [undefined, 1]);
+});
+
+test('the log of an agent’s session is left alone', async () => {
+  const { store, open } = await stage();
+  await store.append({
+    id: 'x',
+    sid: 'scope:mine',
+    expected: 0,
+    events: [{ type: 'session.opened', data: {} }],
+    then: { status: 'ready' },
+  });
+  const memory = await open({ scope: 'mine' });
+  await assert.rejects(memory.remember('x'), { code: 'MEMORY_DENIED' });
+  assert.equal((await store.info('scope:mine')).status, 'ready');
+});
+
 test('scopes and tenants see nothing of each other', async () => {
   const { world, store, memory, open } = await stage();
   await memory.remember('Ada’s secret is a garden.');
@@ -199,11 +285,21 @@ test('bad input is refused, and nothing is written', async () => {
   await refused(memory.remember('x', { importance: 2 }), 'OPTION_INVALID');
   await refused(memory.remember('x', { suprsedes: 'a:1' } as never), 'OPTION_UNKNOWN');
   await refused(memory.remember('x', { supersedes: 'a:1' }), 'MEMORY_UNKNOWN');
+  await refused(memory.remember('x', { tags: 'home' as never }), 'OPTION_INVALID');
+  await refused(memory.remember(5 as never), 'OPTION_INVALID');
+  await refused(memory.remember('x', { validMs: 8.65e15 }), 'OPTION_INVALID');
+  await refused(memory.setBlock({ label: 'a', readOnly: true } as never), 'OPTION_UNKNOWN');
+  await refused(memory.setBlock({ label: 'a', text: 5 as never }), 'OPTION_INVALID');
+  await refused(memory.setBlock({ label: 'a', description: undefined } as never), 'OPTION_INVALID');
+  await refused(memory.setItem({ key: 'k', value: undefined as never }), 'OPTION_INVALID');
+  await refused(memory.setItem({ key: 'k', value: 1, ttl: 5 } as never), 'OPTION_UNKNOWN');
+  await refused(memory.raiseItem('n', NaN), 'OPTION_INVALID');
   await refused(memory.setBlock({ label: 'a', text: 'x'.repeat(40_000) }), 'MEMORY_FULL');
   await refused(memory.setItem({ key: 'k', value: 'x'.repeat(70_000) }), 'MEMORY_TOO_LARGE');
   await refused(open({ scope: 'no spaces' }), 'OPTION_INVALID');
   assert.throws(() => memory.recall('x', { limit: 101 }), { code: 'OPTION_INVALID' });
   assert.throws(() => memory.recall('x', { limt: 1 } as never), { code: 'OPTION_UNKNOWN' });
+  assert.throws(() => memory.recall('x', { validAtMs: NaN }), { code: 'OPTION_INVALID' });
   assert.equal((await store.list()).length, 0);
 });
 

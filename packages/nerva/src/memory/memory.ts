@@ -1,8 +1,8 @@
-import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type World } from '../core/index.ts';
-import { eventsOf, type EventDraft, type EventId, type Seq, type Sid, type Store } from '../log/index.ts';
+import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type JsonObject, type World } from '../core/index.ts';
+import { eventsOf, type AppendResult, type EventDraft, type EventId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { edited, type Edit } from './edit.ts';
-import { ENTRY_KINDS, holdsAt, nameOf, type Entry, type EntryKind, type Moment } from './entries.ts';
+import { ENTRY_KINDS, holdsAt, nameOf, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
 import { MemoryFold, type MemoryData } from './fold.ts';
 import { recallIndex, type RecallIndex, type Why } from './recall.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
@@ -15,7 +15,7 @@ export interface MemoryOptions {
   readonly scope: string;
   /** Whose personal data it holds: sealed under that subject's key, and gone when it is erased. */
   readonly subject?: string;
-  /** As it stood after this event of its log; then it takes no change. */
+  /** As it stood after this event of its log, with that event's time as now; then it takes no change. */
   readonly upto?: Seq;
   readonly working?: Partial<WorkingLimits>;
   /** Of a text to remember. Default 100,000. */
@@ -24,7 +24,7 @@ export interface MemoryOptions {
 
 /** How a change is made safe to repeat. */
 export interface Repeatable {
-  /** The same change under the same key again is made once, and gives the same result; recognised among the last 10,000. 1–1,000 characters. */
+  /** The same change under the same key again is made once, and gives the same result, and another is refused; recognised among the last 10,000. 1–1,000 characters. */
   readonly key?: string;
 }
 
@@ -35,7 +35,7 @@ export interface Remembered extends Repeatable {
   readonly tags?: readonly string[];
   /** 0–1, default 0.5. */
   readonly importance?: number;
-  /** Since when it holds, ms since 1970; default now. */
+  /** Since when it holds, ms since 1970, which may be before it; default now. */
   readonly validMs?: number;
   /** The entry whose place it takes, from `validMs` on. */
   readonly supersedes?: EventId;
@@ -63,13 +63,14 @@ export interface Recalled {
   readonly why: Why;
 }
 
-/** Appends tried when others write at the same time. */
-const ATTEMPTS_MAX = 20;
+/** Appends tried when others write at the same time: each that fails means that another's came through. */
+const ATTEMPTS_MAX = 1_000;
 /** Frames of keyed changes that are recognised when they are repeated. */
 const KEYS_MAX = 10_000;
 const KEYED = 'key:';
+const OPENED = 'scope.opened';
 
-/** Opens the memory of a scope: reads its log. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID. */
+/** Opens the memory of a scope: reads its log. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
 export async function openMemory(options: MemoryOptions): Promise<Memory> {
   checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'working', 'textBytesMax'], 'openMemory');
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
@@ -86,7 +87,9 @@ export async function openMemory(options: MemoryOptions): Promise<Memory> {
 /**
  * What a scope keeps: blocks that an agent always has before it, items for a while, and entries for good, found again by `recall`. It is a
  * projection of one log: what is acknowledged is there for whoever opens it next, and each change says when it was made.
- * Two that write at once are told apart by the head of the log: each change is decided on what stands.
+ * Two that write at once are told apart by the head of the log: each change is decided on what stands. Now is never before the last event,
+ * so what one clock recorded is there for a slower one too.
+ * Each change throws SESSION_FULL, SESSION_CLOSED, SUBJECT_ERASED, and MEMORY_DENIED where `upto` was given or the log belongs to a session.
  */
 export class Memory {
   readonly sid: Sid;
@@ -99,9 +102,13 @@ export class Memory {
   readonly #textBytesMax: number;
   readonly #fold = new MemoryFold();
   readonly #index: RecallIndex = recallIndex();
-  /** Where the frames of keyed changes begin, oldest first. */
-  readonly #keyed = new Map<string, Seq>();
-  #reading: Promise<void> | null = null;
+  /** Where the frames of the last keyed changes begin, and what they changed, oldest first. */
+  readonly #keyed = new Map<string, { readonly seq: Seq; readonly mark: string | null }>();
+  #reading: Promise<void> = Promise.resolve();
+  /** A read that has not begun. */
+  #next: Promise<void> | null = null;
+  /** Ends with the last change that was asked for. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   /** Use `openMemory`. */
   constructor({ store, world, scope, subject, upto, working, textBytesMax = 100_000 }: MemoryOptions) {
@@ -129,15 +136,21 @@ export class Memory {
     return renderCore(this.core);
   }
 
-  /** Reads what others wrote meanwhile. */
-  async refresh(): Promise<void> {
-    this.#reading ??= this.#read().finally(() => (this.#reading = null));
-    await this.#reading;
+  /** Reads what others wrote before it was called. */
+  refresh(): Promise<void> {
+    // One that is under way may have looked before that.
+    this.#next ??= this.#reading.then(() => {
+      this.#next = null;
+      return this.#read();
+    });
+    this.#reading = this.#next.catch(() => undefined);
+    return this.#next;
   }
 
   /** Sets a block. @throws MEMORY_FULL, MEMORY_TOO_LARGE, OPTION_INVALID; nothing was written. */
   async setBlock(change: BlockChange): Promise<void> {
-    await this.#write(undefined, () => {
+    checkOptions(change, ['label', 'type', 'text', 'description', 'bytesMax', 'isReadOnly', 'importance'], 'setBlock');
+    await this.#write({}, () => {
       setBlock(this.core, change);
       return [{ type: 'memory.block.set', data: { ...change } }];
     });
@@ -149,7 +162,7 @@ export class Memory {
    */
   async editBlock(label: string, edit: Edit, options: { readonly version?: number } & Repeatable = {}): Promise<void> {
     checkOptions(options, ['version', 'key'], 'editBlock');
-    await this.#write(options.key, () => {
+    await this.#write({ key: options.key, mark: `memory.block.set ${label}` }, () => {
       const block = blockOf(this.core, label);
       if (block.isReadOnly)
         throw new NervaError('MEMORY_DENIED', `Block ${label} is read-only. Nothing was changed.`, { details: { label } });
@@ -169,7 +182,7 @@ export class Memory {
 
   /** @throws MEMORY_UNKNOWN */
   async removeBlock(label: string): Promise<void> {
-    await this.#write(undefined, () => {
+    await this.#write({}, () => {
       removeBlock(this.core, label);
       return [{ type: 'memory.block.removed', data: { label } }];
     });
@@ -177,7 +190,8 @@ export class Memory {
 
   /** Keeps a value for a while. @throws MEMORY_FULL, MEMORY_TOO_LARGE, OPTION_INVALID; nothing was written. */
   async setItem(item: NewItem): Promise<void> {
-    await this.#write(undefined, () => [this.#itemSet(item)]);
+    checkOptions(item, ['key', 'value', 'ttlMs'], 'setItem');
+    await this.#write({}, () => [this.#itemSet(item)]);
   }
 
   /** The value kept under a key, or undefined when none is, or when its time is over. */
@@ -187,8 +201,9 @@ export class Memory {
 
   /** Adds to a number, from 0 where there is none; its time begins anew. @returns what it is now. @throws MEMORY_EDIT for what is no number. */
   async raiseItem(key: string, by = 1): Promise<number> {
+    checkRange('by', by, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
     let value = 0;
-    await this.#write(undefined, () => {
+    await this.#write({}, () => {
       const item = raised(this.#fold.working, { key, by }, this.#nowMs());
       value = item.value;
       return [this.#itemSet(item)];
@@ -198,7 +213,7 @@ export class Memory {
 
   /** Keeps an item for `ttlMs` from now, or as long as it was to be kept, whichever is longer. @returns false when it is not there. */
   async touchItem(key: string, ttlMs: number = this.#limits.ttlMs): Promise<boolean> {
-    return this.#write(undefined, () => {
+    const seq = await this.#write({}, () => {
       const nowMs = this.#nowMs();
       const item = itemAt(this.#fold.working, key, nowMs);
       if (item === undefined) return [];
@@ -210,13 +225,15 @@ export class Memory {
         }),
       ];
     });
+    return seq !== null;
   }
 
   /** @returns false when it was not there. */
   async deleteItem(key: string): Promise<boolean> {
-    return this.#write(undefined, () =>
+    const seq = await this.#write({}, () =>
       itemAt(this.#fold.working, key, this.#nowMs()) === undefined ? [] : [{ type: 'memory.items.removed', data: { keys: [key] } }],
     );
+    return seq !== null;
   }
 
   /**
@@ -226,6 +243,8 @@ export class Memory {
   async remember(text: string, options: Remembered = {}): Promise<Entry> {
     checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'key'], 'remember');
     const { kind = 'note', tags = [], importance = 0.5, supersedes, source } = options;
+    if (typeof text !== 'string' || !Array.isArray(tags) || tags.some((tag) => typeof tag !== 'string'))
+      throw new NervaError('OPTION_INVALID', 'What is remembered is a string, and its tags a list of strings. Nothing was changed.');
     const whole = toWellFormed(text) as string;
     const bytes = utf8Bytes(whole);
     if (whole.trim() === '')
@@ -241,11 +260,9 @@ export class Memory {
         `kind must be one of ${ENTRY_KINDS.join(', ')}; ${JSON.stringify(kind)} came. Nothing was changed.`,
       );
     checkRange('importance', importance, 0, 1);
-    let seq = -1;
-    await this.#write(options.key, (head) => {
-      const validMs = checkRange('validMs', options.validMs ?? this.#nowMs(), 0, Number.MAX_SAFE_INTEGER);
+    const seq = await this.#write({ key: options.key, mark: 'memory.recorded ' }, () => {
+      const validMs = checkRange('validMs', options.validMs ?? this.#nowMs(), -TIME_MAX, TIME_MAX);
       if (supersedes !== undefined) this.#current(supersedes);
-      seq = head;
       const data: MemoryData['memory.recorded'] = {
         text: whole,
         name: nameOf(whole),
@@ -258,8 +275,9 @@ export class Memory {
       };
       return [{ type: 'memory.recorded', data: { ...data } }];
     });
-    const first = options.key === undefined ? seq : this.#repeated(options.key, seq);
-    return this.entry(`${this.sid}:${first}`);
+    const entry = this.entry(`${this.sid}:${seq ?? -1}`);
+    if (entry.text !== whole) throw reused(options.key);
+    return entry;
   }
 
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID. */
@@ -267,7 +285,10 @@ export class Memory {
     checkOptions(options, ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds'], 'recall');
     const { tags = [], kinds } = options;
     const nowMs = this.#nowMs();
-    const moment: Moment = { validAtMs: options.validAtMs ?? nowMs, knownAtMs: options.knownAtMs ?? nowMs };
+    const moment: Moment = {
+      validAtMs: checkRange('validAtMs', options.validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
+      knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
+    };
     const fits = (id: string): boolean => {
       const entry = this.#fold.entries.get(id as EventId);
       return (
@@ -284,7 +305,9 @@ export class Memory {
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
   async forget(id: EventId, options: Repeatable = {}): Promise<void> {
     checkOptions(options, ['key'], 'forget');
-    await this.#write(options.key, () => (this.entry(id).forgottenMs === null ? [{ type: 'memory.forgotten', data: { id } }] : []));
+    await this.#write({ key: options.key, mark: `memory.forgotten ${id}` }, () =>
+      this.entry(id).forgottenMs === null ? [{ type: 'memory.forgotten', data: { id } }] : [],
+    );
   }
 
   /** @throws MEMORY_UNKNOWN */
@@ -315,8 +338,9 @@ export class Memory {
     return { type: 'memory.item.set', data: { ...kept } };
   }
 
+  /** Never before what is recorded, for clocks differ and jump; and of a memory as it once stood, its own time. */
   #nowMs(): number {
-    return this.#world.clock.nowMs();
+    return this.#upto === undefined ? Math.max(this.#world.clock.nowMs(), this.#fold.atMs) : this.#fold.atMs;
   }
 
   async #read(): Promise<void> {
@@ -326,8 +350,9 @@ export class Memory {
       const frames = await this.#store.read(this.sid, { after: this.head - 1, ...range });
       if (frames.length === 0) return;
       for (const frame of frames) {
-        if (frame.id.startsWith(KEYED)) this.#keep(frame.id, frame.seq);
-        for (const event of eventsOf(frame)) {
+        const events = eventsOf(frame);
+        if (frame.id.startsWith(KEYED)) this.#keep(frame.id, frame.seq, events);
+        for (const event of events) {
           const entry = event.seq < this.head ? null : this.#fold.apply(event);
           if (entry !== null) this.#index.add({ id: entry.id, text: entry.text, atMs: entry.validMs });
         }
@@ -340,50 +365,77 @@ export class Memory {
     return KEYED + this.#world.digest(key).slice(0, 48);
   }
 
-  #keep(id: string, seq: Seq): void {
-    this.#keyed.set(id, seq);
+  #keep(id: string, first: Seq, events: readonly LogEvent[]): void {
+    const change = events.find(({ type }) => type !== OPENED);
+    this.#keyed.set(id, {
+      seq: change?.seq ?? first,
+      mark:
+        change === undefined || change.erased === true ? null : `${change.type} ${String(change.data['label'] ?? change.data['id'] ?? '')}`,
+    });
     const [oldest] = this.#keyed.keys();
     if (this.#keyed.size > KEYS_MAX && oldest !== undefined) this.#keyed.delete(oldest);
   }
 
-  /** Where the entry of a keyed change stands: behind `scope.opened` when that is in the same frame. */
-  #repeated(key: string, seq: Seq): Seq {
-    const first = this.#keyed.get(this.#frameOf(key)) ?? seq;
-    return first === 0 ? 1 : first;
+  /**
+   * Makes a change, after those that were asked for before on this handle. `mark`: the type of its event and what it is about; what was
+   * made under the same key must have the same. @returns where it stands, or null when there was nothing to write.
+   */
+  #write({ key, mark }: Keyed, decide: () => readonly EventDraft[]): Promise<Seq | null> {
+    const written = this.#writing.then(() => this.#written({ key, mark }, decide));
+    this.#writing = written.catch(() => undefined);
+    return written;
   }
 
-  /**
-   * Decides on what stands, writes it there, and decides anew when somebody wrote in between. What a key says was made is not made again.
-   * @returns whether there was anything to write.
-   */
-  async #write(key: string | undefined, decide: (head: Seq) => readonly EventDraft[]): Promise<boolean> {
+  /** Decides on what stands, writes it there, and decides anew when somebody wrote in between. What a key says was made is not made again. */
+  async #written({ key, mark }: Keyed, decide: () => readonly EventDraft[]): Promise<Seq | null> {
     if (this.#upto !== undefined)
       throw new NervaError('MEMORY_DENIED', `This is ${this.sid} as it stood after event ${this.#upto}: it takes no change.`);
     if (key !== undefined) checkRange('characters of key', key.length, 1, 1_000);
     const id = key === undefined ? this.#world.ids.next() : this.#frameOf(key);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       await this.refresh();
-      if (this.#keyed.has(id)) return false;
+      if (this.#fold.isForeign)
+        throw new NervaError('MEMORY_DENIED', `${this.sid} is the log of something else than a memory. Nothing was changed.`);
+      const made = this.#keyed.get(id);
+      if (made !== undefined && made.mark !== null && made.mark !== mark) throw reused(key);
+      if (made !== undefined) return made.seq;
       const isNew = this.head === 0;
-      const drafts = decide(isNew ? 1 : this.head);
-      if (drafts.length === 0) return false;
-      const opened: EventDraft = { type: 'scope.opened', data: { scope: this.#scope } };
-      const events = (isNew ? [opened, ...drafts] : drafts).map((event) =>
-        this.#subject === undefined || event === opened ? event : { ...event, subject: this.#subject },
-      );
-      const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
-      const result = await this.#store.append(frame).catch((error: unknown) => {
-        if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
-        return this.#store.append(frame); // the same frame again: it is there once
-      });
+      const drafts = decide();
+      if (drafts.length === 0) return null;
+      const result = await this.#append(id, isNew ? [{ type: OPENED, data: { scope: this.#scope } }, ...drafts] : drafts);
       if (result.ok) {
         await this.refresh();
-        return true;
+        return result.seq === 0 ? 1 : result.seq;
       }
       if (result.why !== 'conflict') throw refused(this.sid, result.why);
     }
     throw new NervaError('MEMORY_CHANGED', `Others wrote ${this.sid} ${ATTEMPTS_MAX} times in between. Nothing was changed; try again.`);
   }
+
+  async #append(id: string, drafts: readonly EventDraft[]): Promise<AppendResult> {
+    const events = drafts.map((event) => {
+      const whole = { ...event, data: toWellFormed(event.data) as JsonObject };
+      return this.#subject === undefined || event.type === OPENED ? whole : { ...whole, subject: this.#subject };
+    });
+    const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
+    return this.#store.append(frame).catch((error: unknown) => {
+      if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
+      return this.#store.append(frame); // the same frame again: it is there once
+    });
+  }
+}
+
+/** Which change it is. */
+interface Keyed {
+  readonly key?: string | undefined;
+  readonly mark?: string | undefined;
+}
+
+function reused(key: string | undefined): NervaError {
+  return new NervaError(
+    'OPTION_INVALID',
+    `Another change was made under the key ${JSON.stringify(key?.slice(0, 80))}: each has a key of its own. Nothing was changed.`,
+  );
 }
 
 function refused(sid: Sid, why: 'fenced' | 'closed' | 'limit'): NervaError {

@@ -6,6 +6,8 @@ const SHORT_MAX = 60;
 const PIECE = 80;
 /** How much a short turn of a conversation is found by its neighbours' words: an answer does not say again what was asked. */
 export interface Sharing {
+  /** The turn before it, when that asks something, and when not. */
+  readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
   readonly behind: number;
@@ -17,6 +19,7 @@ interface Slot {
   /** Its first piece; of a short one the only one. */
   readonly first: number;
   readonly length: number;
+  readonly asks: boolean;
   /** What it holds, each term once; of one that is gone nothing. */
   terms: readonly number[];
   before: number;
@@ -78,17 +81,18 @@ export class Postings {
     this.#sharing = sharing;
   }
 
-  /** @returns the number of the new passage, which stands last in its group. */
-  add(terms: readonly string[], groupName: string): number {
+  /** `asks`: it holds a question. @returns the number of the new passage, which stands last in its group. */
+  add(terms: readonly string[], groupName: string, asks = false): number {
     const slot = this.#slots.length;
     const group = this.#groupOf(groupName);
     const ids = terms.map((term) => this.#idOf(term));
     const first = this.#slotOf.length;
-    const step = ids.length <= SHORT_MAX ? SHORT_MAX : PIECE;
+    // Pieces of one length: a rest of a few words would pass for a text that is about them.
+    const step = Math.max(1, Math.ceil(ids.length / piecesOf(ids.length)));
     for (let at = 0; at === 0 || at < ids.length; at += step) this.#addPiece(slot, ids.slice(at, at + step));
     const distinct = Array.from(new Set(ids));
     for (const id of distinct) this.#posting(id).passages++;
-    this.#slots.push({ group: group.id, first, length: ids.length, terms: distinct, before: group.last, behind: -1, isGone: false });
+    this.#slots.push({ group: group.id, first, length: ids.length, asks, terms: distinct, before: group.last, behind: -1, isGone: false });
     if (group.last >= 0) this.#slot(group.last).behind = slot;
     group.last = slot;
     this.#count(group, slot, 1);
@@ -117,8 +121,8 @@ export class Postings {
     this.#reserve();
     const groups = new Map<number, number>();
     const touched: number[] = [];
-    const { before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
-    const meanLength = ((1 + before + secondBefore + behind) * this.#length) / this.#pieces;
+    const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
+    const meanLength = ((1 + (asked + before) / 2 + secondBefore + behind) * this.#length) / this.#pieces;
     for (const term of terms) {
       const posting = this.#postings[this.#ids.get(term) ?? -1];
       if (posting === undefined || posting.passages === 0) continue;
@@ -129,7 +133,7 @@ export class Postings {
         if (this.#totals[piece] === 0) touched.push(piece);
         this.#totals[piece] = (this.#totals[piece] ?? 0) + weight * share;
       }
-      this.#scoreGroups(posting, groups);
+      this.#scoreGroups(posting, groups, fits);
     }
     return { ...this.#best(touched, fits), groups };
   }
@@ -183,7 +187,7 @@ export class Postings {
     const before = this.#short(slot.before);
     if (before !== null) put(before.first, sharing.behind * count);
     const behind = this.#short(slot.behind);
-    if (behind !== null) put(behind.first, sharing.before * count);
+    if (behind !== null) put(behind.first, (slot.asks ? sharing.asked : sharing.before) * count);
     const second = behind === null ? null : this.#short(behind.behind);
     if (second !== null) put(second.first, sharing.secondBefore * count);
   }
@@ -198,18 +202,19 @@ export class Postings {
     const second = before === null ? null : this.#short(before.before);
     return (
       own +
-      sharing.before * (before?.length ?? 0) +
+      (before?.asks === true ? sharing.asked : sharing.before) * (before?.length ?? 0) +
       sharing.secondBefore * (second?.length ?? 0) +
       sharing.behind * (this.#short(slot.behind)?.length ?? 0)
     );
   }
 
-  #scoreGroups({ pieces, counts }: Posting, scores: Map<number, number>): void {
+  #scoreGroups({ pieces, counts }: Posting, scores: Map<number, number>, fits: ((slot: number) => boolean) | undefined): void {
     if (this.#liveGroups < 2) return; // one group tells nothing apart
     const within = new Map<number, number>();
     for (const [at, piece] of pieces.entries()) {
-      const { isGone, group } = this.#slot(this.#slotOf[piece] ?? -1);
-      if (!isGone) within.set(group, (within.get(group) ?? 0) + (counts[at] ?? 0));
+      const slot = this.#slotOf[piece] ?? -1;
+      const { isGone, group } = this.#slot(slot);
+      if (!isGone && fits?.(slot) !== false) within.set(group, (within.get(group) ?? 0) + (counts[at] ?? 0));
     }
     const weight = rarity(this.#liveGroups, within.size);
     const meanLength = this.#length / this.#liveGroups;
@@ -242,7 +247,7 @@ export class Postings {
     group.passages += sign;
     group.length += sign * length;
     this.#passages += sign;
-    this.#pieces += sign * (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
+    this.#pieces += sign * piecesOf(length);
     this.#length += sign * length;
   }
 
@@ -281,6 +286,9 @@ export class Postings {
   #posting = (id: number): Posting => this.#postings[id] as Posting;
   #group = (id: number): Group => this.#groupsById[id] as Group;
 }
+
+/** In how many pieces a passage of so many terms is cut, each of at most PIECE; an empty one is one. */
+const piecesOf = (length: number): number => (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
 
 /** How much a term that stands in `some` of `all` tells (the idf of BM25, never negative). */
 const rarity = (all: number, some: number): number => Math.log(1 + (all - some + 0.5) / (some + 0.5));

@@ -25,6 +25,13 @@ test('an answer is found by the words of the question before it', () => {
   assert.equal(ids(over(talk, { kind: 'documents' }), 'grow up'), '0', 'documents stand for themselves');
 });
 
+test('an answer has more of the turn before it than what only follows', () => {
+  const index = recallIndex({ kind: 'conversation' });
+  for (const [group, first] of Object.entries({ said: 'The lighthouse.', asked: 'The lighthouse?' }))
+    for (const [at, text] of [first, 'Fine.'].entries()) index.add({ id: `${group}:${at}`, text, group });
+  assert.equal(ids(index, 'lighthouse'), 'said:0 asked:0 asked:1 said:1');
+});
+
 test('who is named in a question is preferred, and nobody is left out', () => {
   const talk = ['Ann: I adopted a cat.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Bob: I adopted a cat.'];
   assert.equal(ids(over(talk), 'Which cat did Bob adopt?', 1), '4');
@@ -48,10 +55,33 @@ test('a date in a question brings what was said on it or shortly after', () => {
   assert.ok(ids(index, 'trip on 7 May 2023').includes('other'), 'also without a word in common');
 });
 
+test('any number of passages of one day is looked through', () => {
+  const index = recallIndex();
+  for (let at = 0; at < 150_000; at++) index.add({ id: String(at), text: 'tea', atMs: Date.parse('2023-05-07T10:00Z') });
+  assert.equal(ids(index, 'What was on 7 May 2023?', 2), '0 1');
+});
+
+test('what is left out is no measure for the groups of the rest', () => {
+  const index = recallIndex({ kind: 'conversation', shares: { asked: 0, before: 0, secondBefore: 0, behind: 0 } });
+  const add = (id: string, text: string, group: string): void => index.add({ id, text, group });
+  add('a', 'The apple pie was good.', 'mine');
+  add('b', 'Nothing else to say.', 'mine');
+  add('secret', 'An apple, an apple, and another apple.', 'theirs');
+  add('c', 'Plums and pears.', 'else');
+  const [hit, ...others] = index.search('apple', { only: (id) => id !== 'secret' });
+  assert.deepEqual([hit?.id, hit?.why.group, others], ['a', 0.3, []]);
+});
+
 test('a long passage is found by its best piece', () => {
   const filler = (count: number): string => Array.from({ length: count }, (_, at) => `filler${at % 50}`).join(' ');
   const long = `zeppelin ${filler(300)} the zeppelin landed in Oslo ${filler(300)}`;
   assert.equal(ids(over([`zeppelin ${filler(50)}`, long, filler(90)], { kind: 'documents' }), 'zeppelin Oslo', 1), '1');
+});
+
+test('the last words of a long passage do not pass for a short text', () => {
+  const filler = (count: number): string => Array.from({ length: count }, (_, at) => `filler${at}`).join(' ');
+  const texts = [`${filler(80)} zeppelin`, `zeppelin ${filler(9)}`, filler(40)];
+  assert.equal(ids(over(texts, { kind: 'documents' }), 'zeppelin'), '1 0');
 });
 
 test('a score says what it is made of', () => {
@@ -64,7 +94,7 @@ test('a score says what it is made of', () => {
 });
 
 test('a feature that is left out counts nothing', () => {
-  const none = { group: 0, date: 0, author: 0, user: 0, time: 0, before: 0, secondBefore: 0, behind: 0 };
+  const none = { group: 0, date: 0, author: 0, user: 0, time: 0, asked: 0, before: 0, secondBefore: 0, behind: 0 };
   const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.'], { kind: 'conversation', shares: none }).search(
     'When did Bob sing?',
   );

@@ -63,14 +63,28 @@ export interface Shares {
   readonly user: number;
   /** It is asked when, and it says a time. */
   readonly time: number;
-  /** The words of the turn before it, of the one before that, and of the one behind it, as parts of its own. */
+  /**
+   * The words of the turn before it, as a part of its own, when that asks something: an answer does not say again what was asked. And
+   * when it does not; of the one before that; and of the one behind it.
+   */
+  readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
   readonly behind: number;
 }
 
 /** Measured on conversations, `bench/memory.mjs`; what each gives stands in bench/BENCHMARKS.md. */
-const SHARES: Shares = { group: 0.3, date: 0.5, author: 0.2, user: 0.4, time: 0.1, before: 0.5, secondBefore: 0.2, behind: 0.2 };
+const SHARES: Shares = {
+  group: 0.3,
+  date: 0.5,
+  author: 0.2,
+  user: 0.4,
+  time: 0.1,
+  asked: 0.8,
+  before: 0.3,
+  secondBefore: 0.25,
+  behind: 0.25,
+};
 const NAMES = Object.keys(SHARES) as (keyof Shares)[];
 
 /**
@@ -90,15 +104,18 @@ export interface RecallIndex {
   remove(id: string): boolean;
   /**
    * The best passages for a question, best first; `limit` 1–1,000, default 10. What `only` refuses is left out before anything is ranked,
-   * and no share is measured by it. O(passages that share a word with it).
+   * and no share is measured by it; in a conversation its words still count for the turns beside it. O(passages that share a word with it, or
+   * lie near a day that it names).
    */
   search(query: string, options?: SearchOptions): readonly Hit[];
 }
 
 const WHEN = /\b(?:when|how long|(?:what|which) (?:date|day|year|month|time))\b/i;
 const FIRST_PERSON = /\b(?:my|i|me|mine)\b/i;
+const QUESTION = /[?？؟]/;
 const DAY_MS = 86_400_000;
-const TEXT_MAX = 1_000_000;
+/** Characters of a passage. */
+export const TEXT_MAX = 1_000_000;
 const USER = 'user';
 
 /**
@@ -159,7 +176,7 @@ class Ranker implements RecallIndex {
     checkRange('characters of a passage', passage.text.length, 0, TEXT_MAX);
     this.remove(passage.id);
     const { id, text, atMs, author = '', group = '' } = passage;
-    const slot = this.#postings.add(terms(text), group);
+    const slot = this.#postings.add(terms(text), group, QUESTION.test(text));
     const day = atMs === undefined ? null : Math.floor(atMs / DAY_MS);
     this.#slots.set(id, slot);
     this.#known.set(slot, { id, author: author.toLowerCase(), day, saysWhen: saysWhen(text) });
@@ -179,7 +196,8 @@ class Ranker implements RecallIndex {
     const left = (this.#authors.get(known.author) ?? 1) - 1;
     if (left === 0) this.#authors.delete(known.author);
     else this.#authors.set(known.author, left);
-    if (known.day !== null) this.#days.get(known.day)?.delete(slot);
+    const sameDay = known.day === null ? undefined : this.#days.get(known.day);
+    if (known.day !== null && sameDay?.delete(slot) === true && sameDay.size === 0) this.#days.delete(known.day);
     return true;
   }
 
@@ -196,10 +214,10 @@ class Ranker implements RecallIndex {
     };
     const top = new Top(limit);
     for (const [at, slot] of found.slots.entries()) top.offer(slot, shareOf(slot, found.scores[at] ?? 0));
-    const near = this.#near(question.dates);
-    if (near.length > 0) {
+    const exact = question.dates.filter(({ month }) => month !== null);
+    if (exact.length > 0) {
       const isFound = new Set(found.slots);
-      for (const slot of near) if (!isFound.has(slot) && fits(slot)) top.offer(slot, shareOf(slot, 0));
+      for (const slot of this.#near(exact)) if (!isFound.has(slot) && fits(slot)) top.offer(slot, shareOf(slot, 0));
     }
     return top.hits((slot) => this.#idOf(slot));
   }
@@ -226,13 +244,9 @@ class Ranker implements RecallIndex {
     };
   }
 
-  /** Passages on or shortly after the days that a question names; a bare year names too many. */
-  #near(dates: readonly NamedDate[]): readonly number[] {
-    const exact = dates.filter(({ month }) => month !== null);
-    if (exact.length === 0) return [];
-    const near: number[] = [];
-    for (const [day, slots] of this.#days) if (exact.some((date) => nearness(date, day) > 0)) near.push(...slots);
-    return near;
+  /** Passages on or shortly after named days; a bare year would name too many. */
+  *#near(dates: readonly NamedDate[]): Iterable<number> {
+    for (const [day, slots] of this.#days) if (dates.some((date) => nearness(date, day) > 0)) yield* slots;
   }
 
   #why(question: Question, slot: number, shares: { readonly words: number; readonly group: number }): Why {

@@ -91,8 +91,24 @@ test('what is no lower-case English word stays as it is', () => {
 test('words of any script come without accents, in order; what tells nothing is left out of the terms', () => {
   assert.deepEqual(words("Zoë's café — 2nd FLOOR, naïve!"), ['zoe', 'cafe', '2nd', 'floor', 'naive']);
   assert.deepEqual(terms('Where did she go? She went to the dancers’ studio in 2023.'), ['go', 'go', 'dancer', 'studio', '2023']);
-  assert.deepEqual(terms('Москва 東京 x 7'), ['москва', '東京', '7']);
+  assert.deepEqual(terms('Москва 東京 x 7'), ['москва', '東', '京', '東京', '7']);
   assert.deepEqual(terms(''), []);
+});
+
+test('scripts without spaces are found by each two letters, and Han by each character', () => {
+  assert.deepEqual(terms('2023年に東京で'), ['2023', '年', 'に', '東', '京', '東京', 'で']);
+  assert.deepEqual(terms('デジタルカメラ').slice(-2), ['カメ', 'メラ']);
+  const shared = (one: string, other: string): number => terms(one).filter((term) => terms(other).includes(term)).length;
+  for (const [question, answer, none] of [
+    ['猫の名前は何ですか', '私の黒猫はタマといいます', '朝は紅茶を飲みます'],
+    ['我的猫叫什么名字', '我养了一只猫', '天气好'],
+    ['서울은', '서울에서 만났다', '부산으로 갔다'],
+    ['แมวของฉันชื่ออะไร', 'ฉันเลี้ยงแมวตัวหนึ่ง', 'พรุ่งนี้'],
+  ] as const)
+    assert.ok(shared(question, answer) > shared(question, none), question);
+  assert.notDeepEqual(terms('कि'), terms('का'), 'a vowel is no accent');
+  assert.notDeepEqual(terms('か'), terms('が'));
+  assert.deepEqual(terms('שָׁלוֹם'), terms('שלום'));
 });
 
 test('irregular forms meet at their base', () => {

@@ -58,6 +58,8 @@ export interface NewItem {
  * @throws MEMORY_TOO_LARGE (the key, or the item), OPTION_INVALID (its time).
  */
 export function itemOf({ key, value, ttlMs }: NewItem, nowMs: number, limits: WorkingLimits = WORKING_LIMITS): Item {
+  if (typeof key !== 'string' || value === undefined)
+    throw new NervaError('OPTION_INVALID', 'An item has a key, which is a string, and a value, which is JSON. Nothing was changed.');
   const keyBytes = utf8Bytes(key);
   if (key === '' || keyBytes > limits.keyBytesMax)
     throw new NervaError('MEMORY_TOO_LARGE', `A key has 1 to ${limits.keyBytesMax} bytes; ${keyBytes} came. Nothing was changed.`);
