@@ -27,3 +27,13 @@ export async function again<T>(
     }
   }
 }
+
+/** When nobody can say whether it was written, asks again. */
+export async function twice<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
+    return write();
+  }
+}

@@ -11,7 +11,7 @@ import {
   type Status,
   type Store,
 } from '../log/index.ts';
-import { again } from './again.ts';
+import { again, twice } from './again.ts';
 import { compose, isAskedAt, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
@@ -590,16 +590,6 @@ export class Driver {
   #signal(): void {
     this.#wake?.();
     this.#wake = null;
-  }
-}
-
-/** When nobody can say whether it was written, asks again. */
-async function twice<T>(write: () => Promise<T>): Promise<T> {
-  try {
-    return await write();
-  } catch (error) {
-    if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
-    return write();
   }
 }
 
