@@ -291,7 +291,10 @@ test('a call that was under way when its subject was erased and its process died
   next.resume();
   await until(async () => (await types()).includes('turn.ended'));
   assert.deepEqual((await types()).slice(-4), ['subject.erased', 'tool.failed', 'tool.in_doubt', 'turn.ended']);
-  assert.deepEqual((await next.at()).pending.map(({ id }) => id), ['s:6']);
+  assert.deepEqual(
+    (await next.at()).pending.map(({ id }) => id),
+    ['s:6'],
+  );
 });
 
 test('a large result that comes after its subject was erased is recorded without a word of it', async () => {

@@ -115,7 +115,15 @@ function called(slice: Calls, data: EventData['tool.called'], raw: LogEvent): Ca
 /** What was asked for may be erased: the call was made all the same, and is to be answered for. */
 function withAsked(slice: Calls, data: EventData['tool.called']): Calls {
   if (slice.slots.some((slot) => at(slot, data))) return slice;
-  const slot: Slot = { ...NEW, asker: data.answer, part: data.part, id: `${data.answer}.${data.part}`, name: '[erased]', input: null, malformed: false };
+  const slot: Slot = {
+    ...NEW,
+    asker: data.answer,
+    part: data.part,
+    id: `${data.answer}.${data.part}`,
+    name: '[erased]',
+    input: null,
+    malformed: false,
+  };
   return { ...slice, slots: [...slice.slots, slot] };
 }
 
