@@ -3,7 +3,7 @@ import type { EventId, LogEvent } from '../log/index.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { TIME_MAX, type Entry, type EntryKind } from './entries.ts';
 import { TEXT_MAX } from './recall.ts';
-import type { Item, Working } from './working.ts';
+import { itemBytes, type Item, type Working } from './working.ts';
 
 /** What a memory's log says, by type. */
 export interface MemoryData {
@@ -80,10 +80,11 @@ export class MemoryFold {
   }
 
   /** What is over goes when there are twice as many as were left the last time: a log may set an item often. */
-  #keep(item: Item, nowMs: number): void {
-    this.#drop(item.key);
-    this.#items.set(item.key, item);
-    this.#itemBytes += item.bytes;
+  #keep({ key, value, expiresMs }: Item, nowMs: number): void {
+    const bytes = itemBytes(key, value); // and not what the log says that it counts
+    this.#drop(key);
+    this.#items.set(key, { key, value, bytes, expiresMs });
+    this.#itemBytes += bytes;
     if (this.#items.size <= this.#itemsMax) return;
     for (const { key, expiresMs } of this.#items.values()) if (expiresMs <= nowMs) this.#drop(key);
     this.#itemsMax = Math.max(SWEEP_MIN, 2 * this.#items.size);
@@ -131,8 +132,8 @@ function isRecorded(data: unknown): data is MemoryData['memory.recorded'] {
 }
 
 function isItem(data: unknown): data is Item {
-  const { key, value, bytes, expiresMs } = data as Readonly<Record<string, unknown>>;
-  return typeof key === 'string' && value !== undefined && typeof bytes === 'number' && bytes >= 0 && typeof expiresMs === 'number';
+  const { key, value, expiresMs } = data as Readonly<Record<string, unknown>>;
+  return typeof key === 'string' && value !== undefined && typeof expiresMs === 'number';
 }
 
 /** Fewer items than this are not worth a look. */

@@ -194,10 +194,8 @@ test('any short documents rank as BM25 says, and a lower limit gives the beginni
         .filter(({ score }) => score > 0)
         .toSorted((one, other) => other.score - one.score || Number(one.id) - Number(other.id));
       const hits = index.search(query, { limit: 1_000 });
-      assert.deepEqual(
-        hits.map(({ score }) => score.toFixed(9)),
-        expected.map(({ score }) => score.toFixed(9)),
-      );
+      assert.equal(hits.length, expected.length);
+      for (const [at, { score }] of hits.entries()) assert.ok(Math.abs(score - (expected[at]?.score ?? NaN)) < 1e-9, `${at}: ${score}`);
       assert.deepEqual(index.search(query, { limit }), hits.slice(0, limit));
     }),
   );

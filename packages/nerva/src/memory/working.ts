@@ -63,7 +63,7 @@ export function itemOf({ key, value, ttlMs }: NewItem, nowMs: number, limits: Wo
   const keyBytes = utf8Bytes(key);
   if (key === '' || keyBytes > limits.keyBytesMax)
     throw new NervaError('MEMORY_TOO_LARGE', `A key has 1 to ${limits.keyBytesMax} bytes; ${keyBytes} came. Nothing was changed.`);
-  const bytes = keyBytes + utf8Bytes(JSON.stringify(value));
+  const bytes = itemBytes(key, value);
   if (bytes > limits.itemBytesMax)
     throw new NervaError(
       'MEMORY_TOO_LARGE',
@@ -71,6 +71,9 @@ export function itemOf({ key, value, ttlMs }: NewItem, nowMs: number, limits: Wo
     );
   return { key, value, bytes, expiresMs: nowMs + checkRange('ttlMs', ttlMs ?? limits.ttlMs, 1, limits.ttlMsMax) };
 }
+
+/** What an item counts: its key, and its value as JSON. */
+export const itemBytes = (key: string, value: Json): number => utf8Bytes(key) + utf8Bytes(JSON.stringify(value));
 
 /** With an item set, and without what is over by then: the dead make room first. @throws MEMORY_FULL; nothing was changed. */
 export function withItem(working: Working, item: Item, nowMs: number, limits: WorkingLimits = WORKING_LIMITS): Working {
