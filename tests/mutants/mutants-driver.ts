@@ -148,8 +148,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'answers-out-of-order',
     file: DRIVER,
-    find: `    } else if (result.seq > this.#unsetBy) this.isOutdated = false;`,
-    replace: `    } else this.isOutdated = false;`,
+    find: `    else this.#setBy = Math.max(this.#setBy, result.seq);`,
+    replace: `    else this.#setBy = Math.max(this.#setBy, this.#unsetBy, result.seq);`,
     says: 'An older frame’s answer that comes later says that the row is right (fix reverted).',
   },
   {
@@ -230,8 +230,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'claimed-for-nothing',
     file: DRIVER,
-    find: `    driver.isOutdated = true; // claimed`,
-    replace: `    driver.isOutdated = false; // claimed`,
+    find: `        this.#unsetBy = Math.max(this.#unsetBy, frame.seq); // or`,
+    replace: `        // or`,
     says: 'The row of a session that was claimed and had nothing to do stays ready (fix reverted).',
   },
   {
@@ -280,7 +280,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'let-go-of-others',
     file: RUNTIME,
-    find: `        if (!isGiven && this.#unhint !== null) this.#claim();`,
+    find: `        if (!isGiven) this.#claimLeft();`,
     replace: `        void isGiven;`,
     says: 'Where somebody else had had the session meanwhile and went, nobody asks for what came late (fix reverted).',
   },

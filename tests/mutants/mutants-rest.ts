@@ -247,8 +247,10 @@ export const REST_MUTANTS: readonly Mutant[] = [
   {
     name: 'newer-fence-ignored',
     file: DRIVER,
-    find: `    if (fence.epoch > (this.#fence?.epoch ?? -1)) this.#fence = fence;`,
-    replace: `    this.#fence ??= fence;`,
+    find: `    this.#fence = fence;
+    this.#unsetBy = this.state.head; // claimed`,
+    replace: `    this.#fence ??= fence;
+    this.#unsetBy = this.state.head; // claimed`,
     says: 'A driver that is handed its own session again goes on under the old fence.',
   },
   {

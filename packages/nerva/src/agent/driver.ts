@@ -53,10 +53,9 @@ export class Driver {
   failure: unknown = null;
   /** Set once it gave the session back. */
   isReleased = false;
-  /** The session's row says `ready` since a frame that did not look: at rest it must be set right. */
-  isOutdated = false;
-  /** The newest frame of ours that left the row to the store. */
+  /** The newest frame that left the session's row to the store, whoever wrote it, and the newest of ours that said how it stands. */
   #unsetBy: Seq = -1;
+  #setBy: Seq = -1;
   /** Id of the session's first frame, by which a repeated first send is known. */
   firstFrame = '';
   readonly #ports: DriverPorts;
@@ -92,13 +91,20 @@ export class Driver {
   static async open(sid: Sid, ports: DriverPorts, fence: Fence | null): Promise<Driver> {
     const driver = new Driver(sid, ports);
     if (fence === null) return driver;
-    driver.isOutdated = true; // claimed means ready, and one that is taken over may be: if there is nothing to do, the row says so falsely
     driver.#fence = fence;
     // Whoever opens it holds it: where few may rest it would be let go before it is given out.
     driver.#holds++;
     await driver.#catchUp();
     driver.#holds--;
     return driver;
+  }
+
+  /**
+   * The row says `ready` since a frame that did not look: at rest it must be set right. So it is at first, too: claimed means ready, and one
+   * that was taken over may be.
+   */
+  get isOutdated(): boolean {
+    return this.#unsetBy > this.#setBy;
   }
 
   /** True while something runs or is to be decided. */
@@ -179,7 +185,9 @@ export class Driver {
 
   /** Goes on under a newer fence: the store handed the session out again, to the runtime that has it already. */
   adopt(fence: Fence): void {
-    if (fence.epoch > (this.#fence?.epoch ?? -1)) this.#fence = fence;
+    if (fence.epoch <= (this.#fence?.epoch ?? -1)) return;
+    this.#fence = fence;
+    this.#unsetBy = this.state.head; // claimed means ready
   }
 
   /** Looks for something to do. */
@@ -193,9 +201,12 @@ export class Driver {
   async poke(): Promise<void> {
     while (this.#appending.size > 0) await Promise.allSettled(this.#appending);
     if (this.failure !== null || this.isReleased) return;
-    if (!this.isOutdated && (await this.#ports.store.head(this.sid)) <= this.state.head) return;
-    // Before it reads: a read may fail half-way, and then it is told again.
-    this.isOutdated = true;
+    if (!this.isOutdated) {
+      const head = await this.#ports.store.head(this.sid);
+      if (head <= this.state.head) return;
+      // Before it reads: a read may fail half-way, and then it is told again.
+      this.#unsetBy = Math.max(this.#unsetBy, head - 1);
+    }
     await this.hold(async () => {
       await this.#catchUp();
       this.kick();
@@ -415,10 +426,10 @@ export class Driver {
     const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
     // Where a frame says nothing of the row, the store sets it ready; and since it was first appended somebody else may have.
     if (!result.ok) return result;
-    if (result.repeated || frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq) {
-      this.isOutdated = true;
-      this.#unsetBy = Math.max(this.#unsetBy, result.seq);
-    } else if (result.seq > this.#unsetBy) this.isOutdated = false; // answers need not come in the order of their frames
+    const isUnset = result.repeated || frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq;
+    // By their places: answers need not come in the order of their frames.
+    if (isUnset) this.#unsetBy = Math.max(this.#unsetBy, result.seq);
+    else this.#setBy = Math.max(this.#setBy, result.seq);
     return result;
   }
 
@@ -471,6 +482,7 @@ export class Driver {
       for (const frame of frames) {
         if (frame.seq === 0 && frame.sid === this.sid) this.firstFrame = frame.id; // a fork's first message is its parent's
         for (const event of eventsOf(frame)) if (event.seq >= state.head) state = evolve(state, event);
+        this.#unsetBy = Math.max(this.#unsetBy, frame.seq); // or one of ours: then its answer says so
       }
       this.#adopt(state);
     }

@@ -6,7 +6,7 @@ import { scriptedModel } from '../model/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { createAgent, createRuntime } from './index.ts';
-import { ANY, until } from './session-scene.test.ts';
+import { ANY, gate, until } from './session-scene.test.ts';
 
 type Method = 'claim' | 'info' | 'read' | 'release' | 'takeOver';
 
@@ -229,4 +229,53 @@ test('a session that was tried before is given the next of its kind to follow as
   const runtime = createRuntime({ store, world, agents: [createAgent({ name: 'a', model, tools: [stop] })] });
   await runtime.start();
   await until(async () => (await store.list()).every(({ head }) => head > 4));
+});
+
+test('a session that was lost to somebody who is gone is taken up when another that was tried before, and is at work here, moves', async () => {
+  const world = testWorld();
+  const below = memoryStore({ world });
+  const answer = gate<string>();
+  const model = scriptedModel(({ messages }) => (JSON.stringify(messages).includes('wait') ? answer.opened : 'done'));
+  const events = (text: string) => [
+    { type: 'session.created', data: { agent: 'a' } },
+    ...(text === '' ? [] : [{ type: 'message.received', origin: 'person' as const, data: { text } }]),
+  ];
+  for (const [sid, text] of [
+    ['s', ''],
+    ['t', 'go'],
+  ] as const)
+    await below.append({ id: sid, sid, expected: 0, events: events(text), then: { status: 'ready', agent: 'a' } });
+  // Both were tried twice, and nothing came of it: one of them is handed out at a time.
+  for (let left = 4; left > 0; left--)
+    for (const { info, fence } of await below.claim({ owner: 'earlier', countMax: 1, leaseMs: 1 })) {
+      const status = info.sid === 's' && info.attempts > 1 ? 'idle' : 'ready';
+      await below.release(info.sid, fence, { expected: info.head, status, wakeAtMs: null });
+    }
+  let slow: Promise<unknown> | null = null;
+  const store: Store = {
+    ...below,
+    claim: async (...given) => {
+      const claimed = await below.claim(...given);
+      if (slow !== null || claimed.length === 0) return claimed;
+      assert.deepEqual(
+        claimed.map(({ info }) => info.sid),
+        ['t'],
+      );
+      // Between the claim and the first decision somebody takes it and goes, and a caller has the other one worked on here.
+      const { epoch } = await below.takeOver('t', 'gone');
+      const run = runtime.session('s').send('wait');
+      slow = run.result;
+      await run.accepted;
+      await below.release('t', { epoch }, { expected: 2, status: 'ready', wakeAtMs: null });
+      return claimed;
+    },
+  };
+  const runtime = createRuntime({ store, world, agents: [createAgent({ name: 'a', model })] });
+  await runtime.start();
+  await turns();
+  assert.equal((await below.info('t')).head, 2, 'it is held back');
+  answer.open('at last');
+  await slow;
+  await until(async () => (await below.info('t')).status === 'idle');
+  await runtime.close();
 });

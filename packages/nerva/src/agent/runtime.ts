@@ -69,7 +69,7 @@ class Engine implements Runtime {
   readonly #owner: string;
   #unhint: (() => void) | null = null;
   #claiming: Promise<void> | null = null;
-  /** A session was given back after a failure: the store hands out one such of a tenant at a time, so it may wait for another that is at work here. */
+  /** A session was given back, or lost, after a failure: the store hands out one such of a tenant at a time, so it may wait for another that is at work here. */
   #isSomeLeft = false;
   #isClaimDue = false;
   #resumed = 0;
@@ -265,7 +265,7 @@ class Engine implements Runtime {
     driver.release().then(
       // Who took it may be gone already, and what came late from here may have made it ready.
       (isGiven) => {
-        if (!isGiven && this.#unhint !== null) this.#claim();
+        if (!isGiven) this.#claimLeft();
       },
       (error: unknown) => void this.#giveBack(error, () => driver.surrender()),
     );
@@ -292,6 +292,13 @@ class Engine implements Runtime {
     });
     // `start` reports the first; a store that refuses is asked again.
     this.#claiming.catch((error: unknown) => void this.#giveBack(error, () => Promise.resolve(true)));
+  }
+
+  /** What failed here may be had again; perhaps only when another that failed, and is at work here, moves. */
+  #claimLeft(): void {
+    if (this.#unhint === null) return;
+    this.#isSomeLeft = true;
+    this.#claim();
   }
 
   async #claimAll(): Promise<void> {
@@ -341,8 +348,7 @@ class Engine implements Runtime {
    */
   async #giveBack(failure: unknown, surrender: () => Promise<boolean>): Promise<void> {
     if (NervaError.is(failure, 'SESSION_FENCED')) {
-      // Who took it may be gone already: a hint that came meanwhile was for this driver.
-      if (this.#unhint !== null) this.#claim();
+      this.#claimLeft(); // who took it may be gone already: a hint that came meanwhile was for this driver
       return;
     }
     if (NervaError.is(failure) && !failure.retry) return;
@@ -350,10 +356,7 @@ class Engine implements Runtime {
     for (let waitMs = BACK_MS; !this.#closing.signal.aborted; waitMs = Math.min(2 * waitMs, BACK_MS_MAX)) {
       try {
         await this.world.clock.sleep(waitMs, { background: true, signal: this.#closing.signal });
-        if ((await surrender()) && this.#unhint !== null) {
-          this.#isSomeLeft = true;
-          this.#claim();
-        }
+        if (await surrender()) this.#claimLeft();
         break;
       } catch (error) {
         if (!NervaError.is(error) || !error.retry) break;

@@ -134,13 +134,7 @@ export class Audit {
       return this.#hub.violated('a fork has a parent', `Fork ${fork.sid} was made of ${fork.parent}, which is not there.`);
     const kept = this.#open(fork.sid, parent.tenant, parent.agent);
     kept.frames.set(fork.id, { seq: result.seq, count: fork.events.length });
-    const inherited = parent.book.events.slice(0, fork.at + 1);
-    const endedSeq = inherited.findLast(({ type }) => type === 'turn.ended')?.seq ?? -1;
-    for (const event of inherited) {
-      kept.book.add(parent.book.isOver && event.seq > endedSeq ? undelivered(event) : event);
-      kept.writers.push(null);
-      kept.texts.push(parent.texts[event.seq] as string);
-    }
+    inherit(kept, parent, fork.at);
     this.#add(
       kept,
       fork.events.map((draft, index) => placed(draft, fork.sid, result.seq + index, result.atMs, result.epoch)),
@@ -168,10 +162,13 @@ export class Audit {
         );
       if (frames.length === 0) continue;
       const kept = known ?? this.#open(sid, info.tenant === 'default' ? null : info.tenant, info.agent ?? '');
+      const parent = known !== undefined || info.parent === null ? undefined : this.kept.get(info.parent.sid);
+      if (parent !== undefined) inherit(kept, parent, info.parent?.at ?? -1);
       for (const frame of frames) {
         kept.frames.set(frame.id, { seq: frame.seq, count: frame.count });
         if (frame.sid === sid) kept.epoch = Math.max(kept.epoch, frame.writer.epoch); // a fork begins with its parent's, of another count
-        this.#add(kept, eventsOf(frame), null);
+        const fresh = eventsOf(frame).filter(({ seq }) => seq >= kept.book.events.length);
+        this.#add(kept, fresh, null);
       }
     }
     const there = new Set((await store.list()).map(({ sid }) => sid));
@@ -406,6 +403,17 @@ function gatherMarkers(value: unknown, found: string[]): void {
       gatherMarkers(key, found);
       gatherMarkers(item, found);
     }
+}
+
+/** What a fork has of its parent: as the parent wrote it, which may be erased in the store by now. */
+function inherit(kept: Kept, parent: Kept, at: Seq): void {
+  const inherited = parent.book.events.slice(0, at + 1);
+  const endedSeq = inherited.findLast(({ type }) => type === 'turn.ended')?.seq ?? -1;
+  for (const event of inherited) {
+    kept.book.add(parent.book.isOver && event.seq > endedSeq ? undelivered(event) : event);
+    kept.writers.push(null);
+    kept.texts.push(parent.texts[event.seq] as string);
+  }
 }
 
 /** A message whose words were erased before the fork: of how it was to be delivered in a turn that is open the fork knows nothing. */
