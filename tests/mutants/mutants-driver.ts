@@ -147,9 +147,9 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'answers-out-of-order',
-    file: DRIVER,
-    find: `    else this.#setBy = Math.max(this.#setBy, result.seq);`,
-    replace: `    else this.#setBy = Math.max(this.#setBy, this.#unsetBy, result.seq);`,
+    file: 'agent/row.ts',
+    find: `    this.#setBy = Math.max(this.#setBy, seq);`,
+    replace: `    this.#setBy = Math.max(this.#setBy, this.#unsetBy, seq);`,
     says: 'An older frame’s answer that comes later says that the row is right (fix reverted).',
   },
   {
@@ -230,7 +230,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'claimed-for-nothing',
     file: DRIVER,
-    find: `        this.#unsetBy = Math.max(this.#unsetBy, frame.seq); // or`,
+    find: `        this.#row.unset(frame.seq); // or`,
     replace: `        // or`,
     says: 'The row of a session that was claimed and had nothing to do stays ready (fix reverted).',
   },

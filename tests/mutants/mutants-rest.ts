@@ -248,9 +248,9 @@ export const REST_MUTANTS: readonly Mutant[] = [
     name: 'newer-fence-ignored',
     file: DRIVER,
     find: `    this.#fence = fence;
-    this.#unsetBy = this.state.head; // claimed`,
+    this.#row.unset(this.state.head); // claimed`,
     replace: `    this.#fence ??= fence;
-    this.#unsetBy = this.state.head; // claimed`,
+    this.#row.unset(this.state.head); // claimed`,
     says: 'A driver that is handed its own session again goes on under the old fence.',
   },
   {

@@ -27,13 +27,3 @@ export async function again<T>(
     }
   }
 }
-
-/** When nobody can say whether it was written, asks again. */
-export async function twice<T>(write: () => Promise<T>): Promise<T> {
-  try {
-    return await write();
-  } catch (error) {
-    if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
-    return write();
-  }
-}

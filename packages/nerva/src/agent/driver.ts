@@ -3,6 +3,7 @@ import {
   erasureNote,
   eventsOf,
   placed,
+  twice,
   type AppendResult,
   type EventDraft,
   type Fence,
@@ -11,7 +12,7 @@ import {
   type Status,
   type Store,
 } from '../log/index.ts';
-import { again, twice } from './again.ts';
+import { again } from './again.ts';
 import { compose, isAskedAt, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
@@ -20,7 +21,7 @@ import { evolve, initial } from './fold.ts';
 import { isPersonal, withoutContent } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
 import { reducerOf } from './reducer.ts';
-import { refused, statusOf, surrender } from './row.ts';
+import { refused, Standing, statusOf, surrender } from './row.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** What a driver works with; the same for all drivers of a runtime but for `bound`. */
@@ -53,9 +54,7 @@ export class Driver {
   failure: unknown = null;
   /** Set once it gave the session back. */
   isReleased = false;
-  /** The newest frame that left the session's row to the store, whoever wrote it, and the newest of ours that said how it stands. */
-  #unsetBy: Seq = -1;
-  #setBy: Seq = -1;
+  readonly #row = new Standing();
   /** Id of the session's first frame, by which a repeated first send is known. */
   firstFrame = '';
   readonly #ports: DriverPorts;
@@ -104,7 +103,7 @@ export class Driver {
    * that was taken over may be.
    */
   get isOutdated(): boolean {
-    return this.#unsetBy > this.#setBy;
+    return this.#row.isOutdated;
   }
 
   /** True while something runs or is to be decided. */
@@ -187,7 +186,7 @@ export class Driver {
   adopt(fence: Fence): void {
     if (fence.epoch <= (this.#fence?.epoch ?? -1)) return;
     this.#fence = fence;
-    this.#unsetBy = this.state.head; // claimed means ready
+    this.#row.unset(this.state.head); // claimed means ready
   }
 
   /** Looks for something to do. */
@@ -205,7 +204,7 @@ export class Driver {
       const head = await this.#ports.store.head(this.sid);
       if (head <= this.state.head) return;
       // Before it reads: a read may fail half-way, and then it is told again.
-      this.#unsetBy = Math.max(this.#unsetBy, head - 1);
+      this.#row.unset(head - 1);
     }
     await this.hold(async () => {
       await this.#catchUp();
@@ -427,9 +426,8 @@ export class Driver {
     // Where a frame says nothing of the row, the store sets it ready; and since it was first appended somebody else may have.
     if (!result.ok) return result;
     const isUnset = result.repeated || frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq;
-    // By their places: answers need not come in the order of their frames.
-    if (isUnset) this.#unsetBy = Math.max(this.#unsetBy, result.seq);
-    else this.#setBy = Math.max(this.#setBy, result.seq);
+    if (isUnset) this.#row.unset(result.seq);
+    else this.#row.set(result.seq);
     return result;
   }
 
@@ -482,7 +480,7 @@ export class Driver {
       for (const frame of frames) {
         if (frame.seq === 0 && frame.sid === this.sid) this.firstFrame = frame.id; // a fork's first message is its parent's
         for (const event of eventsOf(frame)) if (event.seq >= state.head) state = evolve(state, event);
-        this.#unsetBy = Math.max(this.#unsetBy, frame.seq); // or one of ours: then its answer says so
+        this.#row.unset(frame.seq); // or one of ours: then its answer says so
       }
       this.#adopt(state);
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryStore, type Store } from '../log/index.ts';
 import { testWorld } from '../testing/index.ts';
-import { surrender } from './row.ts';
+import { Standing, surrender } from './row.ts';
 
 const claim = { owner: 'next', countMax: 1, leaseMs: 1 };
 
@@ -38,4 +38,40 @@ test('a session that somebody else took is not given back, also when it is taken
   assert.deepEqual(await below.claim(claim), []);
   assert.equal(await surrender(below, 's', fence), false);
   assert.deepEqual(await below.claim(claim), []);
+});
+
+test('the newest frame tells whether the row is set, in whatever order the answers come', () => {
+  const row = new Standing();
+  const told = (change: () => void): boolean => {
+    change();
+    return row.isOutdated;
+  };
+  assert.equal(row.isOutdated, false);
+  assert.equal(
+    told(() => row.unset(0)),
+    true,
+    'somebody wrote',
+  );
+  assert.equal(
+    told(() => row.set(1)),
+    false,
+  );
+  assert.equal(
+    told(() => row.unset(1)),
+    false,
+    'that frame was ours',
+  );
+  assert.equal(
+    told(() => row.unset(7)),
+    true,
+  );
+  assert.equal(
+    told(() => row.set(5)),
+    true,
+    'an answer to what came before',
+  );
+  assert.equal(
+    told(() => row.set(7)),
+    false,
+  );
 });

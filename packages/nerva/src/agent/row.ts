@@ -1,5 +1,5 @@
 import { NervaError } from '../core/index.ts';
-import type { AppendResult, Fence, Sid, Status, Store } from '../log/index.ts';
+import type { AppendResult, Fence, Seq, Sid, Status, Store } from '../log/index.ts';
 import type { AgentState } from './state.ts';
 
 /** Gives a session back as it stands. @returns false when somebody else has it. */
@@ -10,6 +10,27 @@ export async function surrender(store: Store, sid: Sid, fence: Fence): Promise<b
     if (await store.release(sid, fence, { expected: head, status, wakeAtMs })) return true;
     // Refused at the head that it has: somebody else has it. Else somebody wrote meanwhile, and it is given back as it stands now.
     if ((await store.head(sid)) === head) return false;
+  }
+}
+
+/** Whether the row says how the session stands. By the places of frames: their answers need not come in their order. */
+export class Standing {
+  #setBy: Seq = -1;
+  #unsetBy: Seq = -1;
+
+  /** The row says `ready` since a frame that did not look. */
+  get isOutdated(): boolean {
+    return this.#unsetBy > this.#setBy;
+  }
+
+  /** A frame of ours said how it stands. */
+  set(seq: Seq): void {
+    this.#setBy = Math.max(this.#setBy, seq);
+  }
+
+  /** A frame left it to the store, whoever wrote that. */
+  unset(seq: Seq): void {
+    this.#unsetBy = Math.max(this.#unsetBy, seq);
   }
 }
 

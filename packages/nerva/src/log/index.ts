@@ -34,3 +34,4 @@ export type {
   Then,
 } from './store.ts';
 export { upcasters, type Upcast, type Upcasters, type UpcastSteps } from './upcast.ts';
+export { twice } from './twice.ts';

@@ -4,15 +4,7 @@ import fc from 'fast-check';
 import { utf8Bytes } from '../core/index.ts';
 import { BLOCK_TYPES, BLOCKS_MAX, CORE_BYTES_MAX, removeBlock, renderCore, setBlock, usageOf, type Core } from './blocks.ts';
 import { edited, type Edit } from './edit.ts';
-
-const code = (act: () => unknown): unknown => {
-  try {
-    act();
-    return null;
-  } catch (error) {
-    return (error as { code?: string }).code;
-  }
-};
+import { codeOf } from './scene.test.ts';
 
 test('blocks stand in the order of their types, then of their labels, whatever order they were set in', () => {
   const blocks = BLOCK_TYPES.flatMap((type) => ['b', 'a'].map((label) => ({ label: `${type}-${label}`, type, text: label })));
@@ -44,11 +36,11 @@ test('the core holds exactly its bytes as they are rendered, and nothing changes
   const core = setBlock([], { label: 'a', text: fits });
   assert.deepEqual(usageOf(core), { contentBytes: fits.length, renderedBytes: CORE_BYTES_MAX, utilization: 1 });
   assert.equal(
-    code(() => setBlock([], { label: 'a', text: `${fits}x` })),
+    codeOf(() => setBlock([], { label: 'a', text: `${fits}x` })),
     'MEMORY_FULL',
   );
   assert.equal(
-    code(() => setBlock([], { label: 'a', text: `${fits.slice(1)}<` })),
+    codeOf(() => setBlock([], { label: 'a', text: `${fits.slice(1)}<` })),
     'MEMORY_FULL',
     'it is the escaped text that counts',
   );
@@ -63,24 +55,24 @@ test('a block keeps what a change does not name, and its limits hold', () => {
     { label: 'h', type: 'human', text: 'Ada L', description: 'who', bytesMax: 5, importance: 1, isReadOnly: false, version: 2 },
   ]);
   assert.equal(
-    code(() => setBlock(core, { label: 'h', text: 'Ada Lö' })),
+    codeOf(() => setBlock(core, { label: 'h', text: 'Ada Lö' })),
     'MEMORY_TOO_LARGE',
     'bytes, not characters',
   );
   assert.equal(
-    code(() => setBlock(core, { label: 'h', importance: 1.01 })),
+    codeOf(() => setBlock(core, { label: 'h', importance: 1.01 })),
     'OPTION_INVALID',
   );
   assert.equal(
-    code(() => setBlock(core, { label: 'not a label', text: '' })),
+    codeOf(() => setBlock(core, { label: 'not a label', text: '' })),
     'OPTION_INVALID',
   );
   assert.equal(
-    code(() => setBlock(core, { label: 'h', type: 'x' as never })),
+    codeOf(() => setBlock(core, { label: 'h', type: 'x' as never })),
     'OPTION_INVALID',
   );
   assert.equal(
-    code(() => removeBlock(core, 'H')),
+    codeOf(() => removeBlock(core, 'H')),
     'MEMORY_UNKNOWN',
   );
   assert.deepEqual(removeBlock(core, 'h'), []);
@@ -90,7 +82,7 @@ test('there are at most so many blocks', () => {
   let core: Core = [];
   for (let at = 0; at < BLOCKS_MAX; at++) core = setBlock(core, { label: `b${at}`, text: '' });
   assert.equal(
-    code(() => setBlock(core, { label: 'more', text: '' })),
+    codeOf(() => setBlock(core, { label: 'more', text: '' })),
     'MEMORY_FULL',
   );
   assert.equal(setBlock(core, { label: 'b0', text: 'x' }).length, BLOCKS_MAX);
@@ -156,12 +148,12 @@ test('a text is edited as it is said, or not at all', () => {
   ];
   for (const edit of wrong)
     assert.equal(
-      code(() => edited(text, edit)),
+      codeOf(() => edited(text, edit)),
       'MEMORY_EDIT',
       JSON.stringify(edit),
     );
   assert.equal(
-    code(() => edited('aaa', { type: 'replace', old: 'aa', new: 'x' })),
+    codeOf(() => edited('aaa', { type: 'replace', old: 'aa', new: 'x' })),
     'MEMORY_EDIT',
     'places that overlap are two',
   );

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { EventId, LogEvent } from '../log/index.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
-import { TIME_MAX, type Entry, type EntryKind } from './entries.ts';
+import { TIME_MAX, type Entry } from './entries.ts';
 import { TEXT_MAX } from './recall.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 
@@ -13,13 +13,7 @@ export interface MemoryData {
   'memory.block.removed': { readonly label: string };
   'memory.item.set': { readonly key: string; readonly value: Json; readonly bytes: number; readonly expiresMs: number };
   'memory.items.removed': { readonly keys: readonly string[] };
-  'memory.recorded': {
-    readonly text: string;
-    readonly name: string;
-    readonly kind: EntryKind;
-    readonly tags: readonly string[];
-    readonly importance: number;
-    readonly validMs: number;
+  'memory.recorded': Pick<Entry, 'text' | 'name' | 'kind' | 'tags' | 'importance' | 'validMs'> & {
     readonly supersedes?: EventId;
     readonly source?: EventId;
   };
@@ -72,6 +66,11 @@ export class MemoryFold {
       default:
         return null;
     }
+  }
+
+  /** Nothing is kept. */
+  get isEmpty(): boolean {
+    return this.core.length + this.#items.size + this.entries.size === 0;
   }
 
   /** What is kept for a while, as it is now: the next event changes it. */

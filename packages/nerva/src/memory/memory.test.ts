@@ -273,6 +273,12 @@ test('what belongs to a subject is sealed, and gone when the subject is erased: 
   const after = await open();
   assert.deepEqual([after.core, after.entries(), texts(after, 'Linz')], [[], [], []]);
   assert.throws(() => after.entry(id), { code: 'MEMORY_UNKNOWN' });
+  await memory.refresh();
+  assert.deepEqual(
+    [memory.core, memory.entries(), texts(memory, 'Linz'), memory.head],
+    [[], [], [], after.head],
+    'nor where it had been read',
+  );
   await assert.rejects(after.remember('Ada lives in Graz.'), { code: 'SUBJECT_ERASED' });
 });
 

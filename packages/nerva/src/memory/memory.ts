@@ -1,5 +1,15 @@
 import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type JsonObject, type World } from '../core/index.ts';
-import { eventsOf, type AppendResult, type EventDraft, type EventId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
+import {
+  eventsOf,
+  twice,
+  type AppendResult,
+  type EventDraft,
+  type EventId,
+  type LogEvent,
+  type Seq,
+  type Sid,
+  type Store,
+} from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { edited, type Edit } from './edit.ts';
 import { ENTRY_KINDS, holdsAt, nameOf, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
@@ -100,8 +110,8 @@ export class Memory {
   readonly #upto: Seq | undefined;
   readonly #limits: WorkingLimits;
   readonly #textBytesMax: number;
-  readonly #fold = new MemoryFold();
-  readonly #index: RecallIndex = recallIndex();
+  #fold = new MemoryFold();
+  #index: RecallIndex = recallIndex();
   /** Where the frames of the last keyed changes begin, and what they changed, oldest first. */
   readonly #keyed = new Map<string, { readonly seq: Seq; readonly mark: string | null }>();
   #reading: Promise<void> = Promise.resolve();
@@ -345,12 +355,19 @@ export class Memory {
 
   async #read(): Promise<void> {
     if (this.#fold.head === 0 && (await this.#store.head(this.sid)) === 0) return;
-    for (;;) {
+    for (let isAnew = false; ;) {
       const range = this.#upto === undefined ? {} : { upto: this.#upto };
       const frames = await this.#store.read(this.sid, { after: this.head - 1, ...range });
       if (frames.length === 0) return;
       for (const frame of frames) {
         const events = eventsOf(frame);
+        if (!isAnew && !this.#fold.isEmpty && events.some(({ type }) => type === 'subject.erased')) {
+          // What was read before the key went is not kept here either.
+          isAnew = true;
+          this.#fold = new MemoryFold();
+          this.#index = recallIndex();
+          break;
+        }
         if (frame.id.startsWith(KEYED)) this.#keep(frame.id, frame.seq, events);
         for (const event of events) {
           const entry = event.seq < this.head ? null : this.#fold.apply(event);
@@ -418,10 +435,7 @@ export class Memory {
       return this.#subject === undefined || event.type === OPENED ? whole : { ...whole, subject: this.#subject };
     });
     const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
-    return this.#store.append(frame).catch((error: unknown) => {
-      if (!NervaError.is(error, 'LOG_UNKNOWN_RESULT')) throw error;
-      return this.#store.append(frame); // the same frame again: it is there once
-    });
+    return twice(() => this.#store.append(frame));
   }
 }
 

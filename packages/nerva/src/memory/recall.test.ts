@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { recallIndex, type Passage, type RecallIndex, type RecallOptions } from './index.ts';
+import { codeOf } from './scene.test.ts';
 import { terms } from './words.ts';
 
 /** An index over these texts, with ids `0`, `1`, …; `author: text`. */
@@ -102,32 +103,25 @@ test('a feature that is left out counts nothing', () => {
 });
 
 test('bad options and texts without end are refused', () => {
-  const code = (make: () => unknown): unknown => {
-    try {
-      return make();
-    } catch (error) {
-      return (error as { code?: string }).code;
-    }
-  };
   assert.equal(
-    code(() => recallIndex({ shares: { group: -1 } })),
+    codeOf(() => recallIndex({ shares: { group: -1 } })),
     'OPTION_INVALID',
   );
   assert.equal(
-    code(() => recallIndex({ shares: { grup: 1 } as never })),
+    codeOf(() => recallIndex({ shares: { grup: 1 } as never })),
     'OPTION_UNKNOWN',
   );
   assert.equal(
-    code(() => recallIndex({ kind: 'x' as never })),
+    codeOf(() => recallIndex({ kind: 'x' as never })),
     'OPTION_INVALID',
   );
   const index = over(['a cat']);
   assert.equal(
-    code(() => index.search('cat', { limit: 0 })),
+    codeOf(() => index.search('cat', { limit: 0 })),
     'OPTION_INVALID',
   );
   assert.equal(
-    code(() => index.add({ id: '0', text: 'x'.repeat(1_000_001) })),
+    codeOf(() => index.add({ id: '0', text: 'x'.repeat(1_000_001) })),
     'OPTION_INVALID',
   );
   assert.equal(ids(index, 'cat'), '0', 'what was there is there');

@@ -73,7 +73,7 @@ export interface Shares {
   readonly behind: number;
 }
 
-/** Measured on conversations, `bench/memory.mjs`; what each gives stands in bench/BENCHMARKS.md. */
+/** Measured on conversations, `bench/memory.mjs`; what each gives stands in docs/decisions/0016-recall-by-words.md. */
 const SHARES: Shares = {
   group: 0.3,
   date: 0.5,

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { itemAt, itemOf, NO_ITEMS, raised, swept, touchedMs, withItem, withoutItems, WORKING_LIMITS, type Working } from './working.ts';
+import { itemAt, itemOf, raised, swept, touchedMs, withItem, withoutItems, WORKING_LIMITS, type Working } from './working.ts';
+import { codeOf } from './scene.test.ts';
 
-const code = (act: () => unknown): unknown => {
-  try {
-    act();
-    return null;
-  } catch (error) {
-    return (error as { code?: string }).code;
-  }
-};
+const NO_ITEMS: Working = { items: new Map(), bytes: 0 };
 
 test('an item is there until its time is over, to the millisecond', () => {
   const working = withItem(NO_ITEMS, itemOf({ key: 'k', value: 1, ttlMs: 10 }, 100), 100);
@@ -28,7 +22,7 @@ test('what is over makes room before anything is refused', () => {
   for (const key of ['a', 'b']) working = withItem(working, itemOf({ key, value: 'x'.repeat(40), ttlMs: 10 }, 0), 0, limits);
   const late = itemOf({ key: 'c', value: 'x'.repeat(40) }, 10);
   assert.equal(
-    code(() => withItem(working, late, 9, limits)),
+    codeOf(() => withItem(working, late, 9, limits)),
     'MEMORY_FULL',
   );
   const next = withItem(working, late, 10, limits);
@@ -36,7 +30,7 @@ test('what is over makes room before anything is refused', () => {
 });
 
 test('bounds of keys, items and times hold at their edges', () => {
-  const at = (item: Parameters<typeof itemOf>[0]): unknown => code(() => itemOf(item, 0));
+  const at = (item: Parameters<typeof itemOf>[0]): unknown => codeOf(() => itemOf(item, 0));
   assert.deepEqual(
     [at({ key: 'ü'.repeat(128), value: 1 }), at({ key: 'ü'.repeat(128) + 'x', value: 1 }), at({ key: '', value: 1 })],
     [null, 'MEMORY_TOO_LARGE', 'MEMORY_TOO_LARGE'],
@@ -55,7 +49,7 @@ test('a number is raised, from 0 where none is, and nothing else', () => {
   assert.equal(raised(working, { key: 'n', by: 3 }, 0).value, 5);
   assert.equal(raised(working, { key: 'none', by: 3 }, 0).value, 3);
   assert.equal(
-    code(() => raised(working, { key: 't', by: 1 }, 0)),
+    codeOf(() => raised(working, { key: 't', by: 1 }, 0)),
     'MEMORY_EDIT',
   );
 });
@@ -88,7 +82,7 @@ test('any sequence of items, deletions and waits agrees with a plain list', () =
           const fits = next.length <= 3 && next.reduce((sum, { bytes }) => sum + bytes, 0) <= 60;
           const before = working;
           assert.equal(
-            code(() => (working = withItem(working, item, nowMs, limits))),
+            codeOf(() => (working = withItem(working, item, nowMs, limits))),
             fits ? null : 'MEMORY_FULL',
           );
           if (fits) list = next;

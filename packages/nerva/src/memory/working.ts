@@ -43,9 +43,6 @@ export const WORKING_LIMITS: WorkingLimits = {
   ttlMsMax: 7 * 24 * HOUR_MS,
 };
 
-/** A working memory with nothing in it. */
-export const NO_ITEMS: Working = { items: new Map(), bytes: 0 };
-
 /** An item to set, and how long it is kept. */
 export interface NewItem {
   readonly key: string;

@@ -4,6 +4,7 @@ import {
   isBlobRef,
   placed,
   type AppendResult,
+  type Frame,
   type FrameId,
   type LogEvent,
   type Seq,
@@ -147,14 +148,7 @@ export class Audit {
     for (const info of await store.list()) {
       const known = this.kept.get(info.sid);
       const { sid } = info;
-      const frames = [];
-      for (let after = (known?.book.events.length ?? 0) - 1; ;) {
-        const page = await store.read(sid, { after });
-        const last = page.at(-1);
-        if (last === undefined) break;
-        frames.push(...page);
-        after = last.seq + last.events.length - 1;
-      }
+      const frames = await framesOf(store, sid, (known?.book.events.length ?? 0) - 1);
       if (known !== undefined && info.head < known.book.events.length)
         this.#hub.violated(
           'nothing acknowledged is lost',
@@ -403,6 +397,18 @@ function gatherMarkers(value: unknown, found: string[]): void {
       gatherMarkers(key, found);
       gatherMarkers(item, found);
     }
+}
+
+/** Of a session, behind an event. */
+async function framesOf(store: Store, sid: Sid, behind: Seq): Promise<readonly Frame[]> {
+  const frames: Frame[] = [];
+  for (let after = behind; ;) {
+    const page = await store.read(sid, { after });
+    const last = page.at(-1);
+    if (last === undefined) return frames;
+    frames.push(...page);
+    after = last.seq + last.events.length - 1;
+  }
 }
 
 /** What a fork has of its parent: as the parent wrote it, which may be erased in the store by now. */
