@@ -148,9 +148,16 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'answers-out-of-order',
     file: 'agent/row.ts',
-    find: `    this.#setBy = Math.max(this.#setBy, seq);`,
-    replace: `    this.#setBy = Math.max(this.#setBy, this.#unsetBy, seq);`,
+    find: `    else this.#setBy = Math.max(this.#setBy, seq);`,
+    replace: `    else this.#setBy = Math.max(this.#setBy, this.#unsetBy, seq);`,
     says: 'An older frame’s answer that comes later says that the row is right (fix reverted).',
+  },
+  {
+    name: 'ready-taken-for-a-look',
+    file: 'agent/row.ts',
+    find: `    if (repeated || status === 'ready' || ifHead !== seq) this.unset(seq);`,
+    replace: `    if (repeated || then?.status === undefined || ifHead !== seq) this.unset(seq);`,
+    says: 'A verdict that comes as the driver comes to rest sets the row ready, and nobody looks again (fix reverted).',
   },
   {
     name: 'hint-during-append-ignored',

@@ -423,12 +423,7 @@ export class Driver {
     const write = (): Promise<AppendResult> => this.#ports.store.append({ ...frame, events: this.#stamped(given.events) });
     const append = isOurs ? (): Promise<AppendResult> => this.#despiteErasure(write) : write;
     const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
-    // Ready, said or left to the store, is no look at how it stands; and since it was first appended somebody else may have said.
-    if (!result.ok) return result;
-    const { status = 'ready', ifHead = result.seq } = frame.then ?? {};
-    const isUnset = result.repeated || status === 'ready' || ifHead !== result.seq;
-    if (isUnset) this.#row.unset(result.seq);
-    else this.#row.set(result.seq);
+    if (result.ok) this.#row.wrote(frame.then, result);
     return result;
   }
 
