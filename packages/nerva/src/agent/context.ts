@@ -22,8 +22,17 @@ const DIGEST_DIGITS = 24;
 
 /** Digest of that request. Costs the new messages only. */
 export function requestDigest(state: AgentState, bound: Bound, takes: readonly Seq[]): string {
-  return digestOf(buildRequest(state, bound, takes), bound.hash).slice(0, DIGEST_DIGITS);
+  return shortDigest(buildRequest(state, bound, takes), bound);
 }
+
+/** A request's digest as the log has it. */
+export const shortDigest = (request: ModelRequest, { hash }: Bound): string => digestOf(request, hash).slice(0, DIGEST_DIGITS);
+
+/** About how many tokens a message is. */
+export const messageTokens = (message: Message): number => Math.ceil(bytesOf(message, false) / BYTES_A_TOKEN) + fileTokens(message);
+
+/** An estimate. */
+const BYTES_A_TOKEN = 4;
 
 /**
  * Tokens of the next request: what the provider counted last, and `bytesPerToken` for what came since (1 is a bound, 4 an estimate).

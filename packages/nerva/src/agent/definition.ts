@@ -11,6 +11,7 @@ import {
   utf8Bytes,
   type World,
 } from '../core/index.ts';
+import { checkContext, contextJson, type Context, type ContextOptions } from './context-options.ts';
 import { checkRetry, type Retry } from './retry-options.ts';
 import type { BlobRef } from '../log/index.ts';
 import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
@@ -61,6 +62,8 @@ export interface AgentOptions {
   readonly outputBytesMax?: number;
   /** When a model call that failed is made again; false: never. Waits are in the log and outlive the process. */
   readonly retry?: Retry | false;
+  /** How the conversation is kept within what the model takes; absent: a turn whose conversation is too long ends in an error. */
+  readonly context?: ContextOptions;
 }
 
 /** An agent: a plain, frozen definition. It runs once a runtime has it. */
@@ -79,6 +82,7 @@ export interface Agent {
   readonly outputRetriesMax: number;
   readonly outputBytesMax: number;
   readonly retry: Required<Retry>;
+  readonly context: Context | undefined;
 }
 
 const OPTIONS = [
@@ -96,6 +100,7 @@ const OPTIONS = [
   'outputRetriesMax',
   'outputBytesMax',
   'retry',
+  'context',
 ] as const;
 const LIMITS = ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax', 'turnMs', 'sessionMs', 'sessionStepsMax'] as const;
 
@@ -120,6 +125,8 @@ export function createAgent(options: AgentOptions): Agent {
     );
   }
   checkBudget(name, budget, model, params);
+  const context = checkContext(name, options.context, model);
+  if (context !== undefined) checkPrice(name, budget, context.model);
   const tools = toTools(options.tools ?? []);
   if (tools.length > 0 && model?.capabilities?.tool_use === 0)
     throw new NervaError(
@@ -142,6 +149,7 @@ export function createAgent(options: AgentOptions): Agent {
     outputRetriesMax: checkRange('outputRetriesMax', options.outputRetriesMax ?? 2, 0, 10),
     outputBytesMax: checkRange('outputBytesMax', options.outputBytesMax ?? 256 * 1024, 1024, 64 * 1024 * 1024),
     retry: checkRetry(options.retry),
+    context,
   });
 }
 
@@ -172,7 +180,11 @@ function checkBudget(name: string, budget: Budget | undefined, model: Model | un
       `createAgent: agent "${name}" limits tokens or USD, so the worst case of a call must be known: give params.maxOutputTokens.`,
     );
   }
-  if ((budget.turnUsdMax ?? budget.sessionUsdMax) !== undefined && model !== undefined && model.price === undefined) {
+  if (model !== undefined) checkPrice(name, budget, model);
+}
+
+function checkPrice(name: string, budget: Budget | undefined, model: Model): void {
+  if ((budget?.turnUsdMax ?? budget?.sessionUsdMax) !== undefined && model.price === undefined) {
     throw new NervaError(
       'AGENT_INVALID',
       `createAgent: agent "${name}" limits USD, but the price of ${model.name} is unknown. Give the model a price.`,
@@ -247,5 +259,7 @@ function describe(agent: Agent): JsonObject {
     outputRetriesMax: agent.outputRetriesMax,
     outputBytesMax: agent.outputBytesMax,
     retry: { ...agent.retry },
+    // Absent where there is none: the digest of a definition that knows nothing of it stays as it was.
+    ...(agent.context === undefined ? {} : { context: contextJson(agent.context) }),
   };
 }

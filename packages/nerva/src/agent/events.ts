@@ -54,6 +54,21 @@ export interface EventData {
     readonly partial?: true;
   };
   'model.interrupted': { readonly call: Seq; readonly parts: readonly Part[] };
+  'context.called': { readonly messages: number; readonly digest: string; readonly reserve?: Reserve };
+  'context.compacted': {
+    readonly messages: number;
+    readonly call?: Seq;
+    readonly summary?: Json;
+    readonly usage?: Usage;
+    readonly model?: string | null;
+    readonly usd?: number;
+  };
+  'context.failed': {
+    readonly call: Seq;
+    readonly why: 'error' | 'lost' | 'cancelled';
+    readonly code?: string;
+    readonly message?: string;
+  };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
   'tool.called': {
     readonly answer: Seq;
@@ -178,6 +193,25 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     partial: 'true when pieces of an answer had reached somebody: then it is not asked again by itself',
   }),
   'model.interrupted': fact('model', 'The call was cancelled; what had come is kept.', { call: 'seq', parts: 'partial parts' }),
+  'context.called': decision('Intent to have the beginning of the conversation summarised, which is too long for the model.', {
+    messages: 'how many of the prompt it takes, from the first; the summary of before counts as one',
+    digest: 'of the request: 24 hex digits',
+    reserve: 'worst case set aside: tokens, and USD when the price is known',
+  }),
+  'context.compacted': fact('model', 'The first messages of the prompt are left out from now on. They stay in the log.', {
+    messages: 'how many, from the first',
+    call: 'seq of `context.called`; absent when nobody was asked',
+    summary: 'what stands in their place, a text or an object; absent: what stood there before',
+    usage: 'tokens; null is unknown',
+    model: 'version that the provider reports',
+    usd: 'cost by the price known here',
+  }),
+  'context.failed': fact('system', 'No summary came.', {
+    call: 'seq',
+    why: 'error, cancelled, or lost with the process that asked for it',
+    code: 'error code',
+    message: 'bounded excerpt',
+  }),
   'policy.decided': fact('system', 'A policy chose the next action.', {
     policy: 'which one, `chain/rules#row`',
     action: 'answer, call or model',

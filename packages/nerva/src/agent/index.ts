@@ -1,3 +1,4 @@
+export type { ContextOptions, ContextStrategy } from './context-options.ts';
 export { createAgent, type Agent, type AgentOptions, type ApprovalRule, type Budget, type StopWhen } from './definition.ts';
 export { EVENTS, type AgentEvent, type Deliver, type Draft, type EventData, type EventType, type ForkEffects } from './events.ts';
 export { evolve, initial, REDUCER_VERSION } from './fold.ts';

@@ -15,7 +15,13 @@ const PERSONAL = new Set([
 ]);
 
 /** Types that hold such words only in some of their events: in which member. */
-const SOMETIMES: Readonly<Record<string, string>> = { 'turn.ended': 'output', 'tool.in_doubt': 'message', 'model.failed': 'message' };
+const SOMETIMES: Readonly<Record<string, string>> = {
+  'turn.ended': 'output',
+  'tool.in_doubt': 'message',
+  'model.failed': 'message',
+  'context.compacted': 'summary',
+  'context.failed': 'message',
+};
 
 /** Whether an event says something that belongs to the session's subject. */
 export function isPersonal({ type, data }: EventDraft): boolean {
@@ -23,7 +29,7 @@ export function isPersonal({ type, data }: EventDraft): boolean {
 }
 
 /** What stands in place of words that may not be kept any more. */
-const BLANK: Readonly<Record<string, Json>> = { parts: [], output: '[erased]', message: '[erased]', why: 'erased' };
+const BLANK: Readonly<Record<string, Json>> = { parts: [], summary: '[erased]', output: '[erased]', message: '[erased]', why: 'erased' };
 
 /** The same data without words: positions, counts and kinds stay, so that what happened is still known. */
 export function withoutContent(data: JsonObject): JsonObject {

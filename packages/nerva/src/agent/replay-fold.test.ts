@@ -86,6 +86,20 @@ const DATA: { readonly [K in EventType]: Readonly<Record<keyof EventData[K], fc.
     retryAfterMs: fc.nat(),
     partial: fc.constant(true),
   },
+  'context.called': {
+    messages: fc.nat(4),
+    digest: TEXT,
+    reserve: fc.record({ tokens: fc.nat(9), usd: fc.option(fc.nat(9)) }, { noNullPrototype: true }),
+  },
+  'context.compacted': {
+    messages: fc.nat(4),
+    call: SEQ,
+    summary: fc.jsonValue(),
+    usage: fc.record({ inputTokens: TOKENS, outputTokens: TOKENS }, { noNullPrototype: true }),
+    model: TEXT,
+    usd: fc.nat(3),
+  },
+  'context.failed': { call: SEQ, why: fc.constantFrom('error', 'lost', 'cancelled'), code: TEXT, message: TEXT },
   'timer.set': { atMs: fc.nat(), why: fc.constant('retry'), again: SEQ },
   'timer.fired': { timer: SEQ },
   'subject.erased': { subject: TEXT },
@@ -118,6 +132,9 @@ const DATA: { readonly [K in EventType]: Readonly<Record<keyof EventData[K], fc.
 };
 const OPTIONAL = new Set([
   'subject',
+  'summary',
+  'usage',
+  'model',
   'text',
   'data',
   'files',
@@ -146,6 +163,7 @@ const NEEDED: Partial<Record<EventType, readonly string[]>> = {
   'model.answered': ['call'],
   'model.failed': ['call', 'why'],
   'model.interrupted': ['call'],
+  'context.failed': ['call', 'why'],
   'policy.decided': ['why'],
   'tool.called': ['answer', 'part'],
   'tool.returned': ['output'],

@@ -133,7 +133,8 @@ function isDecided(event: LogEvent): boolean {
   if (event.erased === true || type === 'session.created' || type === 'session.forked' || type === 'session.closed') return false;
   if (!Object.hasOwn(EVENTS, type)) return false;
   if (EVENTS[type as EventType].kind === 'decision' || type === 'policy.decided') return true;
-  if (type === 'model.failed') return data['why'] === 'lost';
+  if (type === 'model.failed' || type === 'context.failed') return data['why'] === 'lost';
+  if (type === 'context.compacted') return data['call'] === undefined;
   if (type === 'tool.returned') return data['by'] === 'dedupe' || data['by'] === 'simulated';
   if (type === 'tool.failed') return data['call'] === undefined || (event.origin === 'system' && data['by'] === undefined);
   if (type === 'tool.in_doubt') return data['why'] === 'crash' || (data['why'] === 'cancelled' && data['message'] === undefined);

@@ -16,6 +16,7 @@ export interface AgentState {
   readonly session: SessionSlice;
   readonly approval: Approvals;
   readonly model: ModelCalls;
+  readonly context: Contexts;
   readonly tool: Calls;
   readonly timer: Timers;
   readonly turn: Turns;
@@ -84,6 +85,30 @@ export interface ModelCalls {
   readonly settledBy: Seq | null;
   /** Of the session, all outcomes. */
   readonly count: number;
+}
+
+/** What stands in place of the messages that were left out of the prompt. */
+export interface Summary {
+  /** A text, or an object of a structured summary; empty where nobody summarised. */
+  readonly text: Json;
+  /** How many it stands for. */
+  readonly messages: number;
+}
+
+/** How the conversation is kept within what the model takes. */
+export interface Contexts {
+  readonly open: { readonly seq: Seq; readonly epoch: number; readonly messages: number } | null;
+  /** Seq of the last event that took messages away, or told that nothing came of it. */
+  readonly settledBy: Seq | null;
+  /** How many it took. */
+  readonly taken: number;
+  readonly summary: Summary | null;
+  /** Turns of which the question is in the prompt still. */
+  readonly turns: number;
+  /** Since the last answer: the summary failed · it was compacted · the provider said that it was too long. */
+  readonly hasFailed: boolean;
+  readonly isFresh: boolean;
+  readonly hasOverflowed: boolean;
 }
 
 /**

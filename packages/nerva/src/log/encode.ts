@@ -15,6 +15,7 @@ const ORIGINS: ReadonlyMap<string, Origin> = new Map<string, Origin>([
   ['approval.denied', 'person'],
   ['model.answered', 'model'],
   ['model.interrupted', 'model'],
+  ['context.compacted', 'model'],
   ['tool.returned', 'tool'],
   ['tool.failed', 'tool'],
   ['reconcile.returned', 'tool'],

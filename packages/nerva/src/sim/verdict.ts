@@ -194,7 +194,15 @@ async function judgeReplay(
 }
 
 /** What nobody but the runtime decides. */
-const DECISIONS = new Set(['turn.started', 'turn.ended', 'model.called', 'policy.decided', 'tool.called', 'approval.requested']);
+const DECISIONS = new Set([
+  'turn.started',
+  'turn.ended',
+  'model.called',
+  'context.called',
+  'policy.decided',
+  'tool.called',
+  'approval.requested',
+]);
 
 /** Nothing is left undone, and what the fold says agrees with the record. */
 function judgeState(judged: Judged, book: Book, state: AgentState): void {
@@ -288,7 +296,7 @@ function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
     if (call.seq < book.base || call.outcome?.type !== 'tool.returned' || erased.has(call.outcome.subject)) continue;
     const isLater = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq && seq < (call.outcome?.seq ?? 0));
     const isGone = book.turn !== null && call.seq > book.turn.seq;
-    if (isLater || isGone) continue;
+    if (isLater || isGone || (call.outcome?.seq ?? 0) < book.compactedBy) continue;
     const ended = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq);
     if (ended && !outputs.has(JSON.stringify(call.outcome.data['output'] ?? null)))
       hub.violated(

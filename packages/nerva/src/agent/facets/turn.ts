@@ -3,7 +3,7 @@ import type { Message, Part, ToolResultPart } from '../../model/index.ts';
 import type { Action } from '../../policy/index.ts';
 import { known, type AgentEvent, type EventData } from '../events.ts';
 import { listOf, push } from '../list.ts';
-import { taken, textOf, toolCalls, userMessage } from '../messages.ts';
+import { summaryMessage, taken, textOf, toolCalls, userMessage } from '../messages.ts';
 import { decideTurn } from '../turns.ts';
 import type { AgentState, DoneCall, Facet, Slot, Turn, Turns, Waiting } from '../state.ts';
 
@@ -24,6 +24,7 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
     'model.answered',
     'model.failed',
     'model.interrupted',
+    'context.compacted',
     'policy.decided',
     'approval.denied',
     'tool.returned',
@@ -53,6 +54,8 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
         return state.session.isErased ? inTurn({ ...slice, inbox: [] }, (turn) => ({ cancel: turn.cancel ?? { why: 'erased' } })) : slice;
       case 'timer.fired':
         return state.timer.firedBy === raw.seq ? askedAnew(slice) : slice;
+      case 'context.compacted':
+        return state.context.settledBy === raw.seq ? compacted(slice, state) : slice;
       case 'session.forked':
         return slice.open?.phase === 'model' ? askedAnew(slice) : slice;
       default:
@@ -64,6 +67,13 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
 
 function inTurn(slice: Turns, change: (turn: Turn) => Partial<Turn>): Turns {
   return slice.open === null ? slice : { ...slice, open: { ...slice.open, ...change(slice.open) } };
+}
+
+/** The first messages make room for a note. A call that was too long for the model is made again. */
+function compacted(slice: Turns, { context: { taken, summary } }: AgentState): Turns {
+  const kept = slice.messages.shared.slice(taken, slice.messages.count);
+  const next = { ...slice, messages: listOf([...(summary === null ? [] : [summaryMessage(summary)]), ...kept]) };
+  return slice.open?.failure?.code === 'CONTEXT_TOO_LONG' ? askedAnew(next) : next;
 }
 
 function received(slice: Turns, event: AgentEvent & { readonly type: 'message.received' }): Turns {
