@@ -39,13 +39,13 @@ export function compactionOf(state: AgentState, bound: Bound): readonly Draft[] 
 const drop = (messages: number): readonly Draft[] => [{ type: 'context.compacted', data: { messages } }];
 
 /** How many messages at the beginning go: what is left begins with a question, or within a turn with an answer, never with a result (K1). 0: none can. */
-function cut({ turn: { messages }, context: { summary } }: AgentState, tokensMax: number, turnsMax: number): number {
-  const first = summary === null ? 0 : 1; // the note itself goes only with something else (K3)
+function cut({ turn: { messages }, context: { notes } }: AgentState, tokensMax: number, turnsMax: number): number {
+  // What stands before the conversation goes only with something of it (K3).
   let tokens = 0;
   let turns = 0;
   let question = 0;
   let answer = 0;
-  for (let index = messages.count - 1; index > first; index--) {
+  for (let index = messages.count - 1; index > notes; index--) {
     const message = messages.shared[index] as Message;
     tokens += messageTokens(message);
     if (answer + question > 0 && (tokens > tokensMax || turns >= turnsMax)) break;
@@ -62,7 +62,7 @@ function withinWindow({ turn, context }: AgentState, { model, tokensMax, summary
   let legal = messages;
   for (let index = 0; index < messages; index++) {
     const message = turn.messages.shared[index] as Message;
-    if (index > (context.summary === null ? 0 : 1) && message.role !== 'tool') legal = index;
+    if (index > context.notes && message.role !== 'tool') legal = index;
     tokens += messageTokens(message);
     if (tokens > room) return legal;
   }

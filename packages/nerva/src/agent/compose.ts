@@ -48,7 +48,14 @@ export interface ComposeScene {
 
 const ROUNDS_MAX = 1000;
 /** Intents of which the outcome is to come. */
-const EFFECTS: ReadonlySet<string> = new Set<EventType>(['model.called', 'context.called', 'tool.called', 'reconcile.called', 'timer.set']);
+const EFFECTS: ReadonlySet<string> = new Set<EventType>([
+  'model.called',
+  'context.called',
+  'memory.called',
+  'tool.called',
+  'reconcile.called',
+  'timer.set',
+]);
 
 /** Folds the facts and decides until nothing is wanted or something must be waited for. Pure but for asking the policy. */
 export function compose(before: AgentState, facts: readonly Draft[], scene: ComposeScene): Composed {

@@ -10,12 +10,16 @@ import type { AgentState } from './state.ts';
 export function buildRequest(state: AgentState, bound: Bound, takes: readonly Seq[]): ModelRequest {
   const { messages } = taken(state.turn, takes, true);
   return {
-    instructions: bound.agent.instructions,
+    instructions: instructionsOf(state, bound),
     messages: messages.shared.slice(0, messages.count),
     tools: bound.specs,
     params: bound.agent.params,
   };
 }
+
+/** What people said for good: the instructions, and the blocks that nobody else may change. */
+const instructionsOf = ({ memory: { fixed } }: AgentState, { agent: { instructions } }: Bound): string =>
+  fixed === '' ? instructions : instructions === '' ? fixed : `${instructions}\n\n${fixed}`;
 
 /** 96 bits tell requests apart; a record for replay is no seal. */
 const DIGEST_DIGITS = 24;
@@ -41,7 +45,7 @@ const BYTES_A_TOKEN = 4;
 export function estimateTokens(state: AgentState, bound: Bound, bytesPerToken: number): number {
   const { seen } = state.budget;
   const { messages, inbox, notes } = state.turn;
-  let bytes = seen.messages === 0 ? fixedBytes(bound) : 0;
+  let bytes = seen.messages === 0 ? fixedBytes(state, bound) : 0;
   let files = 0;
   const count = (message: Message): void => {
     bytes += bytesOf(message, bytesPerToken === 1);
@@ -67,6 +71,7 @@ function bytesOf({ parts }: Message, isBound: boolean): number {
   );
 }
 
-function fixedBytes({ agent, specs }: Bound): number {
-  return utf8Bytes(agent.instructions) + utf8Bytes(JSON.stringify([specs, agent.params]));
+function fixedBytes(state: AgentState, bound: Bound): number {
+  const { agent, specs } = bound;
+  return utf8Bytes(instructionsOf(state, bound)) + utf8Bytes(JSON.stringify([specs, agent.params]));
 }

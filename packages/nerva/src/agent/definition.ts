@@ -15,6 +15,7 @@ import { checkContext, contextJson, type Context, type ContextOptions } from './
 import { checkRetry, type Retry } from './retry-options.ts';
 import type { BlobRef } from '../log/index.ts';
 import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
+import type { Memory, MemoryOf } from '../memory/index.ts';
 import type { Policy } from '../policy/index.ts';
 import { toTools, type Tool, type ToolEffect, type ToolInput } from '../tool/index.ts';
 
@@ -64,6 +65,16 @@ export interface AgentOptions {
   readonly retry?: Retry | false;
   /** How the conversation is kept within what the model takes; absent: a turn whose conversation is too long ends in an error. */
   readonly context?: ContextOptions;
+  /** What it remembers: blocks of it stand in the prompt, and what a question recalls. */
+  readonly memory?: MemoryUse;
+}
+
+/** How an agent uses a memory. What it was told, and how far that had been read, is in the session’s log. */
+export interface MemoryUse {
+  /** The memory, or whose it is in a session. */
+  readonly of: Memory | MemoryOf;
+  /** Entries that the question of a turn recalls, 0–50. Default 5. */
+  readonly recall?: number;
 }
 
 /** An agent: a plain, frozen definition. It runs once a runtime has it. */
@@ -83,6 +94,7 @@ export interface Agent {
   readonly outputBytesMax: number;
   readonly retry: Required<Retry>;
   readonly context: Context | undefined;
+  readonly memory: Required<MemoryUse> | undefined;
 }
 
 const OPTIONS = [
@@ -101,6 +113,7 @@ const OPTIONS = [
   'outputBytesMax',
   'retry',
   'context',
+  'memory',
 ] as const;
 const LIMITS = ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax', 'turnMs', 'sessionMs', 'sessionStepsMax'] as const;
 
@@ -150,7 +163,14 @@ export function createAgent(options: AgentOptions): Agent {
     outputBytesMax: checkRange('outputBytesMax', options.outputBytesMax ?? 256 * 1024, 1024, 64 * 1024 * 1024),
     retry: checkRetry(options.retry),
     context,
+    memory: checkMemory(options.memory),
   });
+}
+
+function checkMemory(given: MemoryUse | undefined): Required<MemoryUse> | undefined {
+  if (given === undefined) return undefined;
+  checkOptions(given, ['of', 'recall'], 'createAgent: memory');
+  return { of: given.of, recall: checkRange('memory.recall', given.recall ?? 5, 0, 50) };
 }
 
 function modelOf(agent: string, given: Model | AiSdkModel | undefined): Model | undefined {
@@ -261,5 +281,6 @@ function describe(agent: Agent): JsonObject {
     retry: { ...agent.retry },
     // Absent where there is none: the digest of a definition that knows nothing of it stays as it was.
     ...(agent.context === undefined ? {} : { context: contextJson(agent.context) }),
+    ...(agent.memory === undefined ? {} : { memory: { recall: agent.memory.recall } }),
   };
 }

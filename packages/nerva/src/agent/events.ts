@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { BlobRef, EventDraft, LogEvent, Origin, Seq, Sid } from '../log/index.ts';
+import type { ToldEntry } from '../memory/index.ts';
 import type { FinishReason, Part, Usage } from '../model/index.ts';
 import type { SentFile } from './files.ts';
 import type { Action } from '../policy/index.ts';
@@ -69,6 +70,10 @@ export interface EventData {
     readonly code?: string;
     readonly message?: string;
   };
+  'memory.called': Readonly<Record<never, never>>;
+  'memory.recalled': { readonly call: Seq; readonly log: Sid; readonly upto: Seq; readonly notes: number };
+  'memory.told': { readonly fixed?: string; readonly core?: string; readonly entries?: readonly ToldEntry[] };
+  'memory.failed': { readonly call: Seq; readonly why: 'error' | 'lost' | 'cancelled'; readonly code?: string; readonly message?: string };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
   'tool.called': {
     readonly answer: Seq;
@@ -97,7 +102,12 @@ export interface EventData {
   };
   'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string; readonly attempt?: number };
   'reconcile.called': { readonly call: Seq };
-  'reconcile.returned': { readonly call: Seq; readonly status: 'not-done' | 'unknown'; readonly message?: string };
+  'reconcile.returned': {
+    readonly call: Seq;
+    readonly status: 'not-done' | 'unknown';
+    readonly message?: string;
+    readonly attempt?: number;
+  };
   'subject.erased': { readonly subject: string };
   'timer.set': { readonly atMs: number; readonly why: 'retry'; readonly again?: Seq };
   'timer.fired': { readonly timer: Seq };
@@ -212,6 +222,28 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     code: 'error code',
     message: 'bounded excerpt',
   }),
+  'memory.called': decision('Intent to read the memory, once a turn and before the model is asked.', {}),
+  'memory.recalled': fact('system', 'The memory was read. What was new in it follows as `memory.told`.', {
+    call: 'seq of `memory.called`',
+    log: 'sid of the memory’s log',
+    upto: 'seq of the last event there that was read; -1 when there was none',
+    notes: 'messages that this puts into the prompt: 0 or 1',
+  }),
+  'memory.told': fact(
+    'tool',
+    'What the memory says that it had not said before; belongs to the memory’s subject. Comes right after `memory.recalled`.',
+    {
+      fixed: 'blocks that follow the instructions, rendered; absent: as before',
+      core: 'the other blocks, rendered; absent: as before',
+      entries: 'what the question recalled: id, text and since when it holds; absent: nothing new',
+    },
+  ),
+  'memory.failed': fact('system', 'The memory was not read; the turn goes on without.', {
+    call: 'seq of `memory.called`',
+    why: 'error, cancelled, or lost with the process that read it',
+    code: 'error code',
+    message: 'bounded excerpt',
+  }),
   'policy.decided': fact('system', 'A policy chose the next action.', {
     policy: 'which one, `chain/rules#row`',
     action: 'answer, call or model',
@@ -251,6 +283,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     call: 'seq',
     status: 'not-done (it is attempted again) or unknown',
     message: 'bounded excerpt',
+    attempt: 'which attempt it speaks of, from 1: what became of a later one it cannot know; not in logs of the first release',
   }),
   'subject.erased': fact('system', 'The key of a subject was destroyed: what was sealed under it cannot be read any more.', {
     subject: 'whose; where it is the session’s own, the open turn ends and no other begins',

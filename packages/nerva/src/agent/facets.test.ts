@@ -44,7 +44,8 @@ const calling: readonly Draft[] = [
 ];
 
 test('before its first event a session is nobody’s, at rest and owes nothing', () => {
-  const { turn, ...rest } = initial('s');
+  const { turn, context, memory, ...rest } = initial('s');
+  assert.deepEqual([context.open, context.summary, memory.open, memory.core], [null, null, null, '']);
   const { messages, ...nothing } = turn;
   assert.equal(messages.count, 0);
   assert.deepEqual(nothing, { inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 });
@@ -55,7 +56,6 @@ test('before its first event a session is nobody’s, at rest and owes nothing',
     session: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false, isErased: false },
     approval: new Map(),
     model: { open: null, settledBy: null, count: 0 },
-    context: { open: null, settledBy: null, taken: 0, summary: null, turns: 0, hasFailed: false, isFresh: false, hasOverflowed: false },
     tool: { slots: [], doubts: [], resolvedBy: -1, ended: [], deduped: new Map(), count: 0 },
     timer: { open: [], firedBy: -1 },
     budget: { session: ZERO, turn: ZERO, reserved: null, seen: { tokens: 0, messages: 0 }, startedMs: 0 },

@@ -2,6 +2,7 @@ import type { LogEvent, Sid } from '../log/index.ts';
 import { approvalFacet } from './facets/approval.ts';
 import { budgetFacet } from './facets/budget.ts';
 import { contextFacet } from './facets/context.ts';
+import { memoryFacet } from './facets/memory.ts';
 import { modelFacet } from './facets/model.ts';
 import { sessionFacet } from './facets/session.ts';
 import { timerFacet } from './facets/timer.ts';
@@ -16,7 +17,17 @@ export const REDUCER_VERSION = 3;
  * The facets in folding order: a later one sees the slices that the earlier ones made of the same event.
  * The order of deciding is the same; the first facet that wants something is heard.
  */
-export const FACETS = [sessionFacet, approvalFacet, modelFacet, contextFacet, toolFacet, timerFacet, turnFacet, budgetFacet] as const;
+export const FACETS = [
+  sessionFacet,
+  approvalFacet,
+  modelFacet,
+  memoryFacet,
+  contextFacet,
+  toolFacet,
+  timerFacet,
+  turnFacet,
+  budgetFacet,
+] as const;
 
 /** The state before the first event. */
 export function initial(sid: Sid, added: readonly Facet<unknown>[] = []): AgentState {
@@ -29,6 +40,7 @@ export function initial(sid: Sid, added: readonly Facet<unknown>[] = []): AgentS
     approval: approvalFacet.initial,
     model: modelFacet.initial,
     context: contextFacet.initial,
+    memory: memoryFacet.initial,
     tool: toolFacet.initial,
     timer: timerFacet.initial,
     turn: turnFacet.initial,
@@ -58,6 +70,7 @@ export function evolve(state: AgentState, event: LogEvent, added: readonly Facet
     approval: state.approval,
     model: state.model,
     context: state.context,
+    memory: state.memory,
     tool: state.tool,
     timer: state.timer,
     turn: state.turn,

@@ -2,6 +2,7 @@ import type { Json } from '../core/index.ts';
 import type { Seq } from '../log/index.ts';
 import type { Message, Part } from '../model/index.ts';
 import type { SentFile } from './files.ts';
+import { renderEntries, type ToldEntry } from '../memory/index.ts';
 import { push } from './list.ts';
 import type { Summary, Turns } from './state.ts';
 
@@ -46,6 +47,15 @@ export function summaryMessage({ text, messages }: Summary): Message {
       : `[${left} left out. In their place:]\n<summary>\n${noteText(text).replace(/<(?=\/?summary\b)/gi, '&lt;')}\n</summary>`;
   return { role: 'user', parts: [{ type: 'text', text: told }], origin: 'model' };
 }
+
+/** What a memory says, as data beside the conversation; null where the subject of the memory was erased. Its texts are escaped: none ends it. */
+export function memoryNote(said: { readonly core: string; readonly entries: readonly ToldEntry[] } | null): Message {
+  const rows = said === null ? ['[erased]'] : [said.core, renderEntries(said.entries)].filter((row) => row !== '');
+  return { role: 'user', parts: [{ type: 'text', text: `<memory>\n${rows.join('\n')}\n</memory>` }], origin: 'tool' };
+}
+
+/** Nobody else speaks in the user's place with the authority of a tool. */
+export const isMemoryNote = ({ role, origin }: Message): boolean => role === 'user' && origin === 'tool';
 
 /** A summary as text. */
 export const noteText = (text: Json): string => (typeof text === 'string' ? text : JSON.stringify(text, null, 2));

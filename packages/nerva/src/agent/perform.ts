@@ -179,11 +179,12 @@ export function deadlineMs({ bound, state }: Scene): number {
 const MODEL_MS = 600_000;
 
 /** Makes a call that ends with the scene's signal or at the deadline, which aborts it; a call that does not listen is left behind. */
-export function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Promise<T>): Promise<T> {
+// oxlint-disable-next-line max-params -- what is waited for, how long, and what to say of it
+export function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Promise<T>, what = 'The model'): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
     const cancel = world.clock.timer(ms, () =>
-      abort(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
+      abort(new NervaError('HTTP_TIMEOUT', `${what} did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
     );
     const end = (): void => {
       cancel();

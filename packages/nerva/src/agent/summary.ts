@@ -1,12 +1,15 @@
 import { civilDate, excerpt, NervaError, type Json, type JsonObject } from '../core/index.ts';
 import type { Message, Part } from '../model/index.ts';
 import type { ContextStrategy } from './context-options.ts';
-import { noteText } from './messages.ts';
+import { isMemoryNote, noteText } from './messages.ts';
 import type { AgentState } from './state.ts';
 
 /** The messages as they are told to the one who summarises, between marks that none of them can close. The note of before stands first. */
-export function transcript({ turn, context: { summary } }: AgentState, count: number): string {
-  const rows = turn.messages.shared.slice(summary === null ? 0 : 1, count).map(told);
+export function transcript({ turn, context: { summary, notes } }: AgentState, count: number): string {
+  const rows = turn.messages.shared
+    .slice(notes, count)
+    .filter((message) => !isMemoryNote(message))
+    .map(told);
   const before = summary === null || summary.text === '' ? '' : `<summary>\n${unmarked(noteText(summary.text))}\n</summary>\n`;
   return `${before}<conversation>\n${rows.join('\n')}\n</conversation>`;
 }

@@ -59,10 +59,10 @@ function step(state: AgentState, open: Turn, bound: Bound): Wish {
   if (open.steps >= agent.stepsMax) return end('steps', `stepsMax ${agent.stepsMax}`);
   const takes = steering(state.turn, bound);
   const isForPolicy = agent.policy !== undefined && open.phase !== 'ask' && takes.length === 0;
-  const compaction = isForPolicy ? null : compactionOf(state, bound);
-  const refused = compaction === null ? refusal(state, bound) : timeRefusal(state, bound);
+  const before = isForPolicy ? null : (readingOf(state, open, bound) ?? compactionOf(state, bound));
+  const refused = before === null ? refusal(state, bound) : timeRefusal(state, bound);
   if (refused !== null) return end(refused.reason, refused.why);
-  if (compaction !== null) return compaction;
+  if (before !== null) return before;
   if (isForPolicy) return 'policy';
   if (agent.model === undefined) return end('error', 'AGENT_INVALID: the policy abstained and the agent has no model');
   const reserve = reserveFor(state, bound);
@@ -72,6 +72,11 @@ function step(state: AgentState, open: Turn, bound: Bound): Wish {
     ...(reserve === null ? {} : { reserve }),
   };
   return [{ type: 'model.called', data }];
+}
+
+/** Before the model is asked first, the memory is read: what it says may make the conversation too long. */
+function readingOf({ memory }: AgentState, open: Turn, { agent }: Bound): readonly Draft[] | null {
+  return agent.memory === undefined || agent.model === undefined || memory.turn === open.seq ? null : [{ type: 'memory.called', data: {} }];
 }
 
 function shouldStop(open: Turn, bound: Bound): boolean {

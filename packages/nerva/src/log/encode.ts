@@ -16,6 +16,7 @@ const ORIGINS: ReadonlyMap<string, Origin> = new Map<string, Origin>([
   ['model.answered', 'model'],
   ['model.interrupted', 'model'],
   ['context.compacted', 'model'],
+  ['memory.told', 'tool'],
   ['tool.returned', 'tool'],
   ['tool.failed', 'tool'],
   ['reconcile.returned', 'tool'],

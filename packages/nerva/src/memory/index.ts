@@ -1,6 +1,6 @@
-export { BLOCKS_MAX, CORE_BYTES_MAX, usageOf, type Block, type BlockChange, type BlockType, type Core } from './blocks.ts';
+export { BLOCKS_MAX, CORE_BYTES_MAX, renderCore, usageOf, type Block, type BlockChange, type BlockType, type Core } from './blocks.ts';
 export type { Edit } from './edit.ts';
-export type { Entry, EntryKind } from './entries.ts';
+export { renderEntries, type Entry, type EntryKind, type ToldEntry } from './entries.ts';
 export {
   openMemory,
   type Memory,

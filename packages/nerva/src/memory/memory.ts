@@ -106,7 +106,8 @@ export class Memory {
   readonly #store: Store;
   readonly #world: World;
   readonly #scope: string;
-  readonly #subject: string | undefined;
+  /** Whose personal data it holds. */
+  readonly subject: string | undefined;
   readonly #upto: Seq | undefined;
   readonly #limits: WorkingLimits;
   readonly #textBytesMax: number;
@@ -126,7 +127,7 @@ export class Memory {
     this.#store = store;
     this.#world = world;
     this.#scope = scope;
-    this.#subject = subject;
+    this.subject = subject;
     this.#upto = upto;
     this.#limits = { ...WORKING_LIMITS, ...working };
     this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
@@ -432,7 +433,7 @@ export class Memory {
   async #append(id: string, drafts: readonly EventDraft[]): Promise<AppendResult> {
     const events = drafts.map((event) => {
       const whole = { ...event, data: toWellFormed(event.data) as JsonObject };
-      return this.#subject === undefined || event.type === OPENED ? whole : { ...whole, subject: this.#subject };
+      return this.subject === undefined || event.type === OPENED ? whole : { ...whole, subject: this.subject };
     });
     const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
     return twice(() => this.#store.append(frame));

@@ -6,7 +6,7 @@ import { ENTRY_KINDS } from './entries.ts';
 import type { Memory } from './memory.ts';
 
 /** Whose memory a call is about. Contract: the same for the same session. */
-export type MemoryOf = (context: ToolContext) => Memory | Promise<Memory>;
+export type MemoryOf = (context: Pick<ToolContext, 'session'>) => Memory | Promise<Memory>;
 
 const TEXT = { type: 'string' } as const;
 

@@ -222,7 +222,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   'reconcile.returned'(book, _event, data) {
     const call = book.calls.get(data['call'] as number);
-    if (call !== undefined && data['status'] === 'not-done') call.mayRepeat = true;
+    if (call !== undefined && data['status'] === 'not-done' && !isOfEarlier(call, data)) call.mayRepeat = true;
   },
   'session.forked'(book, { seq }, data) {
     book.base = seq;

@@ -7,7 +7,17 @@ export const contextFacet: Facet<Contexts> & { readonly name: 'context' } = {
   name: 'context',
   version: 1,
   types: ['turn.started', 'model.answered', 'model.failed', 'context.called', 'context.compacted', 'context.failed', 'session.forked'],
-  initial: { open: null, settledBy: null, taken: 0, summary: null, turns: 0, hasFailed: false, isFresh: false, hasOverflowed: false },
+  initial: {
+    open: null,
+    settledBy: null,
+    taken: 0,
+    summary: null,
+    notes: 0,
+    turns: 0,
+    hasFailed: false,
+    isFresh: false,
+    hasOverflowed: false,
+  },
   evolve(slice, raw, state) {
     const event = known(raw);
     switch (event?.type) {
@@ -53,8 +63,8 @@ function failed(slice: Contexts, event: AgentEvent & { readonly type: 'context.f
 }
 
 /** A summary that came late stands for messages that are not there any more; it changes nothing. */
-function compacted(slice: Contexts, event: AgentEvent & { readonly type: 'context.compacted' }, { turn }: AgentState): Contexts {
-  const { open, summary } = slice;
+function compacted(slice: Contexts, event: AgentEvent & { readonly type: 'context.compacted' }, { turn, memory }: AgentState): Contexts {
+  const { open, summary, notes } = slice;
   const isErased = event.erased === true;
   const call = isErased ? open?.seq : event.data.call;
   if (call === undefined ? isErased || open !== null : call !== open?.seq) return slice;
@@ -66,7 +76,8 @@ function compacted(slice: Contexts, event: AgentEvent & { readonly type: 'contex
     open: null,
     settledBy: event.seq,
     taken,
-    summary: { text, messages: (summary?.messages ?? 0) + taken - (summary === null ? 0 : 1) },
+    summary: { text, messages: (summary?.messages ?? 0) + taken - notes },
+    notes: memory.core === '' ? 1 : 2,
     turns: kept.filter(isQuestion).length,
     hasFailed: slice.hasFailed,
     isFresh: true,
