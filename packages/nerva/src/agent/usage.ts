@@ -1,4 +1,5 @@
 import type { LogEvent, Projection, Rows } from '../log/index.ts';
+import type { Usage } from '../model/index.ts';
 import { known, type AgentEvent } from './events.ts';
 
 /** What an agent's sessions did and took, all together. */
@@ -117,6 +118,8 @@ function counted(usage: AgentUsage, raw: LogEvent): AgentUsage {
   }
 }
 
+const UNKNOWN: Usage = { inputTokens: null, outputTokens: null };
+
 /** Where nobody was asked nothing was taken. */
 function plusSummary(usage: AgentUsage, event: AgentEvent & { readonly type: 'context.compacted' }): AgentUsage {
   return event.erased !== true && event.data.call === undefined ? usage : plusAnswer(usage, event);
@@ -125,7 +128,7 @@ function plusSummary(usage: AgentUsage, event: AgentEvent & { readonly type: 'co
 function plusAnswer(usage: AgentUsage, event: AgentEvent & { readonly type: 'model.answered' | 'context.compacted' }): AgentUsage {
   if (event.erased === true) return plusUnknown(usage);
   const { usage: took, usd } = event.data;
-  const { inputTokens = null, outputTokens = null } = took ?? {};
+  const { inputTokens, outputTokens } = event.type === 'model.answered' ? event.data.usage : (took ?? UNKNOWN);
   const isKnown = inputTokens !== null && outputTokens !== null;
   return {
     ...usage,
