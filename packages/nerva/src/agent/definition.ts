@@ -13,11 +13,11 @@ import {
 } from '../core/index.ts';
 import { checkContext, contextJson, type Context, type ContextOptions } from './context-options.ts';
 import { checkRetry, type Retry } from './retry-options.ts';
-import type { BlobRef } from '../log/index.ts';
+import type { BlobRef, Store } from '../log/index.ts';
 import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
-import type { Memory, MemoryOf } from '../memory/index.ts';
+import type { Memory } from '../memory/index.ts';
 import type { Policy } from '../policy/index.ts';
-import { toTools, type Tool, type ToolEffect, type ToolInput } from '../tool/index.ts';
+import { toTools, type Tool, type ToolContext, type ToolEffect, type ToolInput } from '../tool/index.ts';
 
 /** Stops a turn after the step in which it returns true. Contract: pure. */
 export type StopWhen = (turn: {
@@ -69,10 +69,16 @@ export interface AgentOptions {
   readonly memory?: MemoryUse;
 }
 
+/** What tells whose memory is read, and where it may be. */
+export interface MemoryScene extends Pick<ToolContext, 'session'> {
+  readonly store: Store;
+  readonly world: World;
+}
+
 /** How an agent uses a memory. What it was told, and how far that had been read, is in the session’s log. */
 export interface MemoryUse {
-  /** The memory, or whose it is in a session. */
-  readonly of: Memory | MemoryOf;
+  /** The memory, or how to come by that of a session; `store` and `world` are the runtime’s. Contract: the same memory for the same session. */
+  readonly of: Memory | ((scene: MemoryScene) => Memory | Promise<Memory>);
   /** Entries that the question of a turn recalls, 0–50. Default 5. */
   readonly recall?: number;
 }

@@ -26,11 +26,14 @@ export const performMemory: Performer = async (_intent, scene) => {
   }
 };
 
-async function opened({ sid, bound, store }: Scene): Promise<Memory> {
+async function opened({ sid, bound, store, world }: Scene): Promise<Memory> {
   const { memory } = bound.agent;
   if (memory === undefined) throw new Error('Invariant broken: A7 a memory is read only where there is one');
   const { of } = memory;
-  const opened = typeof of === 'function' ? await of({ session: { sid, tenant: store.tenant ?? 'default', agent: bound.agent.name } }) : of;
+  const opened =
+    typeof of === 'function'
+      ? await of({ session: { sid, tenant: store.tenant ?? 'default', agent: bound.agent.name }, store, world })
+      : of;
   await opened.refresh();
   return opened;
 }
