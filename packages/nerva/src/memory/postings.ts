@@ -1,16 +1,29 @@
+import { saidOf } from './topics.ts';
+
 /** BM25's usual constants. */
 const K1 = 1.2;
 const B = 0.75;
 /** A passage of at most so many terms is short; a longer one stands for itself, in pieces, and its best piece counts. */
 const SHORT_MAX = 60;
 const PIECE = 80;
-/** How much a short turn of a conversation is found by its neighbours' words: an answer does not say again what was asked. */
+/** So many turns before and behind one are near it. */
+const REACH = 6;
+/** Terms of a question, beyond which nearness does not look: bits of a mask. */
+const NEAR_TERMS = 31;
+/** Words that share so many first letters, and this part of the longer one, are taken for forms of one. */
+const ALIKE = 4;
+const ALIKE_PART = 0.7;
+
+/** In a conversation: how much a short turn is found by its neighbours' words, for an answer does not say again what was asked, and any by others than the asked ones. */
 export interface Sharing {
   /** The turn before it, when that asks something, and when not. */
   readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
   readonly behind: number;
+  /** What is said where the word is asked for (`topics.ts`), and what begins like it. */
+  readonly kin: number;
+  readonly alike: number;
 }
 
 /** A passage, as far as its words go. */
@@ -43,6 +56,12 @@ interface Group {
   last: number;
 }
 
+/** Where a term of a question, or what counts a part of it, stands. */
+interface Source {
+  readonly posting: Posting;
+  readonly part: number;
+}
+
 /** What shares a term with a question, in no order, and how much. */
 export interface Scores {
   readonly slots: readonly number[];
@@ -50,6 +69,8 @@ export interface Scores {
   readonly scores: readonly number[];
   /** Of the groups, by number. */
   readonly groups: ReadonlyMap<number, number>;
+  /** How many of the terms, by what they tell, are said in a passage or near it: 0–1, 0 in documents. Until the next search. O(1). */
+  readonly near: (slot: number) => number;
 }
 
 /**
@@ -60,6 +81,8 @@ export interface Scores {
 export class Postings {
   readonly #sharing: Sharing | null;
   readonly #ids = new Map<string, number>();
+  /** Terms by their first letters. */
+  readonly #alike = new Map<string, string[]>();
   readonly #postings: Posting[] = [];
   readonly #slots: Slot[] = [];
   /** The passage of each piece, and how many terms the piece has. */
@@ -75,6 +98,9 @@ export class Postings {
   /** Used by one search after the other; zero in between. */
   #sums = new Float64Array(64);
   #totals = new Float64Array(64);
+  /** Which terms of the last question a passage holds, as bits, and which passages hold any. */
+  #holds = new Int32Array(64);
+  #holding: number[] = [];
 
   /** `sharing`: null where neighbours have nothing to do with each other. */
   constructor(sharing: Sharing | null) {
@@ -116,26 +142,80 @@ export class Postings {
     return this.#slot(slot).group;
   }
 
-  /** Scores of what shares a term with these, and that `fits`. O(places of the terms). */
+  /** Scores of what shares a term with these, each once, and that `fits`. O(places of the terms). */
   score(terms: readonly string[], fits?: (slot: number) => boolean): Scores {
     this.#reserve();
     const groups = new Map<number, number>();
     const touched: number[] = [];
+    const weights: number[] = [];
     const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
     const meanLength = ((1 + (asked + before) / 2 + secondBefore + behind) * this.#length) / this.#pieces;
-    for (const term of terms) {
-      const posting = this.#postings[this.#ids.get(term) ?? -1];
-      if (posting === undefined || posting.passages === 0) continue;
-      const weight = rarity(this.#passages, posting.passages);
-      for (const piece of this.#gather(posting)) {
+    for (const [at, term] of terms.entries()) {
+      const sources = this.#sources(term);
+      const weight = this.#rarityOf(sources);
+      for (const piece of this.#gather(sources)) {
         const share = saturated(this.#sums[piece] ?? 0, this.#weightOf(piece) / meanLength);
         this.#sums[piece] = 0;
         if (this.#totals[piece] === 0) touched.push(piece);
         this.#totals[piece] = (this.#totals[piece] ?? 0) + weight * share;
       }
-      this.#scoreGroups(posting, groups, fits);
+      const own = sources[0]?.part === 1 ? sources[0].posting : undefined;
+      weights.push(own === undefined ? 0 : weight);
+      if (own === undefined) continue;
+      this.#scoreGroups(own, groups, fits);
+      if (this.#sharing !== null && at < NEAR_TERMS) this.#hold(own, 1 << at);
     }
-    return { ...this.#best(touched, fits), groups };
+    return { ...this.#best(touched, fits), groups, near: this.#nearness(weights.slice(0, NEAR_TERMS)) };
+  }
+
+  /** The term itself first, where any passage holds it, and what counts a part of it. */
+  #sources(term: string): readonly Source[] {
+    const sources: Source[] = [];
+    const add = (one: string, part: number): void => {
+      const posting = this.#postings[this.#ids.get(one) ?? -1];
+      if (part > 0 && posting !== undefined && posting.passages > 0) sources.push({ posting, part });
+    };
+    add(term, 1);
+    if (this.#sharing === null) return sources;
+    const { kin, alike } = this.#sharing;
+    const said = saidOf(term);
+    for (const one of said) if (one !== term) add(one, kin);
+    if (alike > 0)
+      for (const one of this.#alike.get(term.slice(0, ALIKE)) ?? [])
+        if (one !== term && isAlike(one, term) && !said.includes(one)) add(one, alike);
+    return sources;
+  }
+
+  /** Of the term itself, or, where nobody says it, of the rarest that counts for it. */
+  #rarityOf(sources: readonly Source[]): number {
+    const [first] = sources;
+    const of = ({ posting }: Source): number => rarity(this.#passages, posting.passages);
+    return first?.part === 1 ? of(first) : sources.reduce((most, source) => Math.max(most, of(source)), 0);
+  }
+
+  #hold(posting: Posting, bit: number): void {
+    for (const piece of posting.pieces) {
+      const slot = this.#slotOf[piece] ?? -1;
+      const held = this.#holds[slot] ?? 0;
+      if (held === 0) this.#holding.push(slot);
+      this.#holds[slot] = held | bit;
+    }
+  }
+
+  /** `weights`: of the terms, by their bits. */
+  #nearness(weights: readonly number[]): (slot: number) => number {
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (this.#sharing === null || total === 0) return () => 0;
+    const walk = (from: number, way: 'before' | 'behind'): number => {
+      let held = 0;
+      for (let slot = this.#slot(from)[way], steps = 0; slot >= 0 && steps < REACH; slot = this.#slot(slot)[way], steps++)
+        held |= this.#holds[slot] ?? 0;
+      return held;
+    };
+    return (slot) => {
+      const held = (this.#holds[slot] ?? 0) | walk(slot, 'before') | walk(slot, 'behind');
+      return weights.reduce((sum, weight, at) => (((held >> at) & 1) === 1 ? sum + weight : sum), 0) / total;
+    };
   }
 
   /** The best piece of each passage. */
@@ -158,8 +238,8 @@ export class Postings {
     return { slots, scores };
   }
 
-  /** Adds up how often a term stands in each piece, neighbours included. @returns the pieces. */
-  #gather(posting: Posting): readonly number[] {
+  /** Adds up how often a term, and what counts a part of it, stands in each piece, neighbours included. @returns the pieces. */
+  #gather(sources: readonly Source[]): readonly number[] {
     const found: number[] = [];
     const put = (piece: number, count: number): void => {
       if (count === 0) return;
@@ -167,17 +247,19 @@ export class Postings {
       if (sum === 0) found.push(piece);
       this.#sums[piece] = sum + count;
     };
-    let gone = 0;
-    for (const [at, piece] of posting.pieces.entries()) {
-      const slot = this.#slot(this.#slotOf[piece] ?? -1);
-      const count = posting.counts[at] ?? 0;
-      if (slot.isGone) gone++;
-      else {
-        put(piece, count);
-        if (this.#sharing !== null && slot.length <= SHORT_MAX) this.#share(slot, count, put, this.#sharing);
+    for (const { posting, part } of sources) {
+      let gone = 0;
+      for (const [at, piece] of posting.pieces.entries()) {
+        const slot = this.#slot(this.#slotOf[piece] ?? -1);
+        const count = part * (posting.counts[at] ?? 0);
+        if (slot.isGone) gone++;
+        else {
+          put(piece, count);
+          if (this.#sharing !== null && slot.length <= SHORT_MAX) this.#share(slot, count, put, this.#sharing);
+        }
       }
+      if (2 * gone > posting.pieces.length) this.#sweep(posting);
     }
-    if (2 * gone > posting.pieces.length) this.#sweep(posting);
     return found;
   }
 
@@ -256,6 +338,12 @@ export class Postings {
     if (known !== undefined) return known;
     const id = this.#postings.length;
     this.#ids.set(term, id);
+    if (this.#sharing !== null && IS_FORM.test(term)) {
+      const start = term.slice(0, ALIKE);
+      const others = this.#alike.get(start);
+      if (others === undefined) this.#alike.set(start, [term]);
+      else others.push(term);
+    }
     this.#postings.push({ pieces: [], counts: [], passages: 0 });
     return id;
   }
@@ -270,10 +358,13 @@ export class Postings {
   }
 
   #reserve(): void {
+    for (const slot of this.#holding) this.#holds[slot] = 0;
+    this.#holding = [];
     const needed = this.#slotOf.length;
     if (this.#sums.length >= needed) return;
     this.#sums = new Float64Array(2 * needed);
     this.#totals = new Float64Array(2 * needed);
+    this.#holds = new Int32Array(2 * needed);
   }
 
   #short(slot: number): Slot | null {
@@ -295,3 +386,13 @@ const rarity = (all: number, some: number): number => Math.log(1 + (all - some +
 
 /** A word said often tells more, less and less so, and less in what is long. `length`: as a share of the mean. */
 const saturated = (count: number, length: number): number => (count * (K1 + 1)) / (count + K1 * (1 - B + B * length));
+
+/** What may be a form of a word: a number that begins like another is another number. */
+const IS_FORM = /^\p{L}{4,}$/u;
+
+/** Two words that begin with the same letters, for the most part. */
+function isAlike(one: string, other: string): boolean {
+  let same = 0;
+  while (same < one.length && same < other.length && one[same] === other[same]) same++;
+  return same >= ALIKE && same >= ALIKE_PART * Math.max(one.length, other.length);
+}

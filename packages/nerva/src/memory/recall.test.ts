@@ -22,7 +22,7 @@ const ids = (index: RecallIndex, query: string, limit = 10): string =>
 
 test('an answer is found by the words of the question before it', () => {
   const talk = ['Ann: Where did you grow up?', 'Bob: In a small village near Graz.', 'Ann: I like tea.', 'Bob: Nice weather today.'];
-  assert.equal(ids(over(talk), 'Where did Bob grow up?', 2), '0 1');
+  assert.equal(ids(over(talk), 'Where did Bob grow up?', 2), '1 0');
   assert.equal(ids(over(talk, { kind: 'documents' }), 'grow up'), '0', 'documents stand for themselves');
 });
 
@@ -43,6 +43,57 @@ test('who is named in a question is preferred, and nobody is left out', () => {
 test('a question in the first person is about the user', () => {
   const talk = ['assistant: A red bicycle is a good choice.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'user: The bicycle I bought is red.'];
   assert.equal(ids(over(talk), 'What colour is my bicycle?', 1), '4');
+});
+
+test('a question about what was answered is about the assistant, and one that asks for more is not', () => {
+  const talk = ['user: I bought a red bicycle.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'assistant: A red bicycle is good.'];
+  assert.equal(ids(over(talk), 'Which bicycle did you recommend to me?', 1), '4');
+  assert.equal(ids(over(talk), 'Can you recommend a bicycle to me?', 1), '0');
+});
+
+test('what is near counts: of two turns with the same words the one among others of the question', () => {
+  const filler = ['Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Cy: Right.', 'Cy: Good.', 'Cy: Nice.', 'Cy: Aha.', 'Cy: Hm.'];
+  const talk = ['Ann: The museum.', ...filler, 'Ann: The museum.', ...filler.slice(0, 4), 'Ann: In Oslo.', ...filler];
+  const of = (index: RecallIndex): string => ids(index, 'Which museum in Oslo?', 3);
+  assert.equal(of(over(talk)), '14 9 0');
+  const without = { near: 0 };
+  assert.equal(of(over(talk, { kind: 'conversation', shares: without })), '14 0 9');
+});
+
+test('a turn that only asks is behind one that tells, and one that does both is not', () => {
+  const talk = [
+    'Ann: A lighthouse?',
+    'Cy: Fine.',
+    'Cy: Sure.',
+    'Cy: Well.',
+    'Bob: A lighthouse!',
+    'Cy: Fine.',
+    'Cy: Sure.',
+    'Cy: Well.',
+  ];
+  assert.equal(ids(over(talk), 'lighthouse', 1), '4');
+  const both = [...talk.slice(0, 4), 'Bob: A lighthouse? The lighthouse.', ...talk.slice(5)];
+  assert.equal(ids(over(both), 'lighthouse', 1), '4');
+});
+
+test('a word that is said where the asked one is meant counts a part of it, and one that begins like it', () => {
+  const talk = ['Ann: My dog sleeps.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Ann: A photographer came.'];
+  assert.equal(ids(over(talk), 'Which pet does Ann have?', 1), '0');
+  assert.equal(ids(over(talk), 'Who likes photography?', 1), '4');
+  assert.equal(ids(over(talk, { kind: 'documents' }), 'Which pet? Who likes photography?'), '', 'documents say what they say');
+});
+
+test('words that tell how to answer are not what is looked for', () => {
+  const talk = [
+    'Ann: An overview of the conversation, in order, was comprehensive.',
+    'Cy: Fine.',
+    'Cy: Sure.',
+    'Cy: Well.',
+    'Ann: The garden is done.',
+  ];
+  const query = 'Can you give me a comprehensive overview of the garden, across our conversations, in order?';
+  assert.equal(ids(over(talk), query, 1), '4');
+  assert.equal(ids(over(talk), 'Can you give me an overview of our conversation?', 1), '0', 'when there is nothing else, they are');
 });
 
 test('a date in a question brings what was said on it or shortly after', () => {
@@ -88,18 +139,32 @@ test('the last words of a long passage do not pass for a short text', () => {
 test('a score says what it is made of', () => {
   const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.']).search('When did Bob sing?');
   assert.ok(hit !== undefined);
-  const { words, group, date, author, time } = hit.why;
+  const { words, near, group, date, author, time, tells } = hit.why;
   assert.equal(hit.id, '1');
-  assert.equal(words + group + date + author + time, hit.score);
-  assert.deepEqual([words, date, author > 0, time > 0], [1, 0, true, true]);
+  assert.equal(words + near + group + date + author + time + tells, hit.score);
+  assert.deepEqual([words, near, date, author > 0, time > 0, tells > 0], [1, 0.3, 0, true, true, true]);
 });
 
 test('a feature that is left out counts nothing', () => {
-  const none = { group: 0, date: 0, author: 0, user: 0, time: 0, asked: 0, before: 0, secondBefore: 0, behind: 0 };
+  const none = {
+    near: 0,
+    group: 0,
+    date: 0,
+    author: 0,
+    user: 0,
+    time: 0,
+    tells: 0,
+    asked: 0,
+    before: 0,
+    secondBefore: 0,
+    behind: 0,
+    kin: 0,
+    alike: 0,
+  };
   const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.'], { kind: 'conversation', shares: none }).search(
     'When did Bob sing?',
   );
-  assert.deepEqual(hit?.why, { words: 1, group: 0, date: 0, author: 0, time: 0 });
+  assert.deepEqual(hit?.why, { words: 1, near: 0, group: 0, date: 0, author: 0, time: 0, tells: 0 });
 });
 
 test('bad options and texts without end are refused', () => {
