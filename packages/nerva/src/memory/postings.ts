@@ -67,8 +67,8 @@ export interface Scores {
   readonly slots: readonly number[];
   /** Of the passages, in the order of `slots`. */
   readonly scores: readonly number[];
-  /** Of the groups, by number. */
-  readonly groups: ReadonlyMap<number, number>;
+  /** Of the group of a passage, as a part of the best. Until the next search. */
+  readonly group: (slot: number) => number;
   /** How many of the terms, by what they tell, are said in a passage or near it: 0–1, 0 in documents. Until the next search. O(1). */
   readonly near: (slot: number) => number;
 }
@@ -98,6 +98,9 @@ export class Postings {
   /** Used by one search after the other; zero in between. */
   #sums = new Float64Array(64);
   #totals = new Float64Array(64);
+  #within: number[] = [];
+  /** Lengths of pieces with what neighbours add; 0: not known. */
+  #weights = new Float64Array(64);
   /** Which terms of the last question a passage holds, as bits, and which passages hold any. */
   #holds = new Int32Array(64);
   #holding: number[] = [];
@@ -121,6 +124,7 @@ export class Postings {
     this.#slots.push({ group: group.id, first, length: ids.length, asks, terms: distinct, before: group.last, behind: -1, isGone: false });
     if (group.last >= 0) this.#slot(group.last).behind = slot;
     group.last = slot;
+    this.#forget(this.#slot(slot).before);
     this.#count(group, slot, 1);
     return slot;
   }
@@ -133,19 +137,15 @@ export class Postings {
     if (gone.before >= 0) this.#slot(gone.before).behind = gone.behind;
     if (gone.behind >= 0) this.#slot(gone.behind).before = gone.before;
     else group.last = gone.before;
+    this.#forget(gone.before >= 0 ? gone.before : gone.behind);
     gone.terms = [];
     gone.isGone = true;
-  }
-
-  /** The number of the group of a passage. */
-  groupOf(slot: number): number {
-    return this.#slot(slot).group;
   }
 
   /** Scores of what shares a term with these, each once, and that `fits`. O(places of the terms). */
   score(terms: readonly string[], fits?: (slot: number) => boolean): Scores {
     this.#reserve();
-    const groups = new Map<number, number>();
+    const groups = new Float64Array(this.#groupsById.length);
     const touched: number[] = [];
     const weights: number[] = [];
     const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
@@ -165,7 +165,9 @@ export class Postings {
       this.#scoreGroups(own, groups, fits);
       if (this.#sharing !== null && at < NEAR_TERMS) this.#hold(own, 1 << at);
     }
-    return { ...this.#best(touched, fits), groups, near: this.#nearness(weights.slice(0, NEAR_TERMS)) };
+    const best = groups.reduce((most, score) => Math.max(most, score), 0);
+    const group = (slot: number): number => (best === 0 ? 0 : (groups[this.#slot(slot).group] ?? 0) / best);
+    return { ...this.#best(touched, fits), group, near: this.#nearness(weights.slice(0, NEAR_TERMS)) };
   }
 
   /** The term itself first, where any passage holds it, and what counts a part of it. */
@@ -194,8 +196,9 @@ export class Postings {
   }
 
   #hold(posting: Posting, bit: number): void {
-    for (const piece of posting.pieces) {
-      const slot = this.#slotOf[piece] ?? -1;
+    const { pieces } = posting;
+    for (let at = 0; at < pieces.length; at++) {
+      const slot = this.#slotOf[pieces[at] ?? -1] ?? -1;
       const held = this.#holds[slot] ?? 0;
       if (held === 0) this.#holding.push(slot);
       this.#holds[slot] = held | bit;
@@ -241,67 +244,85 @@ export class Postings {
   /** Adds up how often a term, and what counts a part of it, stands in each piece, neighbours included. @returns the pieces. */
   #gather(sources: readonly Source[]): readonly number[] {
     const found: number[] = [];
-    const put = (piece: number, count: number): void => {
-      if (count === 0) return;
-      const sum = this.#sums[piece] ?? 0;
-      if (sum === 0) found.push(piece);
-      this.#sums[piece] = sum + count;
-    };
     for (const { posting, part } of sources) {
+      const { pieces, counts } = posting;
       let gone = 0;
-      for (const [at, piece] of posting.pieces.entries()) {
+      for (let at = 0; at < pieces.length; at++) {
+        const piece = pieces[at] ?? -1;
         const slot = this.#slot(this.#slotOf[piece] ?? -1);
-        const count = part * (posting.counts[at] ?? 0);
+        const count = part * (counts[at] ?? 0);
         if (slot.isGone) gone++;
         else {
-          put(piece, count);
-          if (this.#sharing !== null && slot.length <= SHORT_MAX) this.#share(slot, count, put, this.#sharing);
+          this.#put(piece, count, found);
+          if (this.#sharing !== null && slot.length <= SHORT_MAX) this.#share(slot, count, found);
         }
       }
-      if (2 * gone > posting.pieces.length) this.#sweep(posting);
+      if (2 * gone > pieces.length) this.#sweep(posting);
     }
     return found;
   }
 
+  #put(piece: number, count: number, found: number[]): void {
+    if (count === 0) return;
+    const sum = this.#sums[piece] ?? 0;
+    if (sum === 0) found.push(piece);
+    this.#sums[piece] = sum + count;
+  }
+
   /** What a short turn says counts a little for its short neighbours. */
-  // oxlint-disable-next-line max-params -- called for each place
-  #share(slot: Slot, count: number, put: (piece: number, count: number) => void, sharing: Sharing): void {
+  #share(slot: Slot, count: number, found: number[]): void {
+    const sharing = this.#sharing as Sharing;
     const before = this.#short(slot.before);
-    if (before !== null) put(before.first, sharing.behind * count);
+    if (before !== null) this.#put(before.first, sharing.behind * count, found);
     const behind = this.#short(slot.behind);
-    if (behind !== null) put(behind.first, (slot.asks ? sharing.asked : sharing.before) * count);
-    const second = behind === null ? null : this.#short(behind.behind);
-    if (second !== null) put(second.first, sharing.secondBefore * count);
+    if (behind === null) return;
+    this.#put(behind.first, (slot.asks ? sharing.asked : sharing.before) * count, found);
+    const second = this.#short(behind.behind);
+    if (second !== null) this.#put(second.first, sharing.secondBefore * count, found);
   }
 
   /** The length of a piece with what its neighbours add. */
   #weightOf(piece: number): number {
+    const known = this.#weights[piece] ?? 0;
+    if (known > 0) return known;
     const slot = this.#slot(this.#slotOf[piece] ?? -1);
     const own = this.#lengthOf[piece] ?? 0;
     const sharing = this.#sharing;
     if (sharing === null || slot.length > SHORT_MAX) return own;
     const before = this.#short(slot.before);
     const second = before === null ? null : this.#short(before.before);
-    return (
+    const weight =
       own +
       (before?.asks === true ? sharing.asked : sharing.before) * (before?.length ?? 0) +
       sharing.secondBefore * (second?.length ?? 0) +
-      sharing.behind * (this.#short(slot.behind)?.length ?? 0)
-    );
+      sharing.behind * (this.#short(slot.behind)?.length ?? 0);
+    this.#weights[piece] = weight;
+    return weight;
   }
 
-  #scoreGroups({ pieces, counts }: Posting, scores: Map<number, number>, fits: ((slot: number) => boolean) | undefined): void {
+  /** A passage comes after this one, or went: it and the two behind it have other neighbours. */
+  #forget(from: number): void {
+    for (let slot = from, steps = 0; slot >= 0 && steps < 3; slot = this.#slot(slot).behind, steps++)
+      this.#weights[this.#slot(slot).first] = 0;
+  }
+
+  #scoreGroups({ pieces, counts }: Posting, scores: Float64Array, fits: ((slot: number) => boolean) | undefined): void {
     if (this.#liveGroups < 2) return; // one group tells nothing apart
-    const within = new Map<number, number>();
-    for (const [at, piece] of pieces.entries()) {
-      const slot = this.#slotOf[piece] ?? -1;
+    const within: number[] = [];
+    for (let at = 0; at < pieces.length; at++) {
+      const slot = this.#slotOf[pieces[at] ?? -1] ?? -1;
       const { isGone, group } = this.#slot(slot);
-      if (!isGone && fits?.(slot) !== false) within.set(group, (within.get(group) ?? 0) + (counts[at] ?? 0));
+      if (isGone || fits?.(slot) === false) continue;
+      const held = this.#within[group] ?? 0;
+      if (held === 0) within.push(group);
+      this.#within[group] = held + (counts[at] ?? 0);
     }
-    const weight = rarity(this.#liveGroups, within.size);
+    const weight = rarity(this.#liveGroups, within.length);
     const meanLength = this.#length / this.#liveGroups;
-    for (const [group, count] of within)
-      scores.set(group, (scores.get(group) ?? 0) + weight * saturated(count, this.#group(group).length / meanLength));
+    for (const group of within) {
+      scores[group] = (scores[group] ?? 0) + weight * saturated(this.#within[group] ?? 0, this.#group(group).length / meanLength);
+      this.#within[group] = 0;
+    }
   }
 
   #sweep(posting: Posting): void {
@@ -354,6 +375,7 @@ export class Postings {
     const group = { id: this.#groupsById.length, length: 0, passages: 0, last: -1 };
     this.#groups.set(name, group);
     this.#groupsById.push(group);
+    this.#within.push(0);
     return group;
   }
 
@@ -365,6 +387,9 @@ export class Postings {
     this.#sums = new Float64Array(2 * needed);
     this.#totals = new Float64Array(2 * needed);
     this.#holds = new Int32Array(2 * needed);
+    const weights = this.#weights;
+    this.#weights = new Float64Array(2 * needed);
+    this.#weights.set(weights);
   }
 
   #short(slot: number): Slot | null {

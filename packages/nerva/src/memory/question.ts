@@ -1,4 +1,4 @@
-import { datesIn, type NamedDate } from './dates.ts';
+import { datesIn, nearness, type NamedDate } from './dates.ts';
 import { stemOf, terms, words } from './words.ts';
 
 /** What is read from a question. */
@@ -6,6 +6,8 @@ export interface Question {
   /** Each once, in its order; of a question that has nothing but names and words of asking, those. */
   readonly terms: readonly string[];
   readonly dates: readonly NamedDate[];
+  /** How near a day, counted from 1970-01-01, is to the nearest of them: 0–1. O(1) for a day that was asked before. */
+  readonly nearness: (day: number) => number;
   readonly asksWhen: boolean;
   /** Who said it, as far as the question is about one of those who speak: in the first person the user, or whom it says to have said it. */
   readonly speaker: 'user' | 'assistant' | null;
@@ -44,11 +46,24 @@ export function questionOf(query: string, authors: Iterable<string> | null): Que
   const all = Array.from(new Set(terms(query)));
   const about = authors === null ? all : Array.from(new Set(terms(query.replace(ASKING, ' '))));
   const [found = all] = [about, all].map((list) => list.filter((term) => !names.has(term))).filter(({ length }) => length > 0);
+  const dates = datesIn(query);
   return {
     terms: found,
-    dates: datesIn(query),
+    dates,
+    nearness: remembered((day) => dates.reduce((nearest, date) => Math.max(nearest, nearness(date, day)), 0)),
     asksWhen: WHEN.test(query),
     speaker: authors === null ? null : SECOND_PERSON.test(query) ? 'assistant' : FIRST_PERSON.test(query) ? 'user' : null,
     named,
+  };
+}
+
+function remembered(of: (day: number) => number): (day: number) => number {
+  const known = new Map<number, number>();
+  return (day) => {
+    const before = known.get(day);
+    if (before !== undefined) return before;
+    const value = of(day);
+    known.set(day, value);
+    return value;
   };
 }

@@ -61,19 +61,11 @@ test('what is near counts: of two turns with the same words the one among others
 });
 
 test('a turn that only asks is behind one that tells, and one that does both is not', () => {
-  const talk = [
-    'Ann: A lighthouse?',
-    'Cy: Fine.',
-    'Cy: Sure.',
-    'Cy: Well.',
-    'Bob: A lighthouse!',
-    'Cy: Fine.',
-    'Cy: Sure.',
-    'Cy: Well.',
-  ];
-  assert.equal(ids(over(talk), 'lighthouse', 1), '4');
-  const both = [...talk.slice(0, 4), 'Bob: A lighthouse? The lighthouse.', ...talk.slice(5)];
-  assert.equal(ids(over(both), 'lighthouse', 1), '4');
+  const filler = ['Cy: Fine.', 'Cy: Sure.', 'Cy: Well.'];
+  const talk = (first: string): readonly string[] => [...filler, first, ...filler, 'Ann: A lighthouse!', ...filler];
+  assert.equal(ids(over(talk('Bob: A lighthouse?')), 'lighthouse', 1), '7');
+  assert.equal(ids(over(talk('Bob: A lighthouse?'), { kind: 'conversation', shares: { tells: 0 } }), 'lighthouse', 1), '3');
+  assert.equal(ids(over(talk('Bob: Is it? A lighthouse.')), 'lighthouse', 1), '3');
 });
 
 test('a word that is said where the asked one is meant counts a part of it, and one that begins like it', () => {

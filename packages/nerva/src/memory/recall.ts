@@ -163,7 +163,8 @@ class Ranker implements RecallIndex {
   readonly #shares: Shares;
   readonly #postings: Postings;
   readonly #slots = new Map<string, number>();
-  readonly #known = new Map<number, Known>();
+  /** By slot; of what is gone nothing. */
+  readonly #known: (Known | undefined)[] = [];
   readonly #days = new Map<number, Set<number>>();
   /** How many passages each author has. */
   readonly #authors = new Map<string, number>();
@@ -185,13 +186,13 @@ class Ranker implements RecallIndex {
     const slot = this.#postings.add(terms(text), group, QUESTION.test(text));
     const day = atMs === undefined ? null : Math.floor(atMs / DAY_MS);
     this.#slots.set(id, slot);
-    this.#known.set(slot, {
+    this.#known[slot] = {
       id,
       author: author.toLowerCase(),
       day,
       saysWhen: saysWhen(text),
       onlyAsks: this.#isConversation && onlyAsks(text),
-    });
+    };
     this.#authors.set(author.toLowerCase(), (this.#authors.get(author.toLowerCase()) ?? 0) + 1);
     if (day === null) return;
     const sameDay = this.#days.get(day) ?? new Set();
@@ -200,11 +201,11 @@ class Ranker implements RecallIndex {
 
   remove(id: string): boolean {
     const slot = this.#slots.get(id);
-    const known = slot === undefined ? undefined : this.#known.get(slot);
+    const known = slot === undefined ? undefined : this.#known[slot];
     if (slot === undefined || known === undefined) return false;
     this.#postings.remove(slot);
     this.#slots.delete(id);
-    this.#known.delete(slot);
+    this.#known[slot] = undefined;
     const left = (this.#authors.get(known.author) ?? 1) - 1;
     if (left === 0) this.#authors.delete(known.author);
     else this.#authors.set(known.author, left);
@@ -219,18 +220,24 @@ class Ranker implements RecallIndex {
     const fits = (slot: number): boolean => only === undefined || only(this.#idOf(slot));
     const question = questionOf(query, this.#isConversation ? this.#authors.keys() : null);
     const found = this.#postings.score(question.terms, only === undefined ? undefined : fits);
-    const [best, bestGroup] = [largest(found.scores), largest(found.groups.values())];
+    const best = largest(found.scores);
     const top = new Top(limit);
+    const rest = this.#mostBeside(question);
     const offer = (slot: number, score: number): void => {
-      const group = bestGroup === 0 ? 0 : (found.groups.get(this.#postings.groupOf(slot)) ?? 0) / bestGroup;
-      const why = this.#why(question, slot, { words: best === 0 ? 0 : score / best, group });
+      const words = best === 0 ? 0 : score / best;
+      if (!top.takes(slot, words + rest)) return;
+      const why = this.#why(question, slot, { words, group: found.group(slot) });
       // What is near is looked at only where it can matter.
-      if (top.takes(slot, sum(why) + this.#shares.near)) {
-        const near = score > 0 ? this.#shares.near * found.near(slot) : 0;
-        top.offer(slot, { ...why, near });
-      }
+      if (top.takes(slot, sum(why) + this.#shares.near))
+        top.offer(slot, score > 0 ? { ...why, near: this.#shares.near * found.near(slot) } : why);
     };
-    for (const [at, slot] of found.slots.entries()) offer(slot, found.scores[at] ?? 0);
+    // The better half first: then most of the rest cannot be among the best, and is not looked at.
+    const { slots, scores } = found;
+    for (const isBetter of [true, false])
+      for (let at = 0; at < slots.length; at++) {
+        const score = scores[at] ?? 0;
+        if (score > best / 2 === isBetter) offer(slots[at] ?? -1, score);
+      }
     const exact = question.dates.filter(({ month }) => month !== null);
     if (exact.length > 0) {
       const isFound = new Set(found.slots);
@@ -240,7 +247,7 @@ class Ranker implements RecallIndex {
   }
 
   #idOf(slot: number): string {
-    return this.#known.get(slot)?.id ?? '';
+    return this.#known[slot]?.id ?? '';
   }
 
   /** Passages on or shortly after named days; a bare year would name too many. */
@@ -248,11 +255,25 @@ class Ranker implements RecallIndex {
     for (const [day, slots] of this.#days) if (dates.some((date) => nearness(date, day) > 0)) yield* slots;
   }
 
+  /** More than that nothing can have beside its words. */
+  #mostBeside({ dates, named, speaker, asksWhen }: Question): number {
+    const { near, group, date, author, user, time, tells } = this.#shares;
+    return (
+      near +
+      group +
+      (dates.length > 0 ? date : 0) +
+      (named.size > 0 ? author : 0) +
+      (speaker === null ? 0 : user) +
+      (asksWhen ? time : 0) +
+      tells
+    );
+  }
+
   #why(question: Question, slot: number, shares: { readonly words: number; readonly group: number }): Why {
     const weights = this.#shares;
-    const known = this.#known.get(slot);
+    const known = this.#known[slot];
     const { day = null, author = '' } = known ?? {};
-    const date = day === null ? 0 : question.dates.reduce((nearest, one) => Math.max(nearest, nearness(one, day)), 0);
+    const date = day === null || question.dates.length === 0 ? 0 : question.nearness(day);
     const isFound = shares.words > 0;
     const isNamed = isFound && question.named.has(author);
     const isSpeakers = isFound && author === question.speaker;
