@@ -387,9 +387,7 @@ export class Postings {
     this.#sums = new Float64Array(2 * needed);
     this.#totals = new Float64Array(2 * needed);
     this.#holds = new Int32Array(2 * needed);
-    const weights = this.#weights;
     this.#weights = new Float64Array(2 * needed);
-    this.#weights.set(weights);
   }
 
   #short(slot: number): Slot | null {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { recallIndex, type Passage, type RecallIndex, type RecallOptions } from './index.ts';
+import { recallIndex, type Passage, type RecallIndex, type RecallOptions, type Shares } from './index.ts';
 import { codeOf } from './scene.test.ts';
 import { terms } from './words.ts';
 
@@ -193,7 +193,7 @@ const PASSAGE = fc.record({
   id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
   text: fc.oneof({ weight: 4, arbitrary: TEXT }, { weight: 1, arbitrary: LONG }),
   atMs: fc.integer({ min: 0, max: 20 * 86_400_000 }),
-  author: fc.constantFrom('ann', 'bob'),
+  author: fc.constantFrom('ann', 'bob', 'user'),
   group: fc.constantFrom('g', 'h'),
 });
 const STEP = fc.oneof({ weight: 3, arbitrary: PASSAGE }, { weight: 1, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') });
@@ -208,13 +208,29 @@ test('any index that was added to and removed from ranks like one that was made 
         if (typeof step === 'string') assert.equal(index.remove(id), wasThere);
         else left.set(id, step);
         if (typeof step !== 'string') index.add(step);
-        index.search(query); // what a search tidies up is not seen
+        index.search(`garden ${query}`); // what a search tidies up, or remembers, is not seen
       }
       const fresh = recallIndex({ kind });
       for (const passage of left.values()) fresh.add(passage);
       assert.equal(index.size, left.size);
-      const shown = (from: RecallIndex) => from.search(`${query} on 5 January by Ann`).map(({ id, score }) => [id, score.toFixed(9)]);
-      assert.deepEqual(shown(index), shown(fresh));
+      const asked = `When did my ${query} on 5 January by Ann?`;
+      const shown = (from: RecallIndex, limit: number) => from.search(asked, { limit }).map(({ id, score }) => [id, score.toFixed(9)]);
+      assert.deepEqual(shown(index, 10), shown(fresh, 10));
+    }),
+  );
+});
+
+const SHARE = fc.constantFrom<keyof Shares>('near', 'group', 'date', 'author', 'user', 'time', 'tells');
+
+test('any lower limit gives the beginning of the same list, whatever counts most, and shares add up to the score', () => {
+  fc.assert(
+    fc.property(fc.array(PASSAGE, { minLength: 4, maxLength: 20 }), TEXT, SHARE, (passages, query, share) => {
+      const index = recallIndex({ kind: 'conversation', shares: { [share]: 5 } });
+      for (const [at, passage] of passages.entries())
+        index.add({ ...passage, id: `${at}`, text: at % 2 === 0 ? `${passage.text} today` : `${passage.text}?` });
+      const search = (limit: number) => index.search(`When did my ${query} on 5 January by Ann?`, { limit });
+      for (const limit of [1, 2, 3]) assert.deepEqual(search(limit), search(1_000).slice(0, limit));
+      for (const { score, why } of search(20)) assert.ok(Math.abs(Object.values(why).reduce((sum, one) => sum + one, 0) - score) < 1e-9);
     }),
   );
 });
