@@ -45,7 +45,14 @@ function conversation(line, where) {
     const byId = new Map(turns.map(([, id], at) => [id, at]));
     const placeOf = (turn) => (Number.isInteger(turn) && turn in turns ? turn : byId.get(turn));
     const asked = qa
-      .map(({ q, cat, ev }) => ({ q, cat, ev: [ev ?? []].flat().map(placeOf).filter((place) => place !== undefined) }))
+      .map(({ q, cat, ev }) => ({
+        q,
+        cat,
+        ev: [ev ?? []]
+          .flat()
+          .map(placeOf)
+          .filter((place) => place !== undefined),
+      }))
       .filter(({ q, ev }) => typeof q === 'string' && ev.length > 0);
     return { turns, atMs: [sessions ?? []].flat().map((session) => timeOf(session?.at)), qa: asked };
   } catch (error) {
@@ -73,7 +80,13 @@ const nerva = (shares) => (talk) => {
   const index = recallIndex({ kind: 'conversation', ...(shares === undefined ? {} : { shares }) });
   for (const [at, turn] of talk.turns.entries()) {
     const atMs = talk.atMs[turn[0]];
-    index.add({ id: String(at), text: textOf(turn), author: String(turn[2] ?? ''), group: String(turn[0]), ...(atMs === undefined ? {} : { atMs }) });
+    index.add({
+      id: String(at),
+      text: textOf(turn),
+      author: String(turn[2] ?? ''),
+      group: String(turn[0]),
+      ...(atMs === undefined ? {} : { atMs }),
+    });
   }
   return (query) => index.search(query, { limit: DEPTH }).map(({ id }) => Number(id));
 };
@@ -163,7 +176,7 @@ const FEATURES = {
   tells: ['tells'],
   kin: ['kin'],
   alike: ['alike'],
-  neighbours: ['asked', 'before', 'secondBefore', 'behind'],
+  neighbours: ['asked', 'before', 'secondBefore', 'thirdBefore', 'behind'],
 };
 const without = values.ablate
   ? Object.fromEntries(

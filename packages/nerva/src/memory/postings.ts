@@ -20,6 +20,7 @@ export interface Sharing {
   readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
+  readonly thirdBefore: number;
   readonly behind: number;
   /** What is said where the word is asked for (`topics.ts`), and what begins like it. */
   readonly kin: number;
@@ -148,8 +149,8 @@ export class Postings {
     const groups = new Float64Array(this.#groupsById.length);
     const touched: number[] = [];
     const weights: number[] = [];
-    const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
-    const meanLength = ((1 + (asked + before) / 2 + secondBefore + behind) * this.#length) / this.#pieces;
+    const { asked = 0, before = 0, secondBefore = 0, thirdBefore = 0, behind = 0 } = this.#sharing ?? {};
+    const meanLength = ((1 + (asked + before) / 2 + secondBefore + thirdBefore + behind) * this.#length) / this.#pieces;
     for (const [at, term] of terms.entries()) {
       const sources = this.#sources(term);
       const weight = this.#rarityOf(sources);
@@ -278,7 +279,10 @@ export class Postings {
     if (behind === null) return;
     this.#put(behind.first, (slot.asks ? sharing.asked : sharing.before) * count, found);
     const second = this.#short(behind.behind);
-    if (second !== null) this.#put(second.first, sharing.secondBefore * count, found);
+    if (second === null) return;
+    this.#put(second.first, sharing.secondBefore * count, found);
+    const third = this.#short(second.behind);
+    if (third !== null) this.#put(third.first, sharing.thirdBefore * count, found);
   }
 
   /** The length of a piece with what its neighbours add. */
@@ -291,18 +295,20 @@ export class Postings {
     if (sharing === null || slot.length > SHORT_MAX) return own;
     const before = this.#short(slot.before);
     const second = before === null ? null : this.#short(before.before);
+    const third = second === null ? null : this.#short(second.before);
     const weight =
       own +
       (before?.asks === true ? sharing.asked : sharing.before) * (before?.length ?? 0) +
       sharing.secondBefore * (second?.length ?? 0) +
+      sharing.thirdBefore * (third?.length ?? 0) +
       sharing.behind * (this.#short(slot.behind)?.length ?? 0);
     this.#weights[piece] = weight;
     return weight;
   }
 
-  /** A passage comes after this one, or went: it and the two behind it have other neighbours. */
+  /** A passage comes after this one, or went: it and the three behind it have other neighbours. */
   #forget(from: number): void {
-    for (let slot = from, steps = 0; slot >= 0 && steps < 3; slot = this.#slot(slot).behind, steps++)
+    for (let slot = from, steps = 0; slot >= 0 && steps < 4; slot = this.#slot(slot).behind, steps++)
       this.#weights[this.#slot(slot).first] = 0;
   }
 

@@ -106,14 +106,14 @@ test('any number of passages of one day is looked through', () => {
 });
 
 test('what is left out is no measure for the groups of the rest', () => {
-  const index = recallIndex({ kind: 'conversation', shares: { asked: 0, before: 0, secondBefore: 0, behind: 0 } });
+  const index = recallIndex({ kind: 'conversation', shares: { asked: 0, before: 0, secondBefore: 0, thirdBefore: 0, behind: 0 } });
   const add = (id: string, text: string, group: string): void => index.add({ id, text, group });
   add('a', 'The apple pie was good.', 'mine');
   add('b', 'Nothing else to say.', 'mine');
   add('secret', 'An apple, an apple, and another apple.', 'theirs');
   add('c', 'Plums and pears.', 'else');
   const [hit, ...others] = index.search('apple', { only: (id) => id !== 'secret' });
-  assert.deepEqual([hit?.id, hit?.why.group, others], ['a', 0.3, []]);
+  assert.deepEqual([hit?.id, hit?.why.group, others], ['a', 0.25, []]);
 });
 
 test('a long passage is found by its best piece', () => {
@@ -149,6 +149,7 @@ test('a feature that is left out counts nothing', () => {
     asked: 0,
     before: 0,
     secondBefore: 0,
+    thirdBefore: 0,
     behind: 0,
     kin: 0,
     alike: 0,

@@ -72,11 +72,12 @@ export interface Shares {
   readonly tells: number;
   /**
    * The words of the turn before it, as a part of its own, when that asks something: an answer does not say again what was asked. And
-   * when it does not; of the one before that; and of the one behind it.
+   * when it does not; of the two before that; and of the one behind it.
    */
   readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
+  readonly thirdBefore: number;
   readonly behind: number;
   /** A word that is said where the asked one is meant (a dog, of pets), as a part of that; and one that begins like it. In conversations. */
   readonly kin: number;
@@ -86,7 +87,7 @@ export interface Shares {
 /** Measured on conversations, `bench/memory.mjs`; what each gives stands in docs/decisions/0016-recall-by-words.md. */
 const SHARES: Shares = {
   near: 0.3,
-  group: 0.3,
+  group: 0.25,
   date: 0.5,
   author: 0.2,
   user: 0.8,
@@ -95,6 +96,7 @@ const SHARES: Shares = {
   asked: 0.8,
   before: 0.2,
   secondBefore: 0.25,
+  thirdBefore: 0.1,
   behind: 0.25,
   kin: 0.3,
   alike: 0.4,
