@@ -10,9 +10,10 @@ const PIECE = 80;
 const REACH = 6;
 /** Terms of a question, beyond which nearness does not look: bits of a mask. */
 const NEAR_TERMS = 31;
-/** Words that share so many first letters, and this part of the longer one, are taken for forms of one. */
+/** Words that share so many first letters, and this part of the longer one, or all but so many letters of it, are taken for forms of one. */
 const ALIKE = 4;
 const ALIKE_PART = 0.7;
+const SUFFIX_MAX = 4;
 
 /** In a conversation: how much a short turn is found by its neighbours' words, for an answer does not say again what was asked, and any by others than the asked ones. */
 export interface Sharing {
@@ -419,9 +420,10 @@ const saturated = (count: number, length: number): number => (count * (K1 + 1)) 
 /** What may be a form of a word: a number that begins like another is another number. */
 const IS_FORM = /^\p{L}{4,}$/u;
 
-/** Two words that begin with the same letters, for the most part. */
+/** Two words that begin with the same letters, for the most part: mentor and mentorship, photographer and photography. */
 function isAlike(one: string, other: string): boolean {
   let same = 0;
   while (same < one.length && same < other.length && one[same] === other[same]) same++;
-  return same >= ALIKE && same >= ALIKE_PART * Math.max(one.length, other.length);
+  const [shorter, longer] = [Math.min(one.length, other.length), Math.max(one.length, other.length)];
+  return same >= ALIKE && (same >= ALIKE_PART * longer || (same === shorter && longer - shorter <= SUFFIX_MAX));
 }

@@ -72,6 +72,8 @@ test('a word that is said where the asked one is meant counts a part of it, and 
   const talk = ['Ann: My dog sleeps.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Ann: A photographer came.'];
   assert.equal(ids(over(talk), 'Which pet does Ann have?', 1), '0');
   assert.equal(ids(over(talk), 'Who likes photography?', 1), '4');
+  assert.equal(ids(over(['Ann: A mentor.', 'Cy: Fine.']), 'mentorship', 1), '0');
+  assert.equal(ids(over(['Ann: Contact.', 'Cy: Fine.']), 'continent'), '', 'the beginning alone is not enough');
   assert.equal(ids(over(talk, { kind: 'documents' }), 'Which pet? Who likes photography?'), '', 'documents say what they say');
 });
 
