@@ -10,6 +10,7 @@ export {
   type Remembered,
   type Repeatable,
 } from './memory.ts';
+export { vectorIndex, type Near, type VectorIndex } from './vectors.ts';
 export { recallIndex, type Hit, type Passage, type RecallIndex, type RecallOptions, type Shares, type Why } from './recall.ts';
 export { memoryTools, type MemoryOf } from './tools.ts';
 export type { NewItem, WorkingLimits } from './working.ts';
