@@ -57,7 +57,8 @@ test('what is meant is found beside what is said, fused by rank, and each says h
     memory.recall('sea').map(({ entry }) => entry.text),
     ['The sea of names.'],
   );
-  const search = await memory.search('sea', { limit: 2 });
+  const [search, same] = await Promise.all([memory.search('sea', { limit: 2 }), memory.search('sea', { limit: 2 })]);
+  assert.deepEqual(search, same);
   assert.deepEqual(textsOf(search), ['The sea of names.', 'The ocean was cold.']);
   const [said, meant] = search.found;
   // Of two equally near, the newer had its vector first.
@@ -67,16 +68,10 @@ test('what is meant is found beside what is said, fused by rank, and each says h
   assert.ok((meant?.why.similarity ?? 0) > 0.99);
   assert.deepEqual(search.vectors, { name: 'test/meanings', missing: 0, failure: null });
   assert.deepEqual(
-    asked.map(({ texts, kind }) => [texts.length, kind]),
-    [
-      [2, 'document'],
-      [2, 'document'],
-      [1, 'document'],
-      [1, 'query'],
-    ],
+    asked.map(({ texts, kind }) => `${texts.length} ${kind}`),
+    ['2 document', '2 document', '1 document', '1 query', '1 query'],
+    'each text gets its vector once',
   );
-  await memory.search('ocean');
-  assert.equal(asked.length, 5, 'each text gets its vector once');
 });
 
 test('how lists are fused is chosen, and changes what is first', async () => {
@@ -126,30 +121,45 @@ test('when vectors fail, what is found is what words find, and the next search t
 });
 
 test('vectors that cannot be compared are a failure of the embedder', async () => {
-  const lengths = [
-    [1, 0],
-    [1, 0, 0],
-  ];
-  for (const vectors of [
+  const cases: readonly (readonly (readonly number[])[])[] = [
     [],
+    [[1, 2]],
+    [
+      [1, 2],
+      [1, 3],
+      [1, 4],
+    ],
     [
       [1, 2],
       [0, 0],
     ],
-    lengths,
-    'asked',
-  ]) {
+    [
+      [1, 0],
+      [1, 0, 0],
+    ],
+  ];
+  const failureOf = async (vectorsOf: (kind: string | undefined) => readonly (readonly number[])[]): Promise<string | null | undefined> => {
     const { embed } = meanings({
-      embed: (texts, { kind }) =>
-        Promise.resolve({
-          vectors: vectors === 'asked' ? texts.map(() => (kind === 'query' ? [1] : [1, 2])) : (vectors as number[][]),
-          usage: { inputTokens: 0, outputTokens: 0 },
-        }),
+      embed: (_texts, { kind }) => Promise.resolve({ vectors: vectorsOf(kind), usage: { inputTokens: 0, outputTokens: 0 } }),
     });
-    const { memory } = await stage({ embed });
+    const { memory } = await stage({ embed }, TEXTS.slice(3));
     const search = await memory.search('sea');
-    assert.deepEqual([textsOf(search), typeof search.vectors?.failure], [['The sea of names.'], 'string'], JSON.stringify(vectors));
-  }
+    assert.deepEqual(textsOf(search), ['The sea of names.']);
+    return search.vectors?.failure;
+  };
+  for (const vectors of cases) assert.equal(await failureOf(() => vectors), 'MODEL_GARBAGE', JSON.stringify(vectors));
+  for (const question of [[], [[1]], [[0, 0]]])
+    assert.equal(
+      await failureOf((kind) =>
+        kind === 'query'
+          ? question
+          : [
+              [1, 2],
+              [2, 1],
+            ],
+      ),
+      'MODEL_GARBAGE',
+    );
 });
 
 test('a text that a model refuses keeps no other from its vector', async () => {
@@ -183,25 +193,61 @@ test('an aborted search rejects, and a memory goes on', async () => {
   assert.equal((await memory.search('beach')).vectors?.failure, null);
 });
 
-test('what is erased has no vector, also when it goes while one is made', async () => {
-  const { embed } = meanings();
+test('what is erased has no vector, also when it goes while one is made, and is not sent any more', async () => {
+  const { embed, asked } = meanings();
   let during = (): Promise<unknown> => Promise.resolve();
   const slow: Embedder = {
     ...embed,
-    textsMax: 10,
     embed: async (texts, options) => {
       await during();
       return embed.embed(texts, options);
     },
   };
-  const { memory, store, keys, world } = await stage({ embed: slow }, TEXTS, { subject: 'ada' });
+  const { memory, store, keys, world, open } = await stage({ embed: slow }, TEXTS, { subject: 'ada' });
+  const other = await open();
+  await other.embed();
+  asked.length = 0;
   during = async () => {
     during = () => Promise.resolve();
     await eraseSubject({ store, keys, world, subject: 'ada' });
     await memory.refresh();
   };
   assert.deepEqual((await memory.search('beach')).found, []);
-  assert.deepEqual([await memory.embed(), (await memory.search('beach')).found], [0, []]);
+  assert.equal(asked.map(({ texts }) => texts.length).join(), '2', 'what was under way');
+  await other.refresh();
+  for (const one of [memory, other]) assert.deepEqual([await one.embed(), (await one.search('beach')).found], [0, []]);
+  assert.equal(asked.length, 1, 'there is nothing to compare a question with');
+});
+
+test('what goes while a model refuses it is not sent again', async () => {
+  const { embed, asked } = meanings();
+  let refuse = (): Promise<unknown> => Promise.resolve();
+  const strict: Embedder = {
+    ...embed,
+    embed: async (texts, options) => {
+      await refuse();
+      return embed.embed(texts, options);
+    },
+  };
+  const { memory, store, keys, world } = await stage({ embed: strict }, TEXTS, { subject: 'ada' });
+  refuse = async () => {
+    refuse = () => Promise.resolve();
+    await eraseSubject({ store, keys, world, subject: 'ada' });
+    await memory.refresh();
+    throw new NervaError('CONTEXT_TOO_LONG', 'too long');
+  };
+  await memory.search('beach');
+  assert.deepEqual(asked, []);
+});
+
+test('what is forgotten is sent nowhere', async () => {
+  const { embed, asked } = meanings();
+  const { memory } = await stage({ embed });
+  const [first] = memory.entries();
+  await memory.forget(first?.id ?? 'x:0');
+  assert.equal((await memory.search('beach')).vectors?.missing, 0);
+  const sent = asked.filter(({ kind }) => kind === 'document').flatMap(({ texts }) => texts);
+  assert.deepEqual(sent.toSorted(), TEXTS.slice(1).toSorted());
 });
 
 test('a question is said in other words where it may need it, and what that finds is fused', async () => {

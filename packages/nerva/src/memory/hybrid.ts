@@ -164,8 +164,11 @@ export class Hybrid {
     if (embed === undefined) return 0;
     // One after the other, or each would make the same.
     const filled = this.#filling.then(async () => {
+      const into = this.#vectors;
       const missing = this.#missing(looking).slice(0, max);
-      for (let at = 0; at < missing.length; at += embed.textsMax) await this.#embed(embed, missing.slice(at, at + embed.textsMax), signal);
+      // They may be let go meanwhile, and then the rest of the texts is not to be sent.
+      for (let at = 0; at < missing.length && into === this.#vectors; at += embed.textsMax)
+        await this.#embed(embed, missing.slice(at, at + embed.textsMax), { into, signal });
     });
     this.#filling = filled.catch(() => undefined);
     await filled;
@@ -179,24 +182,24 @@ export class Hybrid {
   }
 
   /** A text that the model refuses keeps no other from its vector. */
-  async #embed(embed: Embedder, entries: readonly Entry[], signal: AbortSignal | undefined): Promise<void> {
-    const into = this.#vectors;
+  async #embed(
+    embed: Embedder,
+    entries: readonly Entry[],
+    { into, signal }: { readonly into: VectorIndex; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const texts = entries.map(({ text }) => text.slice(0, EMBED_CHARS_MAX));
     try {
-      const { vectors } = await embed.embed(
-        entries.map(({ text }) => text.slice(0, EMBED_CHARS_MAX)),
-        { world: this.#world, kind: 'document', ...(signal === undefined ? {} : { signal }) },
-      );
-      checkCount(embed.name, vectors.length, entries.length);
-      // It may have been let go meanwhile.
-      if (into === this.#vectors) for (const [at, { id }] of entries.entries()) into.add(id, vectors[at] ?? []);
+      const { vectors } = await embed.embed(texts, { world: this.#world, kind: 'document', ...(signal === undefined ? {} : { signal }) });
+      checkVectors(embed.name, vectors, { count: entries.length, dimensions: into.dimensions });
+      for (const [at, { id }] of entries.entries()) into.add(id, vectors[at] ?? []);
     } catch (error) {
       const isRefused = NervaError.is(error) && (error.code === 'CONTEXT_TOO_LONG' || error.code === 'MODEL_REFUSED');
       if (!isRefused || signal?.aborted === true) throw error;
+      if (into !== this.#vectors) return;
       const [only] = entries;
+      const middle = entries.length >> 1;
       if (entries.length === 1 && only !== undefined) this.#refused.add(only.id);
-      else
-        for (const half of [entries.slice(0, entries.length >> 1), entries.slice(entries.length >> 1)])
-          await this.#embed(embed, half, signal);
+      else for (const half of [entries.slice(0, middle), entries.slice(middle)]) await this.#embed(embed, half, { into, signal });
     }
   }
 
@@ -210,9 +213,7 @@ export class Hybrid {
       await this.fill(looking, { max: this.#embedMax, signal });
       if (this.#vectors.size === 0 || variations.some((one) => one.trim() === '')) return { vectors: null, failure: null };
       const { vectors } = await embed.embed(variations, { world: this.#world, kind: 'query', ...(signal === undefined ? {} : { signal }) });
-      checkCount(embed.name, vectors.length, variations.length);
-      if (vectors.some(({ length }) => length !== this.#vectors.dimensions))
-        throw wrong(embed.name, 'a question has another length than a text');
+      checkVectors(embed.name, vectors, { count: variations.length, dimensions: this.#vectors.dimensions });
       return { vectors, failure: null };
     } catch (error) {
       if (signal?.aborted === true) throw error;
@@ -258,10 +259,19 @@ async function reranked(
   }
 }
 
-function checkCount(name: string, came: number, expected: number): void {
-  if (came !== expected) throw wrong(name, `${came} vectors came for ${expected} texts`);
-}
-
-function wrong(name: string, why: string): NervaError {
-  return new NervaError('MODEL_GARBAGE', `${name} gave vectors that cannot be compared: ${why}. They were left out.`);
+/** Adapters check what a wire said; an embedder of one's own may say anything. */
+function checkVectors(
+  name: string,
+  vectors: readonly (readonly number[])[],
+  { count, dimensions }: { readonly count: number; readonly dimensions: number | null },
+): void {
+  const length = dimensions ?? vectors[0]?.length ?? 0;
+  const isRight =
+    vectors.length === count &&
+    vectors.every((vector) => vector.length === length && vector.every(Number.isFinite) && vector.some((one) => one !== 0));
+  if (isRight) return;
+  throw new NervaError(
+    'MODEL_GARBAGE',
+    `${name} gave what are not ${count} vectors of ${length} numbers with a direction each. They were left out.`,
+  );
 }
