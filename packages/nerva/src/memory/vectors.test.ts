@@ -46,7 +46,7 @@ test('vectors of another length, without a direction or with what is no number a
 });
 
 const VECTOR = fc
-  .array(fc.integer({ min: -3, max: 3 }), { minLength: 4, maxLength: 4 })
+  .array(fc.integer({ min: -3, max: 3 }), { minLength: 7, maxLength: 7 })
   .filter((vector) => vector.some((one) => one !== 0));
 const STEP = fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g'), vector: fc.option(VECTOR, { freq: 4 }) });
 

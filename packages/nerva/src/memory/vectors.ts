@@ -95,8 +95,16 @@ class ExactVectors implements VectorIndex {
   }
 }
 
+/** Four sums at a time: each addition need not wait for the one before it. */
 function product(one: Float32Array, other: Float32Array): number {
-  let sum = 0;
-  for (let at = 0; at < one.length; at++) sum += (one[at] ?? 0) * (other[at] ?? 0);
-  return Math.max(-1, Math.min(1, sum));
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = one.length - (one.length % 4);
+  for (let at = 0; at < whole; at += 4) {
+    a += (one[at] as number) * (other[at] as number);
+    b += (one[at + 1] as number) * (other[at + 1] as number);
+    c += (one[at + 2] as number) * (other[at + 2] as number);
+    d += (one[at + 3] as number) * (other[at + 3] as number);
+  }
+  for (let at = whole; at < one.length; at++) a += (one[at] as number) * (other[at] as number);
+  return Math.max(-1, Math.min(1, a + b + c + d));
 }
