@@ -12,13 +12,15 @@ import {
 } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { edited, type Edit } from './edit.ts';
-import { ENTRY_KINDS, holdsAt, nameOf, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
+import { ENTRY_KINDS, nameOf, TIME_MAX, type Entry, type EntryKind } from './entries.ts';
 import { MemoryFold, type MemoryData } from './fold.ts';
+import { Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
+import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import { recallIndex, type RecallIndex, type Why } from './recall.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
-export interface MemoryOptions {
+export interface MemoryOptions extends Finders {
   readonly store: Store;
   readonly world: World;
   /** Whose memory it is: `user:ada`, `team:support`, `agent:clerk`, 1–120 of `A-Za-z0-9_.:-`. Its log is the session `scope:` and this. */
@@ -53,19 +55,6 @@ export interface Remembered extends Repeatable {
   readonly source?: EventId;
 }
 
-/** What to look for. */
-export interface RecallQuery {
-  /** 1–100, default 10. */
-  readonly limit?: number;
-  /** What held then, ms since 1970; default now. */
-  readonly validAtMs?: number;
-  /** As far as it was recorded by then; default now. */
-  readonly knownAtMs?: number;
-  /** Only entries that have all of these. */
-  readonly tags?: readonly string[];
-  readonly kinds?: readonly EntryKind[];
-}
-
 /** An entry that was found. */
 export interface Recalled {
   readonly entry: Entry;
@@ -77,12 +66,13 @@ export interface Recalled {
 const ATTEMPTS_MAX = 1_000;
 /** Frames of keyed changes that are recognised when they are repeated. */
 const KEYS_MAX = 10_000;
+const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax'];
 const KEYED = 'key:';
 const OPENED = 'scope.opened';
 
 /** Opens the memory of a scope: reads its log. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
 export async function openMemory(options: MemoryOptions): Promise<Memory> {
-  checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'working', 'textBytesMax'], 'openMemory');
+  checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'working', 'textBytesMax', ...FINDERS], 'openMemory');
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
   if (!/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
     throw new NervaError(
@@ -113,6 +103,7 @@ export class Memory {
   readonly #textBytesMax: number;
   #fold = new MemoryFold();
   #index: RecallIndex = recallIndex();
+  readonly #hybrid: Hybrid;
   /** Where the frames of the last keyed changes begin, and what they changed, oldest first. */
   readonly #keyed = new Map<string, { readonly seq: Seq; readonly mark: string | null }>();
   #reading: Promise<void> = Promise.resolve();
@@ -122,7 +113,7 @@ export class Memory {
   #writing: Promise<unknown> = Promise.resolve();
 
   /** Use `openMemory`. */
-  constructor({ store, world, scope, subject, upto, working, textBytesMax = 100_000 }: MemoryOptions) {
+  constructor({ store, world, scope, subject, upto, working, textBytesMax = 100_000, ...finders }: MemoryOptions) {
     this.sid = `scope:${scope}`;
     this.#store = store;
     this.#world = world;
@@ -130,6 +121,7 @@ export class Memory {
     this.subject = subject;
     this.#upto = upto;
     this.#limits = { ...WORKING_LIMITS, ...working };
+    this.#hybrid = new Hybrid(world, finders);
     this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
   }
 
@@ -293,24 +285,50 @@ export class Memory {
 
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID. */
   recall(query: string, options: RecallQuery = {}): readonly Recalled[] {
-    checkOptions(options, ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds'], 'recall');
-    const { tags = [], kinds } = options;
-    const nowMs = this.#nowMs();
-    const moment: Moment = {
-      validAtMs: checkRange('validAtMs', options.validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
-      knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
-    };
-    const fits = (id: string): boolean => {
-      const entry = this.#fold.entries.get(id as EventId);
-      return (
-        entry !== undefined &&
-        holdsAt(entry, moment) &&
-        (kinds === undefined || kinds.includes(entry.kind)) &&
-        tags.every((tag) => entry.tags.includes(tag))
-      );
-    };
+    checkOptions(options, RECALLED, 'recall');
     const limit = checkRange('limit', options.limit ?? 10, 1, 100);
+    return this.#byWords(query, limit, this.#fits(options));
+  }
+
+  /**
+   * The entries that answer a question best, by words and by whatever else this memory was opened with: vectors of an embedder, the question in
+   * other words, a reranker. What of these fails is left out and named in the result; without any it finds what `recall` finds.
+   * @throws OPTION_UNKNOWN, OPTION_INVALID; what an adapter throws when `signal` aborted.
+   */
+  async search(query: string, options: SearchQuery = {}): Promise<Search> {
+    checkOptions(options, [...RECALLED, 'deep', 'signal'], 'search');
+    const { deep = 'auto', signal } = options;
+    if (!['auto', 'always', 'never'].includes(deep))
+      throw new NervaError(
+        'OPTION_INVALID',
+        `deep must be "auto", "always" or "never"; ${JSON.stringify(deep)} came. Nothing was looked for.`,
+      );
+    const limit = checkRange('limit', options.limit ?? 10, 1, 100);
+    return this.#hybrid.search(query, { limit, deep, ...(signal === undefined ? {} : { signal }) }, this.#looking(this.#fits(options)));
+  }
+
+  /** Makes vectors of entries that have none, the newest first; `max` 1–100,000, default 1,000. @returns how many have none now. @throws what the embedder throws; what was made stays. */
+  async embed(options: { readonly max?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
+    checkOptions(options, ['max', 'signal'], 'embed');
+    const max = checkRange('max', options.max ?? 1_000, 1, 100_000);
+    return this.#hybrid.fill(this.#looking(this.#fits({})), { max, signal: options.signal });
+  }
+
+  #byWords(query: string, limit: number, fits: (id: string) => boolean): readonly Recalled[] {
     return this.#index.search(query, { limit, only: fits }).map(({ id, score, why }) => ({ entry: this.entry(id as EventId), score, why }));
+  }
+
+  #looking(fits: (id: string) => boolean): Looking {
+    return {
+      fits,
+      recall: (query, limit) => this.#byWords(query, limit, fits),
+      entries: () => this.#fold.entries.values(),
+      entry: (id) => this.#fold.entries.get(id as EventId),
+    };
+  }
+
+  #fits(options: RecallQuery): (id: string) => boolean {
+    return fitsOf(options, { nowMs: this.#nowMs(), entry: (id) => this.#fold.entries.get(id as EventId) });
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
@@ -367,6 +385,7 @@ export class Memory {
           isAnew = true;
           this.#fold = new MemoryFold();
           this.#index = recallIndex();
+          this.#hybrid.clear();
           break;
         }
         if (frame.id.startsWith(KEYED)) this.#keep(frame.id, frame.seq, events);

@@ -45,7 +45,7 @@ function recallTool(of: MemoryOf) {
     execute: async ({ query, limit = 5, tags = [] }, context) => {
       const memory = await of(context);
       await memory.refresh();
-      const found = memory.recall(query, { limit, tags });
+      const { found } = await memory.search(query, { limit, tags, signal: context.signal });
       return {
         from: { scope: memory.sid, head: memory.head },
         found: found.map(({ entry: { id, text, kind, tags: its, validMs } }) => ({ id, text, kind, tags: its, since: validMs })),
