@@ -11,7 +11,7 @@ export const performMemory: Performer = async (_intent, scene) => {
   const { seq: call, signal } = scene;
   try {
     const memory = await within(MEMORY_MS, scene, () => opened(scene), 'The memory');
-    const said = read(memory, scene);
+    const said = await within(MEMORY_MS, scene, () => read(memory, scene), 'The memory');
     const isNoted = said.core !== undefined || said.entries !== undefined;
     const recalled: Draft = { type: 'memory.recalled', data: { call, log: memory.sid, upto: memory.head - 1, notes: isNoted ? 1 : 0 } };
     if (!isNoted && said.fixed === undefined) return [recalled];
@@ -39,13 +39,13 @@ async function opened({ sid, bound, store, world }: Scene): Promise<Memory> {
 }
 
 /** Only what is new: what was told before is in the prompt. */
-function read(memory: Memory, { state, bound }: Scene): EventData['memory.told'] {
+async function read(memory: Memory, { state, bound, signal }: Scene): Promise<EventData['memory.told']> {
   const { fixed, core, told } = state.memory;
   const isFixed = ({ isReadOnly, type }: Memory['core'][number]): boolean => isReadOnly && (type === 'system' || type === 'persona');
   const now = { fixed: renderCore(memory.core.filter(isFixed)), core: renderCore(memory.core.filter((block) => !isFixed(block))) };
   const question = state.turn.open?.input.text ?? '';
   const limit = bound.agent.memory?.recall ?? 0;
-  const found = limit === 0 || question.trim() === '' ? [] : memory.recall(question, { limit });
+  const found = limit === 0 || question.trim() === '' ? [] : await memory.search(question, { limit, signal });
   const entries = found.filter(({ entry }) => !told.has(entry.id)).map(({ entry: { id, text, validMs } }) => ({ id, text, validMs }));
   return {
     ...(now.fixed === fixed ? {} : { fixed: now.fixed }),
