@@ -45,7 +45,7 @@ async function read(memory: Memory, { state, bound, signal }: Scene): Promise<Ev
   const now = { fixed: renderCore(memory.core.filter(isFixed)), core: renderCore(memory.core.filter((block) => !isFixed(block))) };
   const question = state.turn.open?.input.text ?? '';
   const limit = bound.agent.memory?.recall ?? 0;
-  const found = limit === 0 || question.trim() === '' ? [] : await memory.search(question, { limit, signal });
+  const found = limit === 0 || question.trim() === '' ? [] : (await memory.search(question, { limit, signal })).found;
   const entries = found.filter(({ entry }) => !told.has(entry.id)).map(({ entry: { id, text, validMs } }) => ({ id, text, validMs }));
   return {
     ...(now.fixed === fixed ? {} : { fixed: now.fixed }),
