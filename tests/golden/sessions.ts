@@ -5,6 +5,7 @@
 import { createAgent, createRuntime, type Agent, type Runtime } from '../../packages/nerva/src/agent/index.ts';
 import { memoryStore, type Frame } from '../../packages/nerva/src/log/index.ts';
 import { NervaError } from '../../packages/nerva/src/core/index.ts';
+import { openMemory } from '../../packages/nerva/src/memory/index.ts';
 import type { ModelRequest, ScriptStep } from '../../packages/nerva/src/model/index.ts';
 import { chain, llm, table } from '../../packages/nerva/src/policy/index.ts';
 import { conversationModel, testWorld, type TestWorld } from '../../packages/nerva/src/testing/index.ts';
@@ -247,6 +248,25 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
     play: async ({ runtime }) => {
       const session = runtime.session('s', { agent: 'context' });
       for (const text of ['one', 'two', 'three', 'four', 'five', 'six '.repeat(200)]) await session.send(text).result;
+      return 's';
+    },
+  },
+  memory: {
+    agent: (process = 0) =>
+      createAgent({
+        name: 'memory',
+        model: conversationModel(['Hello, Ada.', 'In Linz.', 'I forgot.']),
+        memory: { of: ({ store, world }) => (process === 0 ? openMemory({ store, world, scope: 'user:ada' }) : Promise.reject(new NervaError('STORE_CLOSED', 'It is gone.'))), recall: 1 },
+      }),
+    play: async ({ runtime, world, restart }) => {
+      const memory = await openMemory({ store: runtime.store, world, scope: 'user:ada' });
+      await memory.setBlock({ label: 'me', type: 'persona', text: 'A clerk.', isReadOnly: true });
+      await memory.setBlock({ label: 'human', type: 'human', text: 'Ada.' });
+      await memory.remember('Ada lives in Linz.');
+      const session = runtime.session('s', { agent: 'memory' });
+      await session.send('Who am I?').result;
+      await session.send('Where do I live?').result;
+      await restart().session('s').send('And now?').result;
       return 's';
     },
   },

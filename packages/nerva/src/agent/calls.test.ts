@@ -154,7 +154,7 @@ test('the rule of the agent asks beside that of the tool, and throwing asks', ()
   assert.equal(wishOf(undefined), 'tool.called');
   assert.equal(
     wishOf((given) => {
-      assert.deepEqual(given, { tool: 'pay', effect: 'irreversible', input: { n: 1 } });
+      assert.deepEqual(given, { tool: 'pay', effect: 'irreversible', input: { n: 1 }, taint: [] });
       return false;
     }),
     'tool.called',

@@ -81,7 +81,10 @@ function proposed(slot: Slot, tool: Tool | undefined, scene: Scene): Draft | nul
 function needsApproval(tool: Tool, value: unknown, { state, bound }: Scene): boolean {
   if (state.session.effects === 'ask' && tool.effect !== 'read') return true;
   try {
-    return tool.needsApproval(value) || (bound.agent.approval?.({ tool: tool.name, effect: tool.effect, input: value as Json }) ?? false);
+    return (
+      tool.needsApproval(value) ||
+      (bound.agent.approval?.({ tool: tool.name, effect: tool.effect, input: value as Json, taint: state.turn.sources }) ?? false)
+    );
   } catch {
     return true;
   }

@@ -26,7 +26,13 @@ export type StopWhen = (turn: {
 }) => boolean;
 
 /** Which calls wait for a person, beside those whose tool says so. Contract: pure; throwing means yes. */
-export type ApprovalRule = (call: { readonly tool: string; readonly effect: ToolEffect; readonly input: Json }) => boolean;
+export type ApprovalRule = (call: {
+  readonly tool: string;
+  readonly effect: ToolEffect;
+  readonly input: Json;
+  /** Whose words, beside those of people, the model had read: names of tools, and `memory`. */
+  readonly taint: readonly string[];
+}) => boolean;
 
 /** Limits on what an agent may spend. A limit on tokens or USD needs `params.maxOutputTokens`, one on USD a priced model. */
 export interface Budget {

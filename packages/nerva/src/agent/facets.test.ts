@@ -48,7 +48,7 @@ test('before its first event a session is nobody’s, at rest and owes nothing',
   assert.deepEqual([context.open, context.summary, memory.open, memory.core], [null, null, null, '']);
   const { messages, ...nothing } = turn;
   assert.equal(messages.count, 0);
-  assert.deepEqual(nothing, { inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 });
+  assert.deepEqual(nothing, { inbox: [], notes: [], sources: [], open: null, last: null, count: 0, steps: 0 });
   assert.deepEqual(rest, {
     sid: 's',
     head: 0,

@@ -133,6 +133,7 @@ function contextOf(slot: Slot, call: Seq, { sid, state, bound, store, signal }: 
     attempt: slot.attempt,
     session: { sid, tenant: store.tenant ?? 'default', agent: bound.agent.name },
     now: { atMs: state.nowMs },
+    taint: state.turn.sources,
     ...granted,
   };
 }

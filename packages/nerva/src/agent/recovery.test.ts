@@ -116,5 +116,5 @@ test('the rule for approvals is shown the tool, its class and the input, and thr
     assert.equal(status, rule === 'no' ? 'answered' : 'waiting');
     assert.equal(effects.executions.length, rule === 'no' ? 1 : 0);
   }
-  for (const call of shown) assert.deepEqual(call, { tool: 't', effect: 'idempotent', input: { n: 1 } });
+  for (const call of shown) assert.deepEqual(call, { tool: 't', effect: 'idempotent', input: { n: 1 }, taint: [] });
 });

@@ -249,6 +249,8 @@ export interface Ended {
 export interface Turns {
   readonly messages: List<Message>;
   readonly inbox: readonly Waiting[];
+  /** Whose words, beside those of people, were ever in the prompt: names of tools, and `memory`. In order of the alphabet. */
+  readonly sources: readonly string[];
   /** Late outcomes of earlier turns, told at the next model call. */
   readonly notes: readonly string[];
   readonly open: Turn | null;

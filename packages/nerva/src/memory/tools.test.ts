@@ -12,6 +12,7 @@ const context = (callId: ToolContext['callId'], idempotencyKey = `${'i'.repeat(6
   idempotencyKey,
   attempt: 1,
   session: { sid: 's', tenant: 'default', agent: 'a' },
+  taint: [],
   now: { atMs: 0 },
 });
 

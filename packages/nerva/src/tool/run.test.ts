@@ -20,6 +20,7 @@ const contextOf = (signal = new AbortController().signal): ToolContext => ({
   idempotencyKey: 'k',
   attempt: 1,
   session: { sid: 's', tenant: '', agent: 'a' },
+  taint: [],
   now: { atMs: 0 },
 });
 const noTimer = (): never => {

@@ -15,6 +15,7 @@ const context = {
   idempotencyKey: 'i:s:1',
   attempt: 1,
   session: { sid: 's', tenant: '', agent: 'a' },
+  taint: [],
   now: { atMs: 0 },
 } satisfies ToolContext;
 

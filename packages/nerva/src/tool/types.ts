@@ -20,6 +20,8 @@ export interface ToolContext {
   readonly session: { readonly sid: Sid; readonly tenant: string; readonly agent: string };
   /** What the person who approved the call answered, if it needed approval. */
   readonly approval?: { readonly by: string; readonly answer?: Json };
+  /** Whose words, beside those of people, whoever asked for the call had read: names of tools, and `memory`. */
+  readonly taint: readonly string[];
   /** Time of the last event before the call. */
   readonly now: { readonly atMs: number };
 }

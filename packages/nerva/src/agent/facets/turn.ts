@@ -35,7 +35,7 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
     'timer.fired',
     'subject.erased',
   ],
-  initial: { messages: listOf([]), inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 },
+  initial: { messages: listOf([]), sources: [], inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 },
   evolve(slice, raw, state) {
     const event = known(raw);
     if (event === null) return slice;
@@ -95,7 +95,7 @@ function noted(slice: Turns, note: Message): Turns {
   const all = items(slice.messages);
   let place = all.length;
   while (place > 0 && isQuestion(all[place - 1] as Message)) place--;
-  return { ...slice, messages: listOf([...all.slice(0, place), note, ...all.slice(place)]) };
+  return fed({ ...slice, messages: listOf([...all.slice(0, place), note, ...all.slice(place)]) }, ['memory']);
 }
 
 /** Nothing more is said to a session whose subject is gone; what a memory of such a subject said has no words any more. */
@@ -106,6 +106,14 @@ function erased(slice: Turns, { session, memory }: AgentState, seq: Seq): Turns 
     : slice;
   return session.isErased ? inTurn({ ...kept, inbox: [] }, (turn) => ({ cancel: turn.cancel ?? { why: 'erased' } })) : kept;
 }
+
+/** Somebody who is no person said something. What he said is gone from the prompt some day; what it led to is not. */
+function fed(slice: Turns, names: readonly string[]): Turns {
+  const fresh = names.filter((name) => !slice.sources.includes(name));
+  return fresh.length === 0 ? slice : { ...slice, sources: [...new Set([...slice.sources, ...fresh])].toSorted() };
+}
+
+const namesOf = ({ parts }: Message): readonly string[] => parts.flatMap((part) => (part.type === 'tool_result' ? [part.name] : []));
 
 function received(slice: Turns, event: AgentEvent & { readonly type: 'message.received' }): Turns {
   const text = event.erased === true ? '[erased]' : (event.data.text ?? JSON.stringify(event.data.data ?? null));
@@ -230,7 +238,11 @@ function outcome(
   if (event.type !== 'approval.denied' && state.tool.resolvedBy === event.seq) return lateNote(slice, event.data);
   if (slice.open?.phase !== 'tools' || slots.length === 0 || slots.some((slot) => slot.status !== 'done')) return slice;
   const calls = slots.map(({ name, input, output, isError }): DoneCall => ({ name, input, output, isError }));
-  return inTurn({ ...slice, messages: push(slice.messages, results(slots)) }, (turn) => ({
+  const next = fed(
+    { ...slice, messages: push(slice.messages, results(slots)) },
+    slots.map(({ name }) => name),
+  );
+  return inTurn(next, (turn) => ({
     phase: 'next',
     calls: [...turn.calls, ...calls],
   }));
@@ -270,7 +282,8 @@ function ended(slice: Turns, event: AgentEvent & { readonly type: 'turn.ended' }
     finish: open.answer?.finish ?? null,
     steps: open.steps,
   };
-  return { ...slice, messages: unanswered === null ? slice.messages : push(slice.messages, unanswered), open: null, last };
+  const over = { ...slice, open: null, last };
+  return unanswered === null ? over : fed({ ...over, messages: push(slice.messages, unanswered) }, namesOf(unanswered));
 }
 
 /** Results for the calls of the last assistant message of a turn that ended in their middle. */
