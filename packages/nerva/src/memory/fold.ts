@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { EventId, LogEvent } from '../log/index.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
-import { TIME_MAX, type Entry } from './entries.ts';
+import { endedAt, TIME_MAX, type Ending, type Entry } from './entries.ts';
 import { TEXT_MAX } from './recall.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 
@@ -99,13 +99,39 @@ export class MemoryFold {
     const id: EventId = `${sid}:${seq}`;
     const { text, name, kind, tags, importance, validMs, supersedes = null, source = null } = data;
     const known = { text, name, kind, tags, importance, validMs };
-    const entry: Entry = { ...known, id, source, supersedes, invalidMs: null, recordedMs: atMs, supersededBy: null, forgottenMs: null };
+    const entry: Entry = {
+      ...known,
+      id,
+      source,
+      supersedes,
+      invalidMs: null,
+      recordedMs: atMs,
+      supersededBy: null,
+      endings: [],
+      forgottenMs: null,
+    };
     this.entries.set(id, entry);
-    if (supersedes !== null)
-      this.#change(supersedes, (old) =>
-        old.supersededBy === null ? { invalidMs: Math.max(old.validMs, entry.validMs), supersededBy: { id, recordedMs: atMs } } : {},
-      );
+    const old = supersedes === null ? undefined : this.entries.get(supersedes);
+    if (old?.supersededBy === null) {
+      this.entries.set(old.id, { ...old, supersededBy: { id, recordedMs: atMs } });
+      this.#end(old.id, { atMs: validMs, recordedMs: atMs });
+    }
     return entry;
+  }
+
+  /**
+   * What was superseded ends, and so does all in whose place that stood: what takes the place of a wrong correction may begin before it.
+   * As far back as it ends sooner than was known: what is farther back ended before.
+   */
+  #end(id: EventId, ending: Ending): void {
+    for (let next: EventId | null = id; next !== null;) {
+      const old: Entry | undefined = this.entries.get(next);
+      const ended = old === undefined ? null : endedAt(old, ending);
+      if (ended === null) return;
+      this.entries.set(next, ended);
+      const before: Entry | undefined = ended.supersedes === null ? undefined : this.entries.get(ended.supersedes);
+      next = before?.supersededBy?.id === next ? before.id : null;
+    }
   }
 
   #change(id: EventId, change: (entry: Entry) => Partial<Entry>): void {
