@@ -43,6 +43,16 @@ interface Group {
   last: number;
 }
 
+/** Counts and lengths of a whole of which an index holds a part: what is rare, or long, is so in the whole. */
+export interface Corpus {
+  readonly passages: number;
+  readonly pieces: number;
+  /** Terms of all passages. */
+  readonly length: number;
+  /** Passages that hold a term. */
+  holding(term: string): number;
+}
+
 /** What shares a term with a question, in no order, and how much. */
 export interface Scores {
   readonly slots: readonly number[];
@@ -59,6 +69,7 @@ export interface Scores {
  */
 export class Postings {
   readonly #sharing: Sharing | null;
+  readonly #corpus: Corpus | null;
   readonly #ids = new Map<string, number>();
   readonly #postings: Posting[] = [];
   readonly #slots: Slot[] = [];
@@ -76,9 +87,10 @@ export class Postings {
   #sums = new Float64Array(64);
   #totals = new Float64Array(64);
 
-  /** `sharing`: null where neighbours have nothing to do with each other. */
-  constructor(sharing: Sharing | null) {
+  /** `sharing`: null where neighbours have nothing to do with each other. `corpus`: null when this is all there is. */
+  constructor(sharing: Sharing | null, corpus: Corpus | null = null) {
     this.#sharing = sharing;
+    this.#corpus = corpus;
   }
 
   /** `asks`: it holds a question. @returns the number of the new passage, which stands last in its group. */
@@ -122,11 +134,13 @@ export class Postings {
     const groups = new Map<number, number>();
     const touched: number[] = [];
     const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
-    const meanLength = ((1 + (asked + before) / 2 + secondBefore + behind) * this.#length) / this.#pieces;
+    const whole = this.#corpus;
+    const meanLength =
+      ((1 + (asked + before) / 2 + secondBefore + behind) * (whole?.length ?? this.#length)) / (whole?.pieces ?? this.#pieces);
     for (const term of terms) {
       const posting = this.#postings[this.#ids.get(term) ?? -1];
       if (posting === undefined || posting.passages === 0) continue;
-      const weight = rarity(this.#passages, posting.passages);
+      const weight = rarity(whole?.passages ?? this.#passages, whole?.holding(term) ?? posting.passages);
       for (const piece of this.#gather(posting)) {
         const share = saturated(this.#sums[piece] ?? 0, this.#weightOf(piece) / meanLength);
         this.#sums[piece] = 0;
@@ -288,10 +302,10 @@ export class Postings {
 }
 
 /** In how many pieces a passage of so many terms is cut, each of at most PIECE; an empty one is one. */
-const piecesOf = (length: number): number => (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
+export const piecesOf = (length: number): number => (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
 
 /** How much a term that stands in `some` of `all` tells (the idf of BM25, never negative). */
-const rarity = (all: number, some: number): number => Math.log(1 + (all - some + 0.5) / (some + 0.5));
+export const rarity = (all: number, some: number): number => Math.log(1 + (all - some + 0.5) / (some + 0.5));
 
 /** A word said often tells more, less and less so, and less in what is long. `length`: as a share of the mean. */
-const saturated = (count: number, length: number): number => (count * (K1 + 1)) / (count + K1 * (1 - B + B * length));
+export const saturated = (count: number, length: number): number => (count * (K1 + 1)) / (count + K1 * (1 - B + B * length));
