@@ -10,7 +10,7 @@ import { terms } from './words.ts';
 /** So many entries are ranked; which, their words tell, and the days that a question names. */
 export const CANDIDATES_MAX = 200;
 /** Places of words that are looked at for them, the rare words' first: what a common word costs is bounded. */
-export const PLACES_MAX = 4_000;
+export const PLACES_MAX = 2_000;
 /** At most so many rows of an erased subject are taken out one by one; where there are more, reading the log anew is not slower. */
 const REMOVED_MAX = 20_000;
 const LENGTHS = 256;
@@ -158,21 +158,20 @@ export class KeptArchive implements Archive {
       const corpus: Corpus = { ...this.#kept, passages: this.#kept.entries, holding: (term) => heldOf.get(term) ?? 0 };
       const heldOf = new Map(asked.map(({ term, held }) => [term, held]));
       const found = new Map<number, Stemmed>();
-      const add = (key: number): void => {
-        const passage = found.has(key) ? undefined : this.#passage(key, filter, heldOf);
-        if (passage !== undefined) found.set(key, passage);
-      };
-      for (const key of this.#byWords(asked, filter.tags)) {
-        add(key);
-        if (found.size === CANDIDATES_MAX) break;
-      }
-      const exact = datesIn(query).filter(({ month }) => month !== null);
-      const most = found.size + CANDIDATES_MAX;
-      if (exact.length > 0)
-        for (const key of this.#near(exact)) {
-          add(key);
-          if (found.size === most) break;
+      const add = (keys: Iterable<number>, most: number): void => {
+        for (const page of pagesOf(keys, CANDIDATES_MAX)) {
+          for (const [key, passage] of this.#passages(
+            page.filter((key) => !found.has(key)),
+            filter,
+            heldOf,
+          ))
+            if (found.size < most) found.set(key, passage);
+          if (found.size === most) return;
         }
+      };
+      add(this.#byWords(asked, filter.tags), CANDIDATES_MAX);
+      const exact = datesIn(query).filter(({ month }) => month !== null);
+      if (exact.length > 0) add(this.#near(exact), found.size + CANDIDATES_MAX);
       const inOrder = Array.from(found)
         .toSorted(([one], [other]) => one - other)
         .map(([, passage]) => passage);
@@ -208,10 +207,7 @@ export class KeptArchive implements Archive {
       const isCounted = one === rarest || one === second;
       for (const key of keys) if (!isCounted || !both.has(key)) score(key, one);
     }
-    if (scores.size <= CANDIDATES_MAX) return scores.keys();
-    return Array.from(scores)
-      .toSorted(([one, ofOne], [other, ofOther]) => ofOther - ofOne || other - one)
-      .map(([key]) => key);
+    return bestFirst(scores);
   }
 
   /** Keys of what lies on or shortly after named days, nearest first. */
@@ -226,12 +222,15 @@ export class KeptArchive implements Archive {
     for (const { day } of near) yield* this.#rows.ofDay(day, PLACES_MAX);
   }
 
-  /** The entry with the terms that were asked for; of the others only counts. */
-  #passage(key: number, filter: EntryFilter, asked: ReadonlyMap<string, number>): Stemmed | undefined {
-    const row = this.#rows.row(Math.floor(key / LENGTHS));
-    const entry = row === undefined ? undefined : entryOf(row);
-    if (row === undefined || entry === undefined || !isIn(entry, filter)) return undefined;
-    return { id: entry.id, text: entry.text, atMs: entry.validMs, stems: stemsOf(row).map((stem) => (asked.has(stem) ? stem : '')) };
+  /** Entries that fit, in the order of their keys, with the terms that were asked for; of the others only counts. */
+  #passages(keys: readonly number[], filter: EntryFilter, asked: ReadonlyMap<string, number>): readonly (readonly [number, Stemmed])[] {
+    const rows = new Map(this.#rows.some(keys).map((row) => [row.key, row]));
+    return keys.flatMap((key) => {
+      const row = rows.get(key);
+      const entry = row === undefined ? undefined : entryOf(row);
+      if (row === undefined || entry === undefined || !isIn(entry, filter)) return [];
+      return [[key, { id: entry.id, text: entry.text, atMs: entry.validMs, stems: askedIn(row, asked) }] as const];
+    });
   }
 
   #tally(row: EntryRow, sign: 1 | -1): void {
@@ -251,6 +250,39 @@ export class KeptArchive implements Archive {
   }
 }
 
+/** The terms of a row, with nothing in place of those that were not asked for; of a short one in any order, for its order tells nothing. */
+function askedIn(row: Pick<EntryRow, 'key' | 'terms'>, asked: ReadonlyMap<string, number>): readonly string[] {
+  const length = row.key % LENGTHS;
+  if (piecesOf(length) > 1) return stemsOf(row).map((stem) => (asked.has(stem) ? stem : ''));
+  const stems: string[] = [];
+  const all = ` ${row.terms} `;
+  for (const term of asked.keys())
+    for (let at = all.indexOf(` ${term} `); at >= 0; at = all.indexOf(` ${term} `, at + term.length + 1)) stems.push(term);
+  while (stems.length < length) stems.push('');
+  return stems;
+}
+
+/** Keys by their scores, of equals the younger first. The first CANDIDATES_MAX are mostly all that is wanted: the rest is sorted when it is. */
+function* bestFirst(scores: ReadonlyMap<number, number>): Iterable<number> {
+  const byScore = ([one, ofOne]: readonly [number, number], [other, ofOther]: readonly [number, number]): number =>
+    ofOther - ofOne || other - one;
+  const least = scores.size <= CANDIDATES_MAX ? -Infinity : (Float64Array.from(scores.values()).sort().at(-CANDIDATES_MAX) ?? 0);
+  const [best, rest]: [[number, number][], [number, number][]] = [[], []];
+  for (const scored of scores) (scored[1] >= least ? best : rest).push(scored);
+  for (const [key] of best.toSorted(byScore)) yield key;
+  for (const [key] of rest.toSorted(byScore)) yield key;
+}
+
+function* pagesOf(keys: Iterable<number>, length: number): Iterable<readonly number[]> {
+  let page: number[] = [];
+  for (const key of keys) {
+    if (page.push(key) < length) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
+
 interface Asked {
   readonly term: string;
   readonly held: number;
@@ -259,6 +291,10 @@ interface Asked {
 /** No word has this sign, and a tag is one term whatever is in it. */
 const TAG = '·';
 const tagTerm = (tag: string): string => TAG + Array.from(tag, (character) => (character.codePointAt(0) ?? 0).toString(36)).join(TAG);
-const stemsOf = ({ terms: all }: EntryRow): readonly string[] => all.split(' ').filter((term) => term !== '' && !term.startsWith(TAG));
+function stemsOf({ terms: all }: Pick<EntryRow, 'terms'>): readonly string[] {
+  const tags = all.indexOf(TAG);
+  const stems = tags < 0 ? all : all.slice(0, tags).trimEnd();
+  return stems === '' ? [] : stems.split(' ');
+}
 const seqOf = ({ id }: Entry): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
-const entryOf = ({ text, more }: EntryRow): Entry => ({ ...(JSON.parse(more) as Omit<Entry, 'text'>), text });
+const entryOf = ({ text, more }: Pick<EntryRow, 'text' | 'more'>): Entry => ({ ...(JSON.parse(more) as Omit<Entry, 'text'>), text });

@@ -44,6 +44,8 @@ export interface KeptRows {
   keepRest(rest: string | null): void;
   /** The row of a place in the log. */
   row(seq: Seq): EntryRow | undefined;
+  /** The rows of these keys that are there, in any order. */
+  some(keys: readonly number[]): readonly Pick<EntryRow, 'key' | 'text' | 'more' | 'terms'>[];
   /** All, or those of a subject, by key. */
   rows(subject?: string): Iterable<EntryRow>;
   insert(row: EntryRow): void;
