@@ -3,6 +3,7 @@ import type { EventId, LogEvent, Seq } from '../log/index.ts';
 import { memoryArchive, type Archive } from './archive.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { endedAt, TIME_MAX, type Ending, type Entry } from './entries.ts';
+import type { Witness } from './kept-rows.ts';
 import { TEXT_MAX } from './recall.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 
@@ -19,13 +20,6 @@ export interface MemoryData {
     readonly source?: EventId;
   };
   'memory.forgotten': { readonly id: EventId };
-}
-
-/** The first event of a subject that a fold met. */
-export interface Witness {
-  readonly seq: Seq;
-  /** It could be read: what it said is kept. */
-  readonly isRead: boolean;
 }
 
 /** What `freeze` gives: all of a fold but its archive. */

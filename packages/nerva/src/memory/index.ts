@@ -1,7 +1,7 @@
 export { BLOCKS_MAX, CORE_BYTES_MAX, usageOf, type Block, type BlockChange, type BlockType, type Core } from './blocks.ts';
 export type { Edit } from './edit.ts';
 export type { Entry, EntryKind } from './entries.ts';
-export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex } from './kept-rows.ts';
+export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from './kept-rows.ts';
 export {
   openMemory,
   type Memory,

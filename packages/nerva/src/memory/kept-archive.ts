@@ -2,7 +2,7 @@ import type { EventId, Seq } from '../log/index.ts';
 import { isIn, type Archive, type ArchiveQuery, type EntryFilter } from './archive.ts';
 import { datesIn, nearness, type NamedDate } from './dates.ts';
 import type { Entry } from './entries.ts';
-import type { EntryRow, Kept, KeptRows } from './kept-rows.ts';
+import type { EntryRow, Kept, KeptRows, Witness } from './kept-rows.ts';
 import { piecesOf, rarity, saturated, type Corpus } from './postings.ts';
 import { rankAmong, type Hit, type Stemmed } from './recall.ts';
 import { terms } from './words.ts';
@@ -56,6 +56,16 @@ export class KeptArchive implements Archive {
   /** What is kept beside the rows. */
   get rest(): string | null {
     return this.#rows.rest();
+  }
+
+  /** First events of subjects. */
+  witnesses(): ReadonlyMap<string, Witness> {
+    return this.#rows.witnesses();
+  }
+
+  /** Contract: within `commit`. */
+  witness(subject: string, witness: Witness): void {
+    this.#rows.witness(subject, witness);
   }
 
   get size(): number {
@@ -121,8 +131,8 @@ export class KeptArchive implements Archive {
     const rows: EntryRow[] = [];
     for (const row of this.#rows.rows(subject)) if (rows.push(row) > REMOVED_MAX) return false;
     if (this.#rows.isTangled(subject)) return false;
-    if (rows.length === 0) return true;
     this.commit((head) => {
+      this.#rows.dropWitness(subject);
       for (const row of rows) {
         this.#rows.remove(row);
         this.#tally(row, -1);

@@ -14,6 +14,13 @@ export interface EntryRow {
   readonly subject: string | null;
 }
 
+/** The first event of a subject that was read. */
+export interface Witness {
+  readonly seq: Seq;
+  /** It could be read: what it said is kept. */
+  readonly isRead: boolean;
+}
+
 /** How far an index is, written together with its rows. */
 export interface Kept {
   /** Events of the log that are in it. */
@@ -64,6 +71,10 @@ export interface KeptRows {
   /** Notes that a subject has to do with rows of others. */
   tangle(subject: string): void;
   isTangled(subject: string): boolean;
+  /** Notes the first event of a subject, where none is noted. */
+  witness(subject: string, witness: Witness): void;
+  witnesses(): ReadonlyMap<string, Witness>;
+  dropWitness(subject: string): void;
   /** Removes all. */
   clear(): void;
   /** Leaves nothing of what was removed in the files. */

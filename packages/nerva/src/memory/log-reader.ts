@@ -3,7 +3,7 @@ import { eventsOf, type Frame, type LogEvent, type Seq, type Sid, type Store } f
 import type { Archive, ArchiveQuery } from './archive.ts';
 import { MemoryFold } from './fold.ts';
 import { KeptArchive } from './kept-archive.ts';
-import type { IndexTold, MemoryIndex } from './kept-rows.ts';
+import type { IndexTold, MemoryIndex, Witness } from './kept-rows.ts';
 import type { Hit } from './recall.ts';
 
 /** What the last keyed changes made. */
@@ -48,6 +48,8 @@ export class LogReader {
   /** The index failed in a search: it is left before anything is read. */
   #lost: Lost | null = null;
   #restHead: Seq = 0;
+  /** Subjects whose first event the index knows. */
+  readonly #witnessed = new Set<string>();
   /** By frame, oldest first. */
   readonly #keyed = new Map<string, Made>();
 
@@ -116,7 +118,7 @@ export class LogReader {
     else this.#thaw(kept);
     await this.#catchUp();
     const unread: string[] = [];
-    for (const [subject, { seq, isRead }] of this.#fold.witnesses) {
+    for (const [subject, { seq, isRead }] of kept.witnesses()) {
       const isReadable = await this.#isReadable(seq);
       if (isReadable && !isRead) return this.#anew('stale'); // it was read without the keys
       if (isRead && !isReadable) unread.push(subject);
@@ -157,12 +159,19 @@ export class LogReader {
           return null;
         }
         this.#take(frames, head);
+        for (const [subject, witness] of this.#fold.witnesses) this.#noteWitness(kept, subject, witness);
         const isDue = this.#fold.head - this.#restHead >= REST_EVERY;
         if (this.#fold.head <= head && !isDue) return null;
         if (isDue) this.#restHead = this.#fold.head;
         return { head: this.#fold.head, hash: frames.at(-1)?.hash ?? '', rest: isDue ? this.#rest() : undefined };
       }),
     );
+  }
+
+  #noteWitness(kept: KeptArchive, subject: string, witness: Witness): void {
+    if (this.#witnessed.has(subject)) return;
+    kept.witness(subject, witness);
+    this.#witnessed.add(subject);
   }
 
   #rest(): string {
@@ -193,7 +202,8 @@ export class LogReader {
     const gone: string[] = [];
     for (const { type, data } of frames.flatMap(eventsOf)) {
       const subject = type === 'subject.erased' ? String(data['subject']) : '';
-      const witness = this.#fold.witnesses.get(subject);
+      if (subject === '') continue;
+      const witness = (this.#kept?.witnesses() ?? this.#fold.witnesses).get(subject);
       if (witness?.isRead === true && !(await this.#isReadable(witness.seq))) gone.push(subject);
     }
     return gone;
@@ -221,12 +231,14 @@ export class LogReader {
   #restart(archive: Archive): void {
     this.#fold = new MemoryFold(archive);
     this.#keyed.clear();
+    this.#witnessed.clear();
   }
 
   #anew(why: Extract<IndexTold, { type: 'rebuilt' }>['why']): void {
     const { index, name } = this.#options;
     const kept = this.#kept;
     this.#keyed.clear();
+    this.#witnessed.clear();
     this.#restHead = 0;
     this.#fold = kept === null ? new MemoryFold() : new MemoryFold(kept);
     if (kept === null) return;

@@ -23,6 +23,7 @@ create table entry(key integer primary key, text text not null, more text not nu
 create index entry_day on entry(day);
 create index entry_subject on entry(subject) where subject is not null;
 create table term(term text primary key, entries integer not null) without rowid;
+create table witness(subject text primary key, seq integer not null, is_read integer not null) without rowid;
 create table tangled(subject text primary key) without rowid;
 create virtual table words using fts5(terms, content='entry', content_rowid='key', tokenize='ascii', detail=none);
 insert into words(words, rank) values ('secure-delete', 1);

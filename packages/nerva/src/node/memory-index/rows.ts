@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { EntryRow, Kept, KeptRows } from '../../memory/index.ts';
+import type { EntryRow, Kept, KeptRows, Witness } from '../../memory/index.ts';
 import { indexError, isDamage, openFile, removeFiles, type Remade } from './file.ts';
 
 /**
@@ -148,9 +148,22 @@ export class SqliteRows implements KeptRows {
     return this.#get('select 1 from tangled where subject = ?', subject) !== undefined;
   }
 
+  witness(subject: string, { seq, isRead }: Witness): void {
+    this.#run('insert or ignore into witness values (?, ?, ?)', subject, seq, isRead ? 1 : 0);
+  }
+
+  witnesses(): ReadonlyMap<string, Witness> {
+    const rows = this.#all('select subject, seq, is_read from witness');
+    return new Map(rows.map(({ subject, seq, is_read: isRead }) => [String(subject), { seq: Number(seq), isRead: isRead === 1 }]));
+  }
+
+  dropWitness(subject: string): void {
+    this.#run('delete from witness where subject = ?', subject);
+  }
+
   clear(): void {
     this.#run("insert into words(words) values ('delete-all')");
-    for (const table of ['entry', 'term', 'tangled']) this.#run(`delete from ${table}`);
+    for (const table of ['entry', 'term', 'tangled', 'witness']) this.#run(`delete from ${table}`);
   }
 
   scrub(): void {
