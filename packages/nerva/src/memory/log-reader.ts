@@ -1,10 +1,9 @@
 import { NervaError } from '../core/index.ts';
 import { eventsOf, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
-import type { Archive, ArchiveQuery } from './archive.ts';
+import type { Archive } from './archive.ts';
 import { MemoryFold } from './fold.ts';
 import { KeptArchive } from './kept-archive.ts';
 import type { IndexTold, MemoryIndex, Witness } from './kept-rows.ts';
-import type { Hit } from './recall.ts';
 
 /** What the last keyed changes made. */
 export interface Made {
@@ -70,10 +69,10 @@ export class LogReader {
     return this.#keyed.get(frame);
   }
 
-  /** @throws STORE_* of an index that fails; after the next `read` all is found from the log. */
-  search(asked: ArchiveQuery): readonly Hit[] {
+  /** Looks into the archive. @throws STORE_* of an index that fails; after the next `read` all is found from the log. */
+  look<T>(work: (archive: Archive) => T): T {
     try {
-      return this.archive.search(asked);
+      return work(this.archive);
     } catch (error) {
       if (this.#kept !== null && NervaError.is(error)) this.#lost = new Lost(error);
       throw error;
@@ -83,14 +82,14 @@ export class LogReader {
   /** Reads to the end of the log, or up to `upto`. */
   async read(): Promise<void> {
     const { store, sid } = this.#options;
-    if (this.#fold.head === 0 && (await store.head(sid)) === 0) return this.#forgetDeleted();
     try {
+      if (this.#fold.head === 0 && (await store.head(sid)) === 0) return await this.#forgetDeleted();
       if (this.#lost !== null) throw this.#lost;
       if (!this.#isBegun) await this.#begin();
       this.#isBegun = true;
       await this.#catchUp();
     } catch (error) {
-      if (NervaError.is(error, 'SESSION_DELETED')) await this.#forgetDeleted();
+      if (NervaError.is(error, 'SESSION_DELETED')) await this.#forgetDeleted().catch(() => undefined); // the first is the one to tell
       if (!(error instanceof Lost)) throw error;
       this.#leave(error);
       await this.#catchUp();
@@ -105,7 +104,7 @@ export class LogReader {
       await store.info(sid);
     } catch (error) {
       if (!NervaError.is(error, 'SESSION_DELETED')) return;
-      this.#kept ??= new KeptArchive(index.open(name));
+      this.#kept ??= onIndex(() => new KeptArchive(index.open(name)));
       if (this.#kept.head > 0) this.#anew('stale');
     }
   }
@@ -118,7 +117,7 @@ export class LogReader {
     else this.#thaw(kept);
     await this.#catchUp();
     const unread: string[] = [];
-    for (const [subject, { seq, isRead }] of kept.witnesses()) {
+    for (const [subject, { seq, isRead }] of onIndex(() => kept.witnesses())) {
       const isReadable = await this.#isReadable(seq);
       if (isReadable && !isRead) return this.#anew('stale'); // it was read without the keys
       if (isRead && !isReadable) unread.push(subject);
@@ -128,7 +127,7 @@ export class LogReader {
   }
 
   #thaw(kept: KeptArchive): void {
-    const { rest } = kept;
+    const rest = onIndex(() => kept.rest);
     this.#fold = new MemoryFold(kept);
     if (rest === null) return;
     const { fold, keyed } = JSON.parse(rest) as { readonly fold: string; readonly keyed: readonly (readonly [string, Made])[] };
@@ -203,7 +202,8 @@ export class LogReader {
     for (const { type, data } of frames.flatMap(eventsOf)) {
       const subject = type === 'subject.erased' ? String(data['subject']) : '';
       if (subject === '') continue;
-      const witness = (this.#kept?.witnesses() ?? this.#fold.witnesses).get(subject);
+      const witnesses = onIndex(() => this.#kept?.witnesses()) ?? this.#fold.witnesses;
+      const witness = witnesses.get(subject);
       if (witness?.isRead === true && !(await this.#isReadable(witness.seq))) gone.push(subject);
     }
     return gone;

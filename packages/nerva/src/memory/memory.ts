@@ -292,7 +292,7 @@ export class Memory {
       knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
     };
     const limit = checkRange('limit', options.limit ?? 10, 1, 100);
-    const found = this.#reader.search({ query, limit, filter: { moment, tags, kinds } });
+    const found = this.#reader.look((archive) => archive.search({ query, limit, filter: { moment, tags, kinds } }));
     return found.map(({ id, score, why }) => ({ entry: this.entry(id as EventId), score, why }));
   }
 
@@ -306,7 +306,7 @@ export class Memory {
 
   /** @throws MEMORY_UNKNOWN */
   entry(id: EventId): Entry {
-    const entry = this.#reader.archive.get(id);
+    const entry = this.#reader.look((archive) => archive.get(id));
     if (entry === undefined)
       throw new NervaError('MEMORY_UNKNOWN', `There is no entry ${JSON.stringify(id)} in ${this.sid}.`, { details: { id } });
     return entry;
@@ -314,7 +314,7 @@ export class Memory {
 
   /** All entries, the forgotten and superseded too, oldest first. */
   entries(): readonly Entry[] {
-    return Array.from(this.#reader.archive.values());
+    return this.#reader.look((archive) => Array.from(archive.values()));
   }
 
   #current(id: EventId): void {
