@@ -134,13 +134,12 @@ export class Postings {
     const groups = new Map<number, number>();
     const touched: number[] = [];
     const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
-    const whole = this.#corpus;
-    const meanLength =
-      ((1 + (asked + before) / 2 + secondBefore + behind) * (whole?.length ?? this.#length)) / (whole?.pieces ?? this.#pieces);
+    const whole = this.#corpus ?? { passages: this.#passages, pieces: this.#pieces, length: this.#length };
+    const meanLength = ((1 + (asked + before) / 2 + secondBefore + behind) * whole.length) / whole.pieces;
     for (const term of terms) {
       const posting = this.#postings[this.#ids.get(term) ?? -1];
       if (posting === undefined || posting.passages === 0) continue;
-      const weight = rarity(whole?.passages ?? this.#passages, whole?.holding(term) ?? posting.passages);
+      const weight = rarity(whole.passages, this.#corpus?.holding(term) ?? posting.passages);
       for (const piece of this.#gather(posting)) {
         const share = saturated(this.#sums[piece] ?? 0, this.#weightOf(piece) / meanLength);
         this.#sums[piece] = 0;
