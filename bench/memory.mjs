@@ -3,6 +3,7 @@
 // How often the memory finds what answers a question, without a model: for each question of each conversation its turns are ranked, and
 // recall@k is the share of the evidence among the first k, averaged over questions; `session` the same with sessions in place of turns.
 // A line of FILE is {id, speakers, sessions: [{n, at}], turns: [[session, id, speaker, text, caption?], …], qa: [{q, cat, ev: [turn, …]}]}.
+// Without `sessions`, or without a time, nothing is dated; evidence is a turn's place or its id; a question without any is not counted.
 // Beside it SQLite's FTS5 and MiniSearch in the same run, each with the same terms (stems, no stop words) as well as by itself.
 // It does not measure: whether an answer would be right, or embeddings. Exit 2 when the file cannot be read as that.
 import { readFileSync } from 'node:fs';
@@ -39,10 +40,21 @@ function read() {
 function conversation(line, where) {
   try {
     const { turns, sessions, qa } = JSON.parse(line);
-    const isWhole = [turns, sessions, qa].every(Array.isArray) && turns.every((turn) => typeof turn[3] === 'string' && turn[0] in sessions);
-    if (!isWhole) refuse(`${where} is no conversation: {sessions, turns, qa} was expected.`);
-    const asked = qa.map(({ q, cat, ev }) => ({ q, cat, ev: ev.filter((turn) => turn in turns) })).filter(({ ev }) => ev.length > 0);
-    return { turns, atMs: sessions.map(({ at }) => timeOf(at)), qa: asked };
+    if (!Array.isArray(turns) || !turns.every(Array.isArray) || !Array.isArray(qa))
+      refuse(`${where} is no conversation: {sessions, turns, qa} was expected.`);
+    const byId = new Map(turns.map(([, id], at) => [id, at]));
+    const placeOf = (turn) => (Number.isInteger(turn) && turn in turns ? turn : byId.get(turn));
+    const asked = qa
+      .map(({ q, cat, ev }) => ({
+        q,
+        cat,
+        ev: [ev ?? []]
+          .flat()
+          .map(placeOf)
+          .filter((place) => place !== undefined),
+      }))
+      .filter(({ q, ev }) => typeof q === 'string' && ev.length > 0);
+    return { turns, atMs: [sessions ?? []].flat().map((session) => timeOf(session?.at)), qa: asked };
   } catch (error) {
     return refuse(`${where} is no JSON: ${error.message}`);
   }
@@ -53,21 +65,28 @@ function refuse(message) {
   process.exit(2);
 }
 
-/** `1:56 pm on 8 May, 2023`, or whatever Date reads; undefined when neither. */
+/** `1:56 pm on 8 May, 2023`, or whatever Date reads, or ms since 1970; undefined when none of them. */
 function timeOf(text) {
+  if (Number.isFinite(text)) return text;
   const [, hour, minute, half, date] = /^(\d+):(\d+) (am|pm) on (.*)$/.exec(text) ?? [];
   const atMs = Date.parse(date === undefined ? text : `${date.replace(',', '')} ${(hour % 12) + (half === 'pm' ? 12 : 0)}:${minute} UTC`);
   return Number.isNaN(atMs) ? undefined : atMs;
 }
 
-const textOf = ([, , , text, caption]) => (caption === undefined ? text : `${text} ${caption}`);
+const textOf = ([, , , text, caption]) => [text, caption].filter((part) => typeof part === 'string').join(' ');
 
 /** Each takes a conversation and gives a search: turns by number, best first. */
 const nerva = (shares) => (talk) => {
   const index = recallIndex({ kind: 'conversation', ...(shares === undefined ? {} : { shares }) });
   for (const [at, turn] of talk.turns.entries()) {
     const atMs = talk.atMs[turn[0]];
-    index.add({ id: String(at), text: textOf(turn), author: turn[2], group: String(turn[0]), ...(atMs === undefined ? {} : { atMs }) });
+    index.add({
+      id: String(at),
+      text: textOf(turn),
+      author: String(turn[2] ?? ''),
+      group: String(turn[0]),
+      ...(atMs === undefined ? {} : { atMs }),
+    });
   }
   return (query) => index.search(query, { limit: DEPTH }).map(({ id }) => Number(id));
 };
@@ -134,7 +153,8 @@ function measured(talks, made) {
   return { ...figures, queryUs: round(median(times), 0), indexMs: round(median(built), 1), questions: times.length, r10ByCategory };
 }
 
-const round = (value, digits) => Number(value.toFixed(digits));
+/** null when there was nothing to measure. */
+const round = (value, digits) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
 const median = (list) => list.toSorted((one, other) => one - other)[list.length >> 1];
 
 const talks = read();
@@ -147,12 +167,16 @@ const beside = {
   'MiniSearch, our terms': measured(talks, miniSearch(terms)),
 };
 const FEATURES = {
+  near: ['near'],
   group: ['group'],
   date: ['date'],
   author: ['author'],
   user: ['user'],
   time: ['time'],
-  neighbours: ['asked', 'before', 'secondBefore', 'behind'],
+  tells: ['tells'],
+  kin: ['kin'],
+  alike: ['alike'],
+  neighbours: ['asked', 'before', 'secondBefore', 'thirdBefore', 'behind'],
 };
 const without = values.ablate
   ? Object.fromEntries(

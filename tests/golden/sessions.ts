@@ -4,7 +4,8 @@
  */
 import { createAgent, createRuntime, type Agent, type Runtime } from '../../packages/nerva/src/agent/index.ts';
 import { memoryStore, type Frame } from '../../packages/nerva/src/log/index.ts';
-import type { ScriptStep } from '../../packages/nerva/src/model/index.ts';
+import { NervaError } from '../../packages/nerva/src/core/index.ts';
+import type { ModelRequest, ScriptStep } from '../../packages/nerva/src/model/index.ts';
 import { chain, llm, table } from '../../packages/nerva/src/policy/index.ts';
 import { conversationModel, testWorld, type TestWorld } from '../../packages/nerva/src/testing/index.ts';
 import { askPerson, notDone, tool } from '../../packages/nerva/src/tool/index.ts';
@@ -234,6 +235,18 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
       await until(() => isSleeping(10));
       await world.advance(3_000);
       await result;
+      return 's';
+    },
+  },
+  context: {
+    agent: () => {
+      const talk = { name: 'talk', call: ({ messages }: ModelRequest) => Promise.resolve({ parts: [{ type: 'text', text: `Yes, ${messages.length}.` }], finish: 'stop', usage: { inputTokens: 9, outputTokens: 2 }, model: 'talk-1' } as const) };
+      const sums = { name: 'sums', call: ({ messages }: ModelRequest) => (JSON.stringify(messages).includes('three') ? Promise.reject(new NervaError('MODEL_REFUSED', 'Not that.')) : Promise.resolve({ parts: [{ type: 'text', text: 'They spoke.' }], finish: 'stop', usage: { inputTokens: 7, outputTokens: 2 }, model: null } as const)) };
+      return createAgent({ name: 'context', model: talk, context: { turnsMax: 2, tokensMax: 300, model: sums } });
+    },
+    play: async ({ runtime }) => {
+      const session = runtime.session('s', { agent: 'context' });
+      for (const text of ['one', 'two', 'three', 'four', 'five', 'six '.repeat(200)]) await session.send(text).result;
       return 's';
     },
   },

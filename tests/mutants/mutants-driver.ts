@@ -28,9 +28,9 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
       this.#isDirty = true;
     }
     if (composed.policy !== null) this.#await(composed.policy);
-    this.#perform(composed.drafts, result.seq);`,
+    this.#perform(composed.drafts, result);`,
     replace: `    this.state = composed.state;
-    this.#perform(composed.drafts, base.head);
+    this.#perform(composed.drafts, { seq: base.head, epoch: this.#fence?.epoch ?? 0 });
     this.state = base;
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
@@ -88,7 +88,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'retried-under-new-id',
     file: DRIVER,
-    find: `    const write = (): Promise<AppendResult> => this.#ports.store.append({ ...frame, events`,
+    find: `    const write = (): Promise<AppendResult> =>
+      this.#ports.store.append({ ...frame, events`,
     replace: `    let tries = 0;
     const write = (): Promise<AppendResult> =>
       this.#ports.store.append({ ...frame, id: tries++ === 0 ? frame.id : this.#ports.world.ids.next(), events`,
@@ -148,9 +149,40 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'answers-out-of-order',
     file: 'agent/row.ts',
-    find: `    this.#setBy = Math.max(this.#setBy, seq);`,
-    replace: `    this.#setBy = Math.max(this.#setBy, this.#unsetBy, seq);`,
+    find: `    else this.#setBy = Math.max(this.#setBy, seq);`,
+    replace: `    else this.#setBy = Math.max(this.#setBy, this.#unsetBy, seq);`,
     says: 'An older frame’s answer that comes later says that the row is right (fix reverted).',
+  },
+  {
+    name: 'unfinished-under-next-epoch',
+    file: DRIVER,
+    find: `decide(state, this.bound, Infinity, this.#ports.facets)`,
+    replace: `decide(state, this.bound, (this.#fence?.epoch ?? 0) + 1, this.#ports.facets)`,
+    says: 'A replaced driver that closes takes what its successor left open for its own (fix reverted).',
+  },
+  {
+    name: 'older-fence-taken',
+    file: DRIVER,
+    find: `    this.adopt({ epoch: result.epoch });
+    this.firstFrame = id;`,
+    replace: `    this.#fence = { epoch: result.epoch };
+    this.firstFrame = id;`,
+    says: 'A late answer to a creation puts the old fence in place of a newer one (fix reverted).',
+  },
+  {
+    name: 'lost-intents-performed',
+    file: DRIVER,
+    find: `    if (epoch !== this.#fence?.epoch) return void this.kick();
+`,
+    replace: ``,
+    says: 'What was intended under a fence that is over is performed (fix reverted).',
+  },
+  {
+    name: 'ready-taken-for-a-look',
+    file: 'agent/row.ts',
+    find: `    if (repeated || status === 'ready' || ifHead !== seq) this.unset(seq);`,
+    replace: `    if (repeated || then?.status === undefined || ifHead !== seq) this.unset(seq);`,
+    says: 'A verdict that comes as the driver comes to rest sets the row ready, and nobody looks again (fix reverted).',
   },
   {
     name: 'hint-during-append-ignored',

@@ -96,8 +96,8 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
   {
     name: 'past-attempt-settles',
     file: TOOL,
-    find: `data.attempt < slot.attempt;`,
-    replace: `data.attempt < 0;`,
+    find: `Number(data.attempt) < slot.attempt;`,
+    replace: `Number(data.attempt) < 0;`,
     says: 'An attempt that was given up settles the one that followed it (fix reverted).',
   },
   {
@@ -238,10 +238,44 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
     says: 'A model call may start whose worst case exceeds the budget.',
   },
   {
+    name: 'past-reconcile-settles',
+    file: 'agent/facets/tool.ts',
+    find: `slot.status === 'doubt' && !isPast(slot, event.data),
+        () => ({ status: 'again' }),`,
+    replace: `slot.status === 'doubt',
+        () => ({ status: 'again' }),`,
+    says: 'A tool’s word about one attempt has the next one made again (fix reverted).',
+  },
+  {
+    name: 'summary-is-free',
+    file: BUDGET,
+    find: `  const paid = event.erased !== true && event.data.call === undefined ? slice : answered(slice, event, state);`,
+    replace: `  const paid = event.erased !== true ? { ...slice, reserved: null } : slice;`,
+    says: 'A summary costs nothing.',
+  },
+  {
+    name: 'summary-splits-a-call',
+    file: 'agent/compaction.ts',
+    find: `    else if (message.role !== 'tool') answer = index;
+  }
+  return question > 0 ? question : answer;`,
+    replace: `    answer = index;
+  }
+  return answer;`,
+    says: 'What stays of a conversation begins with a result whose call is gone.',
+  },
+  {
+    name: 'late-summary-taken',
+    file: 'agent/facets/context.ts',
+    find: `  if (call === undefined ? isErased || open !== null : call !== open?.seq) return slice;`,
+    replace: `  if (call === undefined && isErased) return slice;`,
+    says: 'A summary that comes after it was given up takes messages away that it does not stand for.',
+  },
+  {
     name: 'lost-call-is-free',
     file: BUDGET,
-    find: `        return event.data.why === 'lost' ? keep(slice) : { ...slice, reserved: null };`,
-    replace: `        return { ...slice, reserved: null };`,
+    find: `unanswered(slice, event.data.why === 'lost')`,
+    replace: `unanswered(slice, false)`,
     says: 'A model call that was lost with its process costs nothing.',
   },
   {
@@ -342,10 +376,10 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
   {
     name: 'digest-counts-calls',
     file: 'agent/context.ts',
-    find: `  return digestOf(buildRequest(state, bound, takes), bound.hash).slice(0, DIGEST_DIGITS);`,
+    find: `  return shortDigest(buildRequest(state, bound, takes), bound);`,
     replace: `  const counted = requestDigest as unknown as { count?: number };
   counted.count = (counted.count ?? 0) + 1;
-  return bound.hash(digestOf(buildRequest(state, bound, takes), bound.hash) + String(counted.count)).slice(0, DIGEST_DIGITS);`,
+  return bound.hash(shortDigest(buildRequest(state, bound, takes), bound) + String(counted.count)).slice(0, DIGEST_DIGITS);`,
     says: 'A counter of the module goes into the digest of a request.',
   },
   {

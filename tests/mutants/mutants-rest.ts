@@ -48,9 +48,18 @@ export const REST_MUTANTS: readonly Mutant[] = [
   {
     name: 'digest-of-answer-ignored',
     file: 'agent/respond.ts',
-    find: `  if (answer.digest !== undefined && answer.digest !== approval.digest) {`,
-    replace: `  if (answer.digest !== undefined && approval.digest === '') {`,
+    find: `  refuseOther(id, approval.digest, answer);
+`,
+    replace: ``,
     says: 'A person’s answer to something else grants the call.',
+  },
+  {
+    name: 'verdict-on-past-attempt',
+    file: 'agent/respond.ts',
+    find: `  refuseOther(id, doubtDigest(slot), answer);
+`,
+    replace: ``,
+    says: 'What a person found out about one attempt settles the doubt about the next (fix reverted).',
   },
   {
     name: 'queue-joins-at-once',
@@ -169,8 +178,8 @@ export const REST_MUTANTS: readonly Mutant[] = [
   {
     name: 'ids-not-distinct',
     file: PERFORM,
-    find: `parts: distinct(given.parts) };`,
-    replace: `parts: distinct(given.parts).length > 0 ? given.parts : [] };`,
+    find: `parts: distinct(given.parts),`,
+    replace: `parts: distinct(given.parts).length > 0 ? given.parts : [],`,
     says: 'Two calls of one answer keep one id.',
   },
   {

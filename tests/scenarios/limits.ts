@@ -25,6 +25,8 @@ export const sessionTokens = limited('session-tokens', { budget: { sessionTokens
 export const dollars = limited('dollars', { budget: { turnUsdMax: 0.006, sessionUsdMax: 0.012 } });
 export const stepLimits = limited('step-limits', { stepsMax: 2, budget: { sessionStepsMax: 4 } });
 export const timeLimits = limited('time-limits', { budget: { turnMs: 4_000, sessionMs: 60_000 } });
+export const compacted = limited('compacted', { context: { tokensMax: 500 }, budget: { sessionTokensMax: 60_000 } });
+export const dropped = limited('dropped', { context: { tokensMax: 500, strategy: 'drop' } });
 export const stopping = limited('stopping', {
   stopWhen: [({ calls }) => calls.length >= 2, ({ steps }) => steps >= 3],
 });

@@ -73,6 +73,9 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   dollars: [ends('budget'), ends('answer')],
   'step-limits': [ends('steps'), ends('budget')],
   'time-limits': [ends('budget'), ends('answer')],
+  compacted: [event('context.called'), counts('context.compacted', 2), ends('answer')],
+  dropped: [counts('context.compacted', 2), ends('answer')],
+  remembering: [counts('memory.told', 2), event('context.compacted'), ends('answer')],
   stopping: [event('turn.ended', { reason: 'steps', why: 'stopWhen' })],
   branches: [
     event('session.forked', { effects: 'ask' }),

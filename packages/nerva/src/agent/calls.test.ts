@@ -78,6 +78,19 @@ test('a doubt is asked about once by each process, made again when it did not ha
   assert.deepEqual(decideCalls(asked(['t'], not), known, 1), [
     the('tool.called', { answer: 4, part: 0, effect: 'irreversible', again: 5, why: 'reconcile' }),
   ]);
+  const second = [
+    ...not,
+    the('tool.called', { answer: 4, part: 0, effect: 'irreversible', again: 5, why: 'reconcile' }),
+    the('tool.in_doubt', { call: 5, why: 'threw', attempt: 2 }),
+    the('reconcile.called', { call: 5 }),
+  ];
+  const past = [...second, the('reconcile.returned', { call: 5, status: 'not-done', attempt: 1 })];
+  assert.equal(decideCalls(asked(['t'], past), known, 1), 'wait', 'of the second attempt who asked about the first knows nothing');
+  assert.equal(
+    (decideCalls(asked(['t'], [...past, the('reconcile.returned', { call: 5, status: 'not-done', attempt: 2 })]), known, 1) as Draft[])[0]
+      ?.type,
+    'tool.called',
+  );
   assert.deepEqual(decideCalls(asked(['t'], not), boundOf([made('u', 'read')]), 1), [
     the('tool.failed', { call: 5, why: 'unknown tool', message: 'There is no tool named "t". The tools are: u.' }),
   ]);

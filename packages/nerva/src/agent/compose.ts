@@ -3,7 +3,7 @@ import { placed, type Seq } from '../log/index.ts';
 import type { Action, Decided, PolicyView } from '../policy/index.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
-import type { Draft } from './events.ts';
+import type { Draft, EventType } from './events.ts';
 import { evolve } from './fold.ts';
 import type { AgentState, Facet } from './state.ts';
 import { steering } from './turns.ts';
@@ -47,6 +47,15 @@ export interface ComposeScene {
 }
 
 const ROUNDS_MAX = 1000;
+/** Intents of which the outcome is to come. */
+const EFFECTS: ReadonlySet<string> = new Set<EventType>([
+  'model.called',
+  'context.called',
+  'memory.called',
+  'tool.called',
+  'reconcile.called',
+  'timer.set',
+]);
 
 /** Folds the facts and decides until nothing is wanted or something must be waited for. Pure but for asking the policy. */
 export function compose(before: AgentState, facts: readonly Draft[], scene: ComposeScene): Composed {
@@ -59,8 +68,7 @@ export function compose(before: AgentState, facts: readonly Draft[], scene: Comp
   const add = (draft: Draft): void => {
     drafts.push(draft);
     state = evolve(state, placed(draft as never, before.sid, state.head, atMs, epoch), facets);
-    isActing ||=
-      draft.type === 'model.called' || draft.type === 'tool.called' || draft.type === 'reconcile.called' || draft.type === 'timer.set';
+    isActing ||= EFFECTS.has(draft.type);
   };
   facts.forEach(add);
   for (let round = 0; !scene.isDraining; round++) {

@@ -10,20 +10,33 @@ import type { AgentState } from './state.ts';
 export function buildRequest(state: AgentState, bound: Bound, takes: readonly Seq[]): ModelRequest {
   const { messages } = taken(state.turn, takes, true);
   return {
-    instructions: bound.agent.instructions,
+    instructions: instructionsOf(state, bound),
     messages: messages.shared.slice(0, messages.count),
     tools: bound.specs,
     params: bound.agent.params,
   };
 }
 
+/** What people said for good: the instructions, and the blocks that nobody else may change. */
+const instructionsOf = ({ memory: { fixed } }: AgentState, { agent: { instructions } }: Bound): string =>
+  fixed === '' ? instructions : instructions === '' ? fixed : `${instructions}\n\n${fixed}`;
+
 /** 96 bits tell requests apart; a record for replay is no seal. */
 const DIGEST_DIGITS = 24;
 
 /** Digest of that request. Costs the new messages only. */
 export function requestDigest(state: AgentState, bound: Bound, takes: readonly Seq[]): string {
-  return digestOf(buildRequest(state, bound, takes), bound.hash).slice(0, DIGEST_DIGITS);
+  return shortDigest(buildRequest(state, bound, takes), bound);
 }
+
+/** A request's digest as the log has it. */
+export const shortDigest = (request: ModelRequest, { hash }: Bound): string => digestOf(request, hash).slice(0, DIGEST_DIGITS);
+
+/** About how many tokens a message is. */
+export const messageTokens = (message: Message): number => Math.ceil(bytesOf(message, false) / BYTES_A_TOKEN) + fileTokens(message);
+
+/** An estimate. */
+const BYTES_A_TOKEN = 4;
 
 /**
  * Tokens of the next request: what the provider counted last, and `bytesPerToken` for what came since (1 is a bound, 4 an estimate).
@@ -32,7 +45,7 @@ export function requestDigest(state: AgentState, bound: Bound, takes: readonly S
 export function estimateTokens(state: AgentState, bound: Bound, bytesPerToken: number): number {
   const { seen } = state.budget;
   const { messages, inbox, notes } = state.turn;
-  let bytes = seen.messages === 0 ? fixedBytes(bound) : 0;
+  let bytes = seen.messages === 0 ? fixedBytes(state, bound) : 0;
   let files = 0;
   const count = (message: Message): void => {
     bytes += bytesOf(message, bytesPerToken === 1);
@@ -58,6 +71,7 @@ function bytesOf({ parts }: Message, isBound: boolean): number {
   );
 }
 
-function fixedBytes({ agent, specs }: Bound): number {
-  return utf8Bytes(agent.instructions) + utf8Bytes(JSON.stringify([specs, agent.params]));
+function fixedBytes(state: AgentState, bound: Bound): number {
+  const { agent, specs } = bound;
+  return utf8Bytes(instructionsOf(state, bound)) + utf8Bytes(JSON.stringify([specs, agent.params]));
 }

@@ -11,11 +11,13 @@ import {
   utf8Bytes,
   type World,
 } from '../core/index.ts';
+import { checkContext, contextJson, type Context, type ContextOptions } from './context-options.ts';
 import { checkRetry, type Retry } from './retry-options.ts';
-import type { BlobRef } from '../log/index.ts';
+import type { BlobRef, Store } from '../log/index.ts';
 import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
+import type { Memory } from '../memory/index.ts';
 import type { Policy } from '../policy/index.ts';
-import { toTools, type Tool, type ToolEffect, type ToolInput } from '../tool/index.ts';
+import { toTools, type Tool, type ToolContext, type ToolEffect, type ToolInput } from '../tool/index.ts';
 
 /** Stops a turn after the step in which it returns true. Contract: pure. */
 export type StopWhen = (turn: {
@@ -61,6 +63,24 @@ export interface AgentOptions {
   readonly outputBytesMax?: number;
   /** When a model call that failed is made again; false: never. Waits are in the log and outlive the process. */
   readonly retry?: Retry | false;
+  /** How the conversation is kept within what the model takes; absent: a turn whose conversation is too long ends in an error. */
+  readonly context?: ContextOptions;
+  /** What it remembers: blocks of it stand in the prompt, and what a question recalls. */
+  readonly memory?: MemoryUse;
+}
+
+/** What tells whose memory is read, and where it may be. */
+export interface MemoryScene extends Pick<ToolContext, 'session'> {
+  readonly store: Store;
+  readonly world: World;
+}
+
+/** How an agent uses a memory. What it was told, and how far that had been read, is in the session’s log. */
+export interface MemoryUse {
+  /** The memory, or how to come by that of a session; `store` and `world` are the runtime’s. Contract: the same memory for the same session. */
+  readonly of: Memory | ((scene: MemoryScene) => Memory | Promise<Memory>);
+  /** Entries that the question of a turn recalls, 0–50. Default 5. */
+  readonly recall?: number;
 }
 
 /** An agent: a plain, frozen definition. It runs once a runtime has it. */
@@ -79,6 +99,8 @@ export interface Agent {
   readonly outputRetriesMax: number;
   readonly outputBytesMax: number;
   readonly retry: Required<Retry>;
+  readonly context: Context | undefined;
+  readonly memory: Required<MemoryUse> | undefined;
 }
 
 const OPTIONS = [
@@ -96,6 +118,8 @@ const OPTIONS = [
   'outputRetriesMax',
   'outputBytesMax',
   'retry',
+  'context',
+  'memory',
 ] as const;
 const LIMITS = ['turnTokensMax', 'sessionTokensMax', 'turnUsdMax', 'sessionUsdMax', 'turnMs', 'sessionMs', 'sessionStepsMax'] as const;
 
@@ -120,6 +144,8 @@ export function createAgent(options: AgentOptions): Agent {
     );
   }
   checkBudget(name, budget, model, params);
+  const context = checkContext(name, options.context, model);
+  if (context !== undefined) checkPrice(name, budget, context.model);
   const tools = toTools(options.tools ?? []);
   if (tools.length > 0 && model?.capabilities?.tool_use === 0)
     throw new NervaError(
@@ -142,7 +168,15 @@ export function createAgent(options: AgentOptions): Agent {
     outputRetriesMax: checkRange('outputRetriesMax', options.outputRetriesMax ?? 2, 0, 10),
     outputBytesMax: checkRange('outputBytesMax', options.outputBytesMax ?? 256 * 1024, 1024, 64 * 1024 * 1024),
     retry: checkRetry(options.retry),
+    context,
+    memory: checkMemory(options.memory),
   });
+}
+
+function checkMemory(given: MemoryUse | undefined): Required<MemoryUse> | undefined {
+  if (given === undefined) return undefined;
+  checkOptions(given, ['of', 'recall'], 'createAgent: memory');
+  return { of: given.of, recall: checkRange('memory.recall', given.recall ?? 5, 0, 50) };
 }
 
 function modelOf(agent: string, given: Model | AiSdkModel | undefined): Model | undefined {
@@ -172,7 +206,11 @@ function checkBudget(name: string, budget: Budget | undefined, model: Model | un
       `createAgent: agent "${name}" limits tokens or USD, so the worst case of a call must be known: give params.maxOutputTokens.`,
     );
   }
-  if ((budget.turnUsdMax ?? budget.sessionUsdMax) !== undefined && model !== undefined && model.price === undefined) {
+  if (model !== undefined) checkPrice(name, budget, model);
+}
+
+function checkPrice(name: string, budget: Budget | undefined, model: Model): void {
+  if ((budget?.turnUsdMax ?? budget?.sessionUsdMax) !== undefined && model.price === undefined) {
     throw new NervaError(
       'AGENT_INVALID',
       `createAgent: agent "${name}" limits USD, but the price of ${model.name} is unknown. Give the model a price.`,
@@ -247,5 +285,8 @@ function describe(agent: Agent): JsonObject {
     outputRetriesMax: agent.outputRetriesMax,
     outputBytesMax: agent.outputBytesMax,
     retry: { ...agent.retry },
+    // Absent where there is none: the digest of a definition that knows nothing of it stays as it was.
+    ...(agent.context === undefined ? {} : { context: contextJson(agent.context) }),
+    ...(agent.memory === undefined ? {} : { memory: { recall: agent.memory.recall } }),
   };
 }

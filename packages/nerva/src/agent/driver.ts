@@ -18,7 +18,7 @@ import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
 import { asDrafts, type Draft } from './events.ts';
 import { evolve, initial } from './fold.ts';
-import { isPersonal, withoutContent } from './personal.ts';
+import { stamped } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
 import { reducerOf } from './reducer.ts';
 import { refused, Standing, statusOf, surrender } from './row.ts';
@@ -76,6 +76,8 @@ export class Driver {
   /** Outcomes of calls that were given up, on their way into the log. */
   readonly #lates = new Set<Promise<void>>();
   readonly #running = new Map<Seq, AbortController>();
+  /** Subjects of others, of memories, whose key may be gone: what belongs to them is recorded without content. */
+  readonly #gone = new Set<string>();
   /** Of these the timers. */
   readonly #sleepers = new Set<Seq>();
 
@@ -269,7 +271,8 @@ export class Driver {
 
   /** Whether the next driver would find something to do at once: then the session stays `ready`, also when this one stops in the middle of a turn. */
   #isUnfinished(state: AgentState): boolean {
-    const wish = decide(state, this.bound, (this.#fence?.epoch ?? 0) + 1, this.#ports.facets);
+    // Under nobody's epoch: this driver may have been replaced, and what its successor left open is unfinished too.
+    const wish = decide(state, this.bound, Infinity, this.#ports.facets);
     return wish !== null && wish !== 'wait';
   }
 
@@ -295,14 +298,15 @@ export class Driver {
       await this.#catchUp();
       return result.ok ? result : this.#append({ id, events: asDrafts(drafts), expected: 'fact' });
     }
-    this.#fence = { epoch: result.epoch };
+    // It may have been taken over from here while the answer was on its way.
+    this.adopt({ epoch: result.epoch });
     this.firstFrame = id;
     await this.#reached(result, asDrafts(composed.drafts));
     // The input is in the log, whoever goes on from it.
     if (this.#isLate(askedMs)) await this.#assertOwn().catch((error: unknown) => this.#fail(error));
     if (this.failure !== null) return result;
     if (composed.policy !== null) this.#await(composed.policy);
-    this.#perform(composed.drafts, 0);
+    this.#perform(composed.drafts, result);
     return result;
   }
 
@@ -365,7 +369,7 @@ export class Driver {
       this.#isDirty = true;
     }
     if (composed.policy !== null) this.#await(composed.policy);
-    this.#perform(composed.drafts, result.seq);
+    this.#perform(composed.drafts, result);
   }
 
   /** Of a clock that went back nobody can say how long it took. */
@@ -420,14 +424,11 @@ export class Driver {
 
   async #written(given: Omit<Parameters<Store['append']>[0], 'sid'>, isOurs: boolean): Promise<AppendResult> {
     const frame = { ...given, sid: this.sid };
-    const write = (): Promise<AppendResult> => this.#ports.store.append({ ...frame, events: this.#stamped(given.events) });
-    const append = isOurs ? (): Promise<AppendResult> => this.#despiteErasure(write) : write;
+    const write = (): Promise<AppendResult> =>
+      this.#ports.store.append({ ...frame, events: stamped(given.events, this.state.session, this.#gone) });
+    const append = isOurs ? (): Promise<AppendResult> => this.#despiteErasure(write, given.events) : write;
     const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
-    // Where a frame says nothing of the row, the store sets it ready; and since it was first appended somebody else may have.
-    if (!result.ok) return result;
-    const isUnset = result.repeated || frame.then?.status === undefined || (frame.then.ifHead ?? result.seq) !== result.seq;
-    if (isUnset) this.#row.unset(result.seq);
-    else this.#row.set(result.seq);
+    if (result.ok) this.#row.wrote(frame.then, result);
     return result;
   }
 
@@ -435,28 +436,23 @@ export class Driver {
    * The key of the session's subject is gone: the log says so, and what happened is recorded without content. The note may be missing: it
    * is on its way, or this is a fork at a place before it.
    */
-  async #despiteErasure(write: () => Promise<AppendResult>): Promise<AppendResult> {
+  async #despiteErasure(write: () => Promise<AppendResult>, events: readonly EventDraft[]): Promise<AppendResult> {
     try {
       return await write();
     } catch (error) {
       const { subject, isErased } = this.state.session;
-      if (!NervaError.is(error, 'SUBJECT_ERASED') || isErased || subject === null) throw error;
+      if (!NervaError.is(error, 'SUBJECT_ERASED')) throw error;
+      const others = events.flatMap((event) => (event.subject === undefined || event.subject === subject ? [] : [event.subject]));
+      if (others.some((other) => !this.#gone.has(other))) {
+        others.forEach((other) => this.#gone.add(other));
+        return this.#despiteErasure(write, events);
+      }
+      if (isErased || subject === null) throw error;
       const { store, world } = this.#ports;
       await store.append({ ...erasureNote(this.sid, subject, world), by: 'runtime' });
       await this.#catchUp();
       return write();
     }
-  }
-
-  /** Content of a session that belongs to a subject is sealed under that subject. */
-  #stamped(events: readonly EventDraft[]): readonly EventDraft[] {
-    const { subject, isErased } = this.state.session;
-    if (subject === null) return events;
-    return events.map((event) => {
-      if (event.subject !== undefined || !isPersonal(event)) return event;
-      // Input is for the store to refuse; what effects came to is kept without what was said.
-      return isErased && event.type !== 'message.received' ? { ...event, data: withoutContent(event.data) } : { ...event, subject };
-    });
   }
 
   /** Brings `state` to what a result tells: our own events when they are next, else by reading. */
@@ -493,8 +489,9 @@ export class Driver {
     this.#ports.onChange(this);
   }
 
-  /** Starts the effects of acknowledged intents (D1). */
-  #perform(drafts: readonly Draft[], first: Seq): void {
+  /** Starts the effects of acknowledged intents (D1). Those of an epoch that is over were lost with it, and are decided anew. */
+  #perform(drafts: readonly Draft[], { seq: first, epoch }: { readonly seq: Seq; readonly epoch: number }): void {
+    if (epoch !== this.#fence?.epoch) return void this.kick();
     drafts.forEach((draft, index) => {
       const performer = this.#ports.performers[draft.type];
       if (performer === undefined || this.failure !== null) return;

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../core/index.ts';
 import type { BlobRef, EventDraft, LogEvent, Origin, Seq, Sid } from '../log/index.ts';
+import type { ToldEntry } from '../memory/index.ts';
 import type { FinishReason, Part, Usage } from '../model/index.ts';
 import type { SentFile } from './files.ts';
 import type { Action } from '../policy/index.ts';
@@ -54,6 +55,25 @@ export interface EventData {
     readonly partial?: true;
   };
   'model.interrupted': { readonly call: Seq; readonly parts: readonly Part[] };
+  'context.called': { readonly messages: number; readonly digest: string; readonly reserve?: Reserve };
+  'context.compacted': {
+    readonly messages: number;
+    readonly call?: Seq;
+    readonly summary?: Json;
+    readonly usage?: Usage;
+    readonly model?: string | null;
+    readonly usd?: number;
+  };
+  'context.failed': {
+    readonly call: Seq;
+    readonly why: 'error' | 'lost' | 'cancelled';
+    readonly code?: string;
+    readonly message?: string;
+  };
+  'memory.called': Readonly<Record<never, never>>;
+  'memory.recalled': { readonly call: Seq; readonly log: Sid; readonly upto: Seq; readonly notes: number };
+  'memory.told': { readonly fixed?: string; readonly core?: string; readonly entries?: readonly ToldEntry[] };
+  'memory.failed': { readonly call: Seq; readonly why: 'error' | 'lost' | 'cancelled'; readonly code?: string; readonly message?: string };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
   'tool.called': {
     readonly answer: Seq;
@@ -82,7 +102,12 @@ export interface EventData {
   };
   'tool.in_doubt': { readonly call: Seq; readonly why: string; readonly message?: string; readonly attempt?: number };
   'reconcile.called': { readonly call: Seq };
-  'reconcile.returned': { readonly call: Seq; readonly status: 'not-done' | 'unknown'; readonly message?: string };
+  'reconcile.returned': {
+    readonly call: Seq;
+    readonly status: 'not-done' | 'unknown';
+    readonly message?: string;
+    readonly attempt?: number;
+  };
   'subject.erased': { readonly subject: string };
   'timer.set': { readonly atMs: number; readonly why: 'retry'; readonly again?: Seq };
   'timer.fired': { readonly timer: Seq };
@@ -178,6 +203,47 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     partial: 'true when pieces of an answer had reached somebody: then it is not asked again by itself',
   }),
   'model.interrupted': fact('model', 'The call was cancelled; what had come is kept.', { call: 'seq', parts: 'partial parts' }),
+  'context.called': decision('Intent to have the beginning of the conversation summarised, which is too long for the model.', {
+    messages: 'how many of the prompt it takes, from the first; the summary of before counts as one',
+    digest: 'of the request: 24 hex digits',
+    reserve: 'worst case set aside: tokens, and USD when the price is known',
+  }),
+  'context.compacted': fact('model', 'The first messages of the prompt are left out from now on. They stay in the log.', {
+    messages: 'how many, from the first',
+    call: 'seq of `context.called`; absent when nobody was asked',
+    summary: 'what stands in their place, a text or an object; absent: what stood there before',
+    usage: 'tokens; null is unknown',
+    model: 'version that the provider reports',
+    usd: 'cost by the price known here',
+  }),
+  'context.failed': fact('system', 'No summary came.', {
+    call: 'seq',
+    why: 'error, cancelled, or lost with the process that asked for it',
+    code: 'error code',
+    message: 'bounded excerpt',
+  }),
+  'memory.called': decision('Intent to read the memory, once a turn and before the model is asked.', {}),
+  'memory.recalled': fact('system', 'The memory was read. What was new in it follows as `memory.told`.', {
+    call: 'seq of `memory.called`',
+    log: 'sid of the memory’s log',
+    upto: 'seq of the last event there that was read; -1 when there was none',
+    notes: 'messages that this puts into the prompt: 0 or 1',
+  }),
+  'memory.told': fact(
+    'tool',
+    'What the memory says that it had not said before; belongs to the memory’s subject. Comes right after `memory.recalled`.',
+    {
+      fixed: 'blocks that follow the instructions, rendered; absent: as before',
+      core: 'the other blocks, rendered; absent: as before',
+      entries: 'what the question recalled: id, text and since when it holds; absent: nothing new',
+    },
+  ),
+  'memory.failed': fact('system', 'The memory was not read; the turn goes on without.', {
+    call: 'seq of `memory.called`',
+    why: 'error, cancelled, or lost with the process that read it',
+    code: 'error code',
+    message: 'bounded excerpt',
+  }),
   'policy.decided': fact('system', 'A policy chose the next action.', {
     policy: 'which one, `chain/rules#row`',
     action: 'answer, call or model',
@@ -217,6 +283,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     call: 'seq',
     status: 'not-done (it is attempted again) or unknown',
     message: 'bounded excerpt',
+    attempt: 'which attempt it speaks of, from 1: what became of a later one it cannot know; not in logs of the first release',
   }),
   'subject.erased': fact('system', 'The key of a subject was destroyed: what was sealed under it cannot be read any more.', {
     subject: 'whose; where it is the session’s own, the open turn ends and no other begins',

@@ -44,7 +44,8 @@ const calling: readonly Draft[] = [
 ];
 
 test('before its first event a session is nobody’s, at rest and owes nothing', () => {
-  const { turn, ...rest } = initial('s');
+  const { turn, context, memory, ...rest } = initial('s');
+  assert.deepEqual([context.open, context.summary, memory.open, memory.core], [null, null, null, '']);
   const { messages, ...nothing } = turn;
   assert.equal(messages.count, 0);
   assert.deepEqual(nothing, { inbox: [], notes: [], open: null, last: null, count: 0, steps: 0 });

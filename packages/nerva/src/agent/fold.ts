@@ -1,6 +1,8 @@
 import type { LogEvent, Sid } from '../log/index.ts';
 import { approvalFacet } from './facets/approval.ts';
 import { budgetFacet } from './facets/budget.ts';
+import { contextFacet } from './facets/context.ts';
+import { memoryFacet } from './facets/memory.ts';
 import { modelFacet } from './facets/model.ts';
 import { sessionFacet } from './facets/session.ts';
 import { timerFacet } from './facets/timer.ts';
@@ -9,13 +11,23 @@ import { turnFacet } from './facets/turn.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** Of the fold: a state under another version is not reused. */
-export const REDUCER_VERSION = 2;
+export const REDUCER_VERSION = 3;
 
 /**
  * The facets in folding order: a later one sees the slices that the earlier ones made of the same event.
  * The order of deciding is the same; the first facet that wants something is heard.
  */
-export const FACETS = [sessionFacet, approvalFacet, modelFacet, toolFacet, timerFacet, turnFacet, budgetFacet] as const;
+export const FACETS = [
+  sessionFacet,
+  approvalFacet,
+  modelFacet,
+  memoryFacet,
+  contextFacet,
+  toolFacet,
+  timerFacet,
+  turnFacet,
+  budgetFacet,
+] as const;
 
 /** The state before the first event. */
 export function initial(sid: Sid, added: readonly Facet<unknown>[] = []): AgentState {
@@ -27,6 +39,8 @@ export function initial(sid: Sid, added: readonly Facet<unknown>[] = []): AgentS
     session: sessionFacet.initial,
     approval: approvalFacet.initial,
     model: modelFacet.initial,
+    context: contextFacet.initial,
+    memory: memoryFacet.initial,
     tool: toolFacet.initial,
     timer: timerFacet.initial,
     turn: turnFacet.initial,
@@ -55,6 +69,8 @@ export function evolve(state: AgentState, event: LogEvent, added: readonly Facet
     session: state.session,
     approval: state.approval,
     model: state.model,
+    context: state.context,
+    memory: state.memory,
     tool: state.tool,
     timer: state.timer,
     turn: state.turn,

@@ -1,4 +1,5 @@
-export { createAgent, type Agent, type AgentOptions, type ApprovalRule, type Budget, type StopWhen } from './definition.ts';
+export type { ContextOptions, ContextStrategy } from './context-options.ts';
+export { createAgent, type Agent, type AgentOptions, type ApprovalRule, type Budget, type MemoryUse, type StopWhen } from './definition.ts';
 export { EVENTS, type AgentEvent, type Deliver, type Draft, type EventData, type EventType, type ForkEffects } from './events.ts';
 export { evolve, initial, REDUCER_VERSION } from './fold.ts';
 export { foldAt, type View } from './history.ts';

@@ -1,8 +1,10 @@
+import type { Json } from '../core/index.ts';
 import type { Seq } from '../log/index.ts';
 import type { Message, Part } from '../model/index.ts';
 import type { SentFile } from './files.ts';
+import { renderEntries, type ToldEntry } from '../memory/index.ts';
 import { push } from './list.ts';
-import type { Turns } from './state.ts';
+import type { Summary, Turns } from './state.ts';
 
 /** A message in the user's place: from a person, or a note of the runtime. */
 export const userMessage = (text: string, origin: 'person' | 'system', files: readonly SentFile[] = []): Message => ({
@@ -32,3 +34,28 @@ export function toolCalls(parts: readonly Part[]): (Part & { readonly type: 'too
 export function textOf(parts: readonly Part[]): string {
   return parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
 }
+
+/** A message that opened a turn, or joined one. */
+export const isQuestion = ({ role, origin }: Message): boolean => role === 'user' && origin === 'person';
+
+/** What stands in place of messages that were left out. It is the words of a model: nobody's orders. */
+export function summaryMessage({ text, messages }: Summary): Message {
+  const left = `${messages} earlier message${messages === 1 ? '' : 's'} of this conversation`;
+  const told =
+    text === ''
+      ? `[${left} left out.]`
+      : `[${left} left out. In their place:]\n<summary>\n${noteText(text).replace(/<(?=\/?summary\b)/gi, '&lt;')}\n</summary>`;
+  return { role: 'user', parts: [{ type: 'text', text: told }], origin: 'model' };
+}
+
+/** What a memory says, as data beside the conversation; null where the subject of the memory was erased. Its texts are escaped: none ends it. */
+export function memoryNote(said: { readonly core: string; readonly entries: readonly ToldEntry[] } | null): Message {
+  const rows = said === null ? ['[erased]'] : [said.core, renderEntries(said.entries)].filter((row) => row !== '');
+  return { role: 'user', parts: [{ type: 'text', text: `<memory>\n${rows.join('\n')}\n</memory>` }], origin: 'tool' };
+}
+
+/** Nobody else speaks in the user's place with the authority of a tool. */
+export const isMemoryNote = ({ role, origin }: Message): boolean => role === 'user' && origin === 'tool';
+
+/** A summary as text. */
+export const noteText = (text: Json): string => (typeof text === 'string' ? text : JSON.stringify(text, null, 2));

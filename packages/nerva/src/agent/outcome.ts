@@ -3,7 +3,7 @@ import type { EventId } from '../log/index.ts';
 import type { FinishReason, Message, Usage } from '../model/index.ts';
 import { items } from './list.ts';
 import type { EndReason } from './events.ts';
-import type { AgentState, Ended } from './state.ts';
+import type { AgentState, Ended, Slot } from './state.ts';
 
 /** Something that waits for a person. Answer it with `session.respond(id, …)`. */
 export interface Pending {
@@ -75,8 +75,9 @@ function usageOf({ budget }: AgentState): Usage {
 /** What waits for a person, in call order; then calls of earlier turns that are still in doubt. */
 export function pendingOf({ sid, tool, approval }: AgentState): Pending[] {
   const pending: Pending[] = [];
-  for (const { name, input, status, asker, part, call, why } of [...tool.slots, ...tool.doubts]) {
-    if (status === 'doubt') pending.push({ id: `${sid}:${call ?? 0}`, type: 'doubt', tool: name, input, digest: '', why });
+  for (const slot of [...tool.slots, ...tool.doubts]) {
+    const { name, input, status, asker, part, call, why } = slot;
+    if (status === 'doubt') pending.push({ id: `${sid}:${call ?? 0}`, type: 'doubt', tool: name, input, digest: doubtDigest(slot), why });
     if (status !== 'asking') continue;
     const asked = [...approval.values()].findLast((one) => one.asker === asker && one.part === part);
     if (asked !== undefined)
@@ -84,6 +85,9 @@ export function pendingOf({ sid, tool, approval }: AgentState): Pending[] {
   }
   return pending;
 }
+
+/** Which attempt is in doubt: who looked at an earlier one cannot know. */
+export const doubtDigest = ({ attempt }: Pick<Slot, 'attempt'>): string => `attempt-${attempt}`;
 
 /** The outcome of a session. Ids and positions are left out: a cut run has other ones. */
 export function outcome(state: AgentState): Outcome {

@@ -84,6 +84,7 @@ export const performReconcile: Performer = async (intent, scene) => {
   const tool = slot === undefined ? undefined : scene.bound.tools.get(slot.name);
   if (slot === undefined || tool?.reconcile === undefined)
     throw new Error(`Invariant broken: A6 a reconciliation names a call in doubt (${scene.sid}:${scene.seq})`);
+  const { attempt } = slot;
   try {
     const found = await reconcile(tool, slot, contextOf(slot, call, scene), scene);
     if (found.status === 'done') {
@@ -91,10 +92,10 @@ export const performReconcile: Performer = async (intent, scene) => {
       const output = isInline(text) ? found.output : await blobbed(text, scene);
       return [{ type: 'tool.returned', origin: 'tool', data: { call, output, by: 'reconcile' } }];
     }
-    return [{ type: 'reconcile.returned', origin: 'tool', data: { call, status: found.status } }];
+    return [{ type: 'reconcile.returned', origin: 'tool', data: { call, status: found.status, attempt } }];
   } catch (error) {
     const message = excerpt(error instanceof Error ? error.message : String(error), EXCERPT_BYTES);
-    return [{ type: 'reconcile.returned', origin: 'tool', data: { call, status: 'unknown', message } }];
+    return [{ type: 'reconcile.returned', origin: 'tool', data: { call, status: 'unknown', message, attempt } }];
   }
 };
 

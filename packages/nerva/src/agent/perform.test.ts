@@ -130,11 +130,14 @@ test('what a tool finds out about its doubt is followed: done with its output, n
       () => ({ status: 'done', output: big }),
       ({ data }) => assert.ok(isBlobRef((data as { readonly output: null }).output), 'beside the log'),
     ],
-    [() => ({ status: 'unknown' }), ({ data }) => assert.deepEqual(data, { call: 6, status: 'unknown' })],
-    [() => ({ status: 'maybe' }) as unknown as Reconciled, ({ data }) => assert.deepEqual(data, { call: 6, status: 'unknown' })],
+    [() => ({ status: 'unknown' }), ({ data }) => assert.deepEqual(data, { call: 6, status: 'unknown', attempt: 1 })],
+    [
+      () => ({ status: 'maybe' }) as unknown as Reconciled,
+      ({ data }) => assert.deepEqual(data, { call: 6, status: 'unknown', attempt: 1 }),
+    ],
     [
       () => Promise.reject(new Error('line down')),
-      ({ data }) => assert.deepEqual(data, { call: 6, status: 'unknown', message: 'threw: line down' }),
+      ({ data }) => assert.deepEqual(data, { call: 6, status: 'unknown', message: 'threw: line down', attempt: 1 }),
     ],
   ];
   for (const [reconcile, check] of found) {

@@ -73,8 +73,7 @@ export const performModel: Performer = async (_intent, scene) => {
 };
 
 function answeredData(call: Seq, given: ModelAnswer, bound: Bound): EventData['model.answered'] {
-  const { parts, finish, usage: reported, model, meta, via } = checked(given);
-  const usage: Usage = { ...reported, inputTokens: counted(reported.inputTokens), outputTokens: counted(reported.outputTokens) };
+  const { parts, finish, usage, model, meta, via } = checkedAnswer(given);
   const price = bound.agent.model?.price;
   const usd = answerUsd({ usage, ...(via === undefined ? {} : { via }) }, price);
   return {
@@ -82,7 +81,7 @@ function answeredData(call: Seq, given: ModelAnswer, bound: Bound): EventData['m
     parts,
     ...(finish === (toolCalls(parts).length > 0 ? 'tool_calls' : 'stop') ? {} : { finish }),
     usage,
-    model: typeof model === 'string' ? model : null,
+    model,
     ...(usd === null ? {} : { usd }),
     ...(meta === undefined || Object.keys(meta).length === 0 ? {} : { meta: meta as JsonObject }),
     ...(via === undefined || via.length === 0 ? {} : { via }),
@@ -95,7 +94,7 @@ function counted(tokens: unknown): number | null {
 }
 
 /** A model of the user's own may give anything. @throws MODEL_GARBAGE, JSON_INVALID */
-function checked(given: ModelAnswer | null | undefined): ModelAnswer {
+export function checkedAnswer(given: ModelAnswer | null | undefined): ModelAnswer {
   const isFine =
     Array.isArray(given?.parts) &&
     typeof given.usage === 'object' &&
@@ -111,7 +110,9 @@ function checked(given: ModelAnswer | null | undefined): ModelAnswer {
   checkJson(given.usage);
   checkJson(given.meta ?? null);
   checkJson(given.via ?? null);
-  return { ...given, parts: distinct(given.parts) };
+  const { usage: reported, model } = given;
+  const usage: Usage = { ...reported, inputTokens: counted(reported.inputTokens), outputTokens: counted(reported.outputTokens) };
+  return { ...given, parts: distinct(given.parts), usage, model: typeof model === 'string' ? model : null };
 }
 
 /** Two calls of one answer under one id would be one to the provider when their results come: the later ones get a suffix. */
@@ -168,7 +169,7 @@ export const performTimer: Performer = async (intent, { seq, signal, world }) =>
 };
 
 /** A model call may take ten minutes, and no longer than what the turn has left. */
-function deadlineMs({ bound, state }: Scene): number {
+export function deadlineMs({ bound, state }: Scene): number {
   const { turnMs } = bound.agent.budget ?? {};
   const { open } = state.turn;
   const left = turnMs === undefined || open === null ? Infinity : Math.max(1, open.startedMs + turnMs - state.nowMs);
@@ -178,11 +179,12 @@ function deadlineMs({ bound, state }: Scene): number {
 const MODEL_MS = 600_000;
 
 /** Makes a call that ends with the scene's signal or at the deadline, which aborts it; a call that does not listen is left behind. */
-function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Promise<T>): Promise<T> {
+// oxlint-disable-next-line max-params -- what is waited for, how long, and what to say of it
+export function within<T>(ms: number, { world, signal, abort }: Scene, call: () => Promise<T>, what = 'The model'): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
     const cancel = world.clock.timer(ms, () =>
-      abort(new NervaError('HTTP_TIMEOUT', `The model did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
+      abort(new NervaError('HTTP_TIMEOUT', `${what} did not answer within ${ms} ms.`, { details: { phase: 'total' } })),
     );
     const end = (): void => {
       cancel();

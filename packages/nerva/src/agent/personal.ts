@@ -12,10 +12,18 @@ const PERSONAL = new Set([
   'approval.granted',
   'approval.denied',
   'output.rejected',
+  'memory.told',
 ]);
 
 /** Types that hold such words only in some of their events: in which member. */
-const SOMETIMES: Readonly<Record<string, string>> = { 'turn.ended': 'output', 'tool.in_doubt': 'message', 'model.failed': 'message' };
+const SOMETIMES: Readonly<Record<string, string>> = {
+  'turn.ended': 'output',
+  'tool.in_doubt': 'message',
+  'model.failed': 'message',
+  'context.compacted': 'summary',
+  'context.failed': 'message',
+  'memory.failed': 'message',
+};
 
 /** Whether an event says something that belongs to the session's subject. */
 export function isPersonal({ type, data }: EventDraft): boolean {
@@ -23,7 +31,16 @@ export function isPersonal({ type, data }: EventDraft): boolean {
 }
 
 /** What stands in place of words that may not be kept any more. */
-const BLANK: Readonly<Record<string, Json>> = { parts: [], output: '[erased]', message: '[erased]', why: 'erased' };
+const BLANK: Readonly<Record<string, Json>> = {
+  parts: [],
+  summary: '[erased]',
+  fixed: '',
+  core: '',
+  entries: [],
+  output: '[erased]',
+  message: '[erased]',
+  why: 'erased',
+};
 
 /** The same data without words: positions, counts and kinds stay, so that what happened is still known. */
 export function withoutContent(data: JsonObject): JsonObject {
@@ -52,3 +69,21 @@ const KINDS = new Set([
   'lost',
   'error',
 ]);
+
+/**
+ * Content of a session that belongs to a subject is named as that subject's. What is left of words whose subject is gone is where and what kind:
+ * of the session's own once it is erased, but for input, which is for the store to refuse; and of others, such as memories.
+ */
+export function stamped(
+  events: readonly EventDraft[],
+  { subject, isErased }: { readonly subject: string | null; readonly isErased: boolean },
+  gone: ReadonlySet<string>,
+): readonly EventDraft[] {
+  if (subject === null && gone.size === 0) return events;
+  return events.map((event) => {
+    const { subject: owner, ...rest } = event;
+    if (owner !== undefined) return owner !== subject && gone.has(owner) ? { ...rest, data: withoutContent(event.data) } : event;
+    if (subject === null || !isPersonal(event)) return event;
+    return isErased && event.type !== 'message.received' ? { ...event, data: withoutContent(event.data) } : { ...event, subject };
+  });
+}

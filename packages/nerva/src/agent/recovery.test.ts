@@ -62,7 +62,7 @@ test('a process that finds an irreversible call cut off asks once what became of
   assert.equal(events.filter(({ type }) => type === 'reconcile.called').length, 1);
   const [outcome] = events.slice(2);
   if (happened) assert.deepEqual(outcome?.data, { call, output: { done: 't' }, by: 'reconcile' } as never);
-  else assert.deepEqual(outcome?.data, { call, status: 'not-done' } as never);
+  else assert.deepEqual(outcome?.data, { call, status: 'not-done', attempt: 1 } as never);
   assert.equal(effects.executions.length, 1);
 });
 

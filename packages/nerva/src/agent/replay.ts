@@ -127,13 +127,17 @@ class Replay {
   }
 }
 
+/** Failures that the world tells of, but for the loss with a process. */
+const MAY_BE_LOST: ReadonlySet<string> = new Set<EventType>(['model.failed', 'context.failed', 'memory.failed']);
+
 /** Whether the kernel decided this event: a decision by its type, or an outcome that no tool, model or person told (a refusal, a loss). */
 function isDecided(event: LogEvent): boolean {
   const { type, data } = event;
   if (event.erased === true || type === 'session.created' || type === 'session.forked' || type === 'session.closed') return false;
   if (!Object.hasOwn(EVENTS, type)) return false;
   if (EVENTS[type as EventType].kind === 'decision' || type === 'policy.decided') return true;
-  if (type === 'model.failed') return data['why'] === 'lost';
+  if (MAY_BE_LOST.has(type)) return data['why'] === 'lost';
+  if (type === 'context.compacted') return data['call'] === undefined;
   if (type === 'tool.returned') return data['by'] === 'dedupe' || data['by'] === 'simulated';
   if (type === 'tool.failed') return data['call'] === undefined || (event.origin === 'system' && data['by'] === undefined);
   if (type === 'tool.in_doubt') return data['why'] === 'crash' || (data['why'] === 'cancelled' && data['message'] === undefined);

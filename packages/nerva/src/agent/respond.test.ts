@@ -82,6 +82,9 @@ test('an answer of the wrong kind, to the wrong question or in no form is refuse
   await refused('s:6', { decision: 'deny' }, 'OPTION_INVALID', {});
   await refused('s:5', { decision: 'approve', digest: 'other' }, 'APPROVAL_CHANGED', { digest: 'h' });
   await refused('s:5', { decision: 'deny', digest: 'other' }, 'APPROVAL_CHANGED', { digest: 'h' });
+  await refused('s:6', { decision: 'failed', digest: 'attempt-2' }, 'APPROVAL_CHANGED', { digest: 'attempt-1' });
+  await refused('s:6', { decision: 'returned', output: 1, digest: 'attempt-0' }, 'APPROVAL_CHANGED', { digest: 'attempt-1' });
+  assert.equal((await answer('s:6', { decision: 'failed', digest: 'attempt-1' })).type, 'tool.failed');
   for (const id of ['t:5', 's:-1', 's:x', 's:1.5', 's', '5', 's:4', 's:99']) await refused(id, { decision: 'approve' }, 'APPROVAL_UNKNOWN');
   await assert.rejects(answer('s:6', { decision: 'returned', output: undefined as never }), NervaError);
 });

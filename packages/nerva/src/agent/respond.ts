@@ -1,16 +1,17 @@
 import { checkJson, NervaError, type Json } from '../core/index.ts';
 import { eventsOf, type EventId, type Seq, type Store } from '../log/index.ts';
 import type { Draft } from './events.ts';
-import type { AgentState } from './state.ts';
+import { doubtDigest } from './outcome.ts';
+import type { AgentState, Slot } from './state.ts';
 
 /** A person's answer. `digest` (from `Pending`) makes sure that what was shown is still what is asked. */
 export type Answer =
   | { readonly decision: 'approve'; readonly answer?: Json; readonly digest?: string }
   | { readonly decision: 'deny'; readonly why?: string; readonly digest?: string }
   /** A call in doubt happened, and this is its result. */
-  | { readonly decision: 'returned'; readonly output: Json }
+  | { readonly decision: 'returned'; readonly output: Json; readonly digest?: string }
   /** A call in doubt did not happen. */
-  | { readonly decision: 'failed'; readonly message?: string };
+  | { readonly decision: 'failed'; readonly message?: string; readonly digest?: string };
 
 /**
  * The fact that an answer is. `by` is who gives it, for the record.
@@ -19,7 +20,7 @@ export type Answer =
 export async function answerDraft(state: AgentState, id: EventId, answer: Answer & { readonly by?: string }, store: Store): Promise<Draft> {
   const seq = seqOf(state, id);
   const doubt = [...state.tool.slots, ...state.tool.doubts].find((slot) => slot.call === seq);
-  if (doubt !== undefined) return doubtDraft(doubt.status === 'doubt', seq, id, answer);
+  if (doubt !== undefined) return doubtDraft(doubt, id, answer);
   const approval = state.approval.get(seq);
   if (approval === undefined) throw await unknownOrSettled(state, seq, id, store);
   if (approval.status !== 'open') throw settled(id);
@@ -29,13 +30,7 @@ export async function answerDraft(state: AgentState, id: EventId, answer: Answer
       `${id} is an approval; answer it with decision approve or deny, not ${answer.decision}. Nothing was written.`,
     );
   }
-  if (answer.digest !== undefined && answer.digest !== approval.digest) {
-    throw new NervaError(
-      'APPROVAL_CHANGED',
-      `${id} asks for ${approval.digest} now, the answer is to ${answer.digest}. Look again; nothing was written.`,
-      { details: { digest: approval.digest } },
-    );
-  }
+  refuseOther(id, approval.digest, answer);
   const by = answer.by === undefined ? {} : { by: answer.by };
   if (answer.decision === 'deny')
     return { type: 'approval.denied', origin: 'person', data: { approval: seq, why: answer.why ?? 'denied', ...by } };
@@ -54,9 +49,20 @@ function seqOf(state: AgentState, id: EventId): Seq {
   );
 }
 
-// oxlint-disable-next-line max-params -- four plain values
-function doubtDraft(isOpen: boolean, call: Seq, id: EventId, answer: Answer): Draft {
-  if (!isOpen) throw settled(id);
+/** What was looked at may be another attempt than the one that is in doubt by now. @throws APPROVAL_CHANGED */
+function refuseOther(id: EventId, digest: string, answer: Answer): void {
+  if (answer.digest === undefined || answer.digest === digest) return;
+  throw new NervaError(
+    'APPROVAL_CHANGED',
+    `${id} asks for ${digest} now, the answer is to ${answer.digest}. Look again; nothing was written.`,
+    { details: { digest } },
+  );
+}
+
+function doubtDraft(slot: Slot, id: EventId, answer: Answer): Draft {
+  const call = slot.call ?? 0;
+  if (slot.status !== 'doubt') throw settled(id);
+  refuseOther(id, doubtDigest(slot), answer);
   if (answer.decision === 'returned')
     return { type: 'tool.returned', origin: 'person', data: { call, output: checkJson(answer.output), by: 'person' } };
   if (answer.decision === 'failed')

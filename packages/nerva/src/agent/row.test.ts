@@ -53,7 +53,7 @@ test('the newest frame tells whether the row is set, in whatever order the answe
     'somebody wrote',
   );
   assert.equal(
-    told(() => row.set(1)),
+    told(() => row.wrote({ status: 'idle' }, { seq: 1, repeated: false })),
     false,
   );
   assert.equal(
@@ -66,12 +66,27 @@ test('the newest frame tells whether the row is set, in whatever order the answe
     true,
   );
   assert.equal(
-    told(() => row.set(5)),
+    told(() => row.wrote({ status: 'idle' }, { seq: 5, repeated: false })),
     true,
     'an answer to what came before',
   );
   assert.equal(
-    told(() => row.set(7)),
+    told(() => row.wrote({ status: 'idle' }, { seq: 7, repeated: false })),
     false,
   );
+});
+
+test('a row that a frame left ready, or set for another head, or long ago, is to be looked at', () => {
+  const after = (then: Parameters<Standing['wrote']>[0], repeated = false): boolean => {
+    const row = new Standing();
+    row.wrote(then, { seq: 4, repeated });
+    return row.isOutdated;
+  };
+  assert.equal(after(undefined), true);
+  assert.equal(after({ progress: true }), true);
+  assert.equal(after({ status: 'ready' }), true);
+  assert.equal(after({ status: 'idle', ifHead: 3 }), true);
+  assert.equal(after({ status: 'idle', ifHead: 4 }, true), true);
+  assert.equal(after({ status: 'idle', ifHead: 4 }), false);
+  assert.equal(after({ status: 'waiting' }), false);
 });

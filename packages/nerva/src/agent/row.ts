@@ -1,5 +1,5 @@
 import { NervaError } from '../core/index.ts';
-import type { AppendResult, Fence, Seq, Sid, Status, Store } from '../log/index.ts';
+import type { AppendResult, Fence, Seq, Sid, Status, Store, Then } from '../log/index.ts';
 import type { AgentState } from './state.ts';
 
 /** Gives a session back as it stands. @returns false when somebody else has it. */
@@ -23,9 +23,11 @@ export class Standing {
     return this.#unsetBy > this.#setBy;
   }
 
-  /** A frame of ours said how it stands. */
-  set(seq: Seq): void {
-    this.#setBy = Math.max(this.#setBy, seq);
+  /** A frame of ours. Ready, said or left to the store, is no look at how it stands; and since a repeated one was first appended somebody else may have said. */
+  wrote(then: Then | undefined, { seq, repeated }: { readonly seq: Seq; readonly repeated: boolean }): void {
+    const { status = 'ready', ifHead = seq } = then ?? {};
+    if (repeated || status === 'ready' || ifHead !== seq) this.unset(seq);
+    else this.#setBy = Math.max(this.#setBy, seq);
   }
 
   /** A frame left it to the store, whoever wrote that. */

@@ -5,6 +5,8 @@ import { bind, type Agent, type Bound } from './definition.ts';
 import { Driver, LEASE_MS, type DriverPorts } from './driver.ts';
 import { surrender } from './row.ts';
 import { performModel, performTimer, type Performers } from './perform.ts';
+import { performMemory } from './perform-memory.ts';
+import { performContext } from './perform-context.ts';
 import { performReconcile, performTool } from './perform-tool.ts';
 import type { SessionPorts } from './ports.ts';
 import { Session } from './session.ts';
@@ -92,6 +94,8 @@ class Engine implements Runtime {
     this.#facets = options.facets ?? [];
     this.#performers = {
       'model.called': performModel,
+      'context.called': performContext,
+      'memory.called': performMemory,
       'tool.called': performTool,
       'reconcile.called': performReconcile,
       'timer.set': performTimer,

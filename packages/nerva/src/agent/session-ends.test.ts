@@ -111,7 +111,7 @@ test('a call in doubt waits under its own id with why it is in doubt, and nothin
   const { session, of } = scene({ tools: [lose], script: [{ calls: [call('lose')] }, 'told'] });
   const { pending } = await session.send('one').result;
   const [intent] = await of('tool.called');
-  assert.deepEqual(pending, [{ id: `s:${intent?.seq}`, type: 'doubt', tool: 'lose', input: {}, digest: '', why: 'threw' }]);
+  assert.deepEqual(pending, [{ id: `s:${intent?.seq}`, type: 'doubt', tool: 'lose', input: {}, digest: 'attempt-1', why: 'threw' }]);
   const told = await session.respond(pending[0]?.id ?? 's:-1', { decision: 'failed' }).result;
   assert.equal(told.text, 'told');
   assert.deepEqual((await of('tool.failed'))[0]?.data, {

@@ -1,5 +1,5 @@
 import type { Json } from '../core/index.ts';
-import type { LogEvent, Seq, Sid } from '../log/index.ts';
+import type { EventId, LogEvent, Seq, Sid } from '../log/index.ts';
 import type { FinishReason, Message } from '../model/index.ts';
 import type { ToolEffect } from '../tool/index.ts';
 import type { Bound } from './definition.ts';
@@ -16,6 +16,8 @@ export interface AgentState {
   readonly session: SessionSlice;
   readonly approval: Approvals;
   readonly model: ModelCalls;
+  readonly context: Contexts;
+  readonly memory: Memories;
   readonly tool: Calls;
   readonly timer: Timers;
   readonly turn: Turns;
@@ -84,6 +86,53 @@ export interface ModelCalls {
   readonly settledBy: Seq | null;
   /** Of the session, all outcomes. */
   readonly count: number;
+}
+
+/** What stands in place of the messages that were left out of the prompt. */
+export interface Summary {
+  /** A text, or an object of a structured summary; empty where nobody summarised. */
+  readonly text: Json;
+  /** How many it stands for. */
+  readonly messages: number;
+}
+
+/** How the conversation is kept within what the model takes. */
+export interface Contexts {
+  readonly open: { readonly seq: Seq; readonly epoch: number; readonly messages: number } | null;
+  /** Seq of the last event that took messages away, or told that nothing came of it. */
+  readonly settledBy: Seq | null;
+  /** How many it took. */
+  readonly taken: number;
+  readonly summary: Summary | null;
+  /** Messages at the beginning of the prompt that are no part of the conversation: the summary, and what the memory says. */
+  readonly notes: number;
+  /** Turns of which the question is in the prompt still. */
+  readonly turns: number;
+  /** Since the last answer: the summary failed · it was compacted · the provider said that it was too long. */
+  readonly hasFailed: boolean;
+  readonly isFresh: boolean;
+  readonly hasOverflowed: boolean;
+}
+
+/** What the agent was told of its memory. */
+export interface Memories {
+  readonly open: { readonly seq: Seq; readonly epoch: number } | null;
+  readonly settledBy: Seq | null;
+  /** The turn in which it was read last. */
+  readonly turn: Seq;
+  /** How many notes the last reading put into the prompt. */
+  readonly notes: number;
+  /** Blocks that nobody but people may change, of the types `system` and `persona`: they follow the instructions. */
+  readonly fixed: string;
+  /** The other blocks, as they were told last. */
+  readonly core: string;
+  /** Entries that stand in the prompt. */
+  readonly told: ReadonlySet<EventId>;
+  /** The last note, and the event that put it into the prompt or took its words away. */
+  readonly note: Message | null;
+  readonly notedBy: Seq | null;
+  /** Whose the memory is. */
+  readonly subject: string | null;
 }
 
 /**

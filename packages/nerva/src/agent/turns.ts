@@ -1,7 +1,8 @@
 import type { Json } from '../core/index.ts';
 import type { Bound } from './definition.ts';
 import type { Draft, EndReason } from './events.ts';
-import { refusal, reserveFor } from './budget.ts';
+import { refusal, reserveFor, timeRefusal } from './budget.ts';
+import { compactionOf } from './compaction.ts';
 import { requestDigest } from './context.ts';
 import { retryAtMs } from './retry.ts';
 import type { AgentState, Turn, Turns, Wish } from './state.ts';
@@ -19,6 +20,8 @@ export function decideTurn(state: AgentState, bound: Bound): Wish {
   if (open.cancel !== null) return end('cancelled', open.cancel.why);
   if (open.phase === 'final') return final(state, open, bound);
   if (open.failure !== null) {
+    const compaction = state.context.hasOverflowed ? compactionOf(state, bound) : null;
+    if (compaction !== null) return compaction;
     const atMs = retryAtMs(state, open, bound);
     if (atMs !== null) return [{ type: 'timer.set', data: { atMs, why: 'retry' } }];
     return end('error', open.failure.code === '' ? open.failure.message : `${open.failure.code}: ${open.failure.message}`);
@@ -54,10 +57,13 @@ function step(state: AgentState, open: Turn, bound: Bound): Wish {
   const { agent } = bound;
   if (open.phase === 'next' && open.steps > 0 && shouldStop(open, bound)) return end('steps', 'stopWhen');
   if (open.steps >= agent.stepsMax) return end('steps', `stepsMax ${agent.stepsMax}`);
-  const refused = refusal(state, bound);
-  if (refused !== null) return end(refused.reason, refused.why);
   const takes = steering(state.turn, bound);
-  if (agent.policy !== undefined && open.phase !== 'ask' && takes.length === 0) return 'policy';
+  const isForPolicy = agent.policy !== undefined && open.phase !== 'ask' && takes.length === 0;
+  const before = isForPolicy ? null : (readingOf(state, open, bound) ?? compactionOf(state, bound));
+  const refused = before === null ? refusal(state, bound) : timeRefusal(state, bound);
+  if (refused !== null) return end(refused.reason, refused.why);
+  if (before !== null) return before;
+  if (isForPolicy) return 'policy';
   if (agent.model === undefined) return end('error', 'AGENT_INVALID: the policy abstained and the agent has no model');
   const reserve = reserveFor(state, bound);
   const data = {
@@ -66,6 +72,11 @@ function step(state: AgentState, open: Turn, bound: Bound): Wish {
     ...(reserve === null ? {} : { reserve }),
   };
   return [{ type: 'model.called', data }];
+}
+
+/** Before the model is asked first, the memory is read: what it says may make the conversation too long. */
+function readingOf({ memory }: AgentState, open: Turn, { agent }: Bound): readonly Draft[] | null {
+  return agent.memory === undefined || agent.model === undefined || memory.turn === open.seq ? null : [{ type: 'memory.called', data: {} }];
 }
 
 function shouldStop(open: Turn, bound: Bound): boolean {

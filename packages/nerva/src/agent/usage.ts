@@ -1,5 +1,6 @@
 import type { LogEvent, Projection, Rows } from '../log/index.ts';
-import { known, type EventData } from './events.ts';
+import type { Usage } from '../model/index.ts';
+import { known, type AgentEvent } from './events.ts';
 
 /** What an agent's sessions did and took, all together. */
 export interface AgentUsage {
@@ -41,7 +42,7 @@ const NONE: AgentUsage = {
  */
 export const usageProjection: Projection = {
   name: 'usage',
-  version: 1,
+  version: 2,
   types: [
     'session.created',
     'session.forked',
@@ -50,6 +51,9 @@ export const usageProjection: Projection = {
     'model.answered',
     'model.failed',
     'model.interrupted',
+    'context.called',
+    'context.compacted',
+    'context.failed',
     'tool.returned',
     'tool.failed',
     'tool.in_doubt',
@@ -90,14 +94,18 @@ function counted(usage: AgentUsage, raw: LogEvent): AgentUsage {
     case 'turn.ended':
       return { ...usage, turns: plusOne(usage.turns, raw.erased === true ? 'erased' : event.data.reason) };
     case 'model.called':
+    case 'context.called':
       return { ...usage, modelCalls: usage.modelCalls + 1 };
     case 'model.answered':
-      return raw.erased === true ? plusUnknown(usage) : plusAnswer(usage, event.data);
+      return plusAnswer(usage, event);
+    case 'context.compacted':
+      return plusSummary(usage, event);
     case 'model.interrupted':
       return plusUnknown(usage);
     case 'model.failed':
+    case 'context.failed':
       // One that the provider refused took nothing; one whose process is gone may have been answered and paid for.
-      return event.data.why === 'lost' ? plusUnknown(usage) : usage;
+      return event.data.why === 'error' ? usage : plusUnknown(usage);
     case 'tool.returned':
     case 'tool.failed':
     case 'tool.in_doubt':
@@ -110,8 +118,17 @@ function counted(usage: AgentUsage, raw: LogEvent): AgentUsage {
   }
 }
 
-function plusAnswer(usage: AgentUsage, { usage: took, usd }: EventData['model.answered']): AgentUsage {
-  const { inputTokens, outputTokens } = took;
+const UNKNOWN: Usage = { inputTokens: null, outputTokens: null };
+
+/** Where nobody was asked nothing was taken. */
+function plusSummary(usage: AgentUsage, event: AgentEvent & { readonly type: 'context.compacted' }): AgentUsage {
+  return event.erased !== true && event.data.call === undefined ? usage : plusAnswer(usage, event);
+}
+
+function plusAnswer(usage: AgentUsage, event: AgentEvent & { readonly type: 'model.answered' | 'context.compacted' }): AgentUsage {
+  if (event.erased === true) return plusUnknown(usage);
+  const { usage: took, usd } = event.data;
+  const { inputTokens, outputTokens } = event.type === 'model.answered' ? event.data.usage : (took ?? UNKNOWN);
   const isKnown = inputTokens !== null && outputTokens !== null;
   return {
     ...usage,

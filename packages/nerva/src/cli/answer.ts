@@ -9,7 +9,8 @@ import { typist } from './summary.ts';
 /** `nerva approve`: a call that waits may be made, or a call in doubt happened. */
 export async function approve(context: Context): Promise<ExitCode> {
   const { flags } = context;
-  const [answer, output, digest] = [flags.json('answer'), flags.json('output'), flags.text('digest')];
+  const [answer, output] = [flags.json('answer'), flags.json('output')];
+  const shown = shownIn(context);
   return respond(context, (pending) => {
     if (pending?.type === 'doubt' && output === undefined) {
       throw new UsageError(
@@ -21,18 +22,25 @@ export async function approve(context: Context): Promise<ExitCode> {
       throw new UsageError(`${pending.id} is a call in doubt: it takes --output, not --answer.`, 'approve');
     if (pending?.type === 'approval' && output !== undefined)
       throw new UsageError(`${pending.id} is an approval: it takes --answer, not --output.`, 'approve');
-    if (output !== undefined) return { decision: 'returned', output };
-    return { decision: 'approve', ...(answer === undefined ? {} : { answer }), ...(digest === undefined ? {} : { digest }) };
+    if (output !== undefined) return { decision: 'returned', output, ...shown };
+    return { decision: 'approve', ...(answer === undefined ? {} : { answer }), ...shown };
   });
 }
 
 /** `nerva deny`: a call that waits is not made, or a call in doubt did not happen. */
 export async function deny(context: Context): Promise<ExitCode> {
-  const [why, digest] = [context.flags.text('why'), context.flags.text('digest')];
+  const why = context.flags.text('why');
+  const shown = shownIn(context);
   return respond(context, (pending) => {
-    if (pending?.type === 'doubt') return { decision: 'failed', ...(why === undefined ? {} : { message: why }) };
-    return { decision: 'deny', ...(why === undefined ? {} : { why }), ...(digest === undefined ? {} : { digest }) };
+    if (pending?.type === 'doubt') return { decision: 'failed', ...(why === undefined ? {} : { message: why }), ...shown };
+    return { decision: 'deny', ...(why === undefined ? {} : { why }), ...shown };
   });
+}
+
+/** What was looked at, as far as the caller says it. */
+function shownIn({ flags }: Context): { readonly digest?: string } {
+  const digest = flags.text('digest');
+  return digest === undefined ? {} : { digest };
 }
 
 async function respond(context: Context, answerTo: (pending: Pending | undefined) => Answer): Promise<ExitCode> {

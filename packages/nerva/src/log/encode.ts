@@ -15,6 +15,8 @@ const ORIGINS: ReadonlyMap<string, Origin> = new Map<string, Origin>([
   ['approval.denied', 'person'],
   ['model.answered', 'model'],
   ['model.interrupted', 'model'],
+  ['context.compacted', 'model'],
+  ['memory.told', 'tool'],
   ['tool.returned', 'tool'],
   ['tool.failed', 'tool'],
   ['reconcile.returned', 'tool'],

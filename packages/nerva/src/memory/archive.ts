@@ -1,21 +1,15 @@
 import type { EventId } from '../log/index.ts';
-import { holdsAt, type Entry, type EntryKind, type Moment } from './entries.ts';
+import type { Entry } from './entries.ts';
 import { recallIndex, type Hit } from './recall.ts';
-
-/** Which entries are looked at. */
-export interface EntryFilter {
-  readonly moment: Moment;
-  /** All of these. */
-  readonly tags: readonly string[];
-  /** One of these; null: any. */
-  readonly kinds: readonly EntryKind[] | null;
-}
 
 /** What is looked for. */
 export interface ArchiveQuery {
   readonly query: string;
   readonly limit: number;
-  readonly filter: EntryFilter;
+  /** Which entries are looked at. */
+  readonly fits: (entry: Entry) => boolean;
+  /** Tags that all of those have. */
+  readonly tags: readonly string[];
 }
 
 /** The entries of a memory: by id, and found by their words. What it gives out is a value and does not change. */
@@ -26,7 +20,7 @@ export interface Archive {
   values(): Iterable<Entry>;
   /** Keeps an entry that is new, or as it is now. `subject`: whose data the event is that says so. Its text and its times never change. */
   put(entry: Entry, subject: string | undefined): void;
-  /** The best for a question, best first; what the filter leaves out is left out before anything is ranked. */
+  /** The best for a question, best first; what does not fit is left out before anything is ranked. */
   search(asked: ArchiveQuery): readonly Hit[];
   /** Leaves nothing of what a subject's events said. @returns false, and nothing is changed, where that can only be had from the log anew. */
   erase(subject: string): boolean;
@@ -48,18 +42,13 @@ export function memoryArchive(): Archive {
       entries.set(entry.id, entry);
       if (subject !== undefined) subjects.add(subject);
     },
-    search({ query, limit, filter }) {
+    search({ query, limit, fits }) {
       const only = (id: string): boolean => {
         const entry = entries.get(id as EventId);
-        return entry !== undefined && isIn(entry, filter);
+        return entry !== undefined && fits(entry);
       };
       return index.search(query, { limit, only });
     },
     erase: (subject) => !subjects.has(subject),
   };
-}
-
-/** Whether an entry is looked at. */
-export function isIn(entry: Entry, { moment, tags, kinds }: EntryFilter): boolean {
-  return holdsAt(entry, moment) && (kinds === null || kinds.includes(entry.kind)) && tags.every((tag) => entry.tags.includes(tag));
 }

@@ -113,13 +113,14 @@ export function removeBlock(core: Core, label: string): Core {
 export function renderCore(core: Core): string {
   if (core.length === 0) return '';
   const rows = core.map(({ label, type, description, isReadOnly, text }) => {
-    const about = description === '' ? '' : ` description="${escaped(description)}"`;
-    return `<block type="${type}" label="${label}"${about}${isReadOnly ? ' read-only="true"' : ''}>${escaped(text)}</block>`;
+    const about = description === '' ? '' : ` description="${escapeMarkup(description)}"`;
+    return `<block type="${type}" label="${label}"${about}${isReadOnly ? ' read-only="true"' : ''}>${escapeMarkup(text)}</block>`;
   });
   return `<core_memory>\n${rows.join('\n')}\n</core_memory>`;
 }
 
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '');
+/** Text that ends nothing and begins nothing where it stands between marks. */
+export const escapeMarkup = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '');
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 /** How full the core is. `contentBytes`: of the texts alone; `utilization`: of the rendered bytes, 0–1. */

@@ -1,4 +1,6 @@
+import { civilDate } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
+import { escapeMarkup } from './blocks.ts';
 
 /** What an entry is about. */
 export const ENTRY_KINDS = [
@@ -71,6 +73,22 @@ export function endedAt(entry: Entry, ending: Ending): Entry | null {
   return { ...entry, invalidMs: Math.max(entry.validMs, ending.atMs), endings: [...entry.endings, ending] };
 }
 
+/** An entry as an agent was told of it. */
+export type ToldEntry = Pick<Entry, 'id' | 'text' | 'validMs'>;
+
+/** Entries as they stand in a prompt: no text can end one or begin one. Empty for none. */
+export function renderEntries(entries: readonly ToldEntry[]): string {
+  if (entries.length === 0) return '';
+  const rows = entries.map(({ id, text, validMs }) => `<entry id="${id}" since="${dayOf(validMs)}">${escapeMarkup(text)}</entry>`);
+  return `<recalled>\n${rows.join('\n')}\n</recalled>`;
+}
+
+function dayOf(ms: number): string {
+  const { year, month, day } = civilDate(Math.floor(ms / DAY_MS));
+  return [year, month, day].map((part) => String(part).padStart(2, '0')).join('-');
+}
+
+const DAY_MS = 86_400_000;
 const NAME_MAX = 50;
 
 /** The name of a text: its first line, at most 50 code points, cut at a word, with `…` where something is left out. */

@@ -1,16 +1,14 @@
-export { BLOCKS_MAX, CORE_BYTES_MAX, usageOf, type Block, type BlockChange, type BlockType, type Core } from './blocks.ts';
+export { BLOCKS_MAX, CORE_BYTES_MAX, renderCore, usageOf, type Block, type BlockChange, type BlockType, type Core } from './blocks.ts';
 export type { Edit } from './edit.ts';
-export type { Entry, EntryKind } from './entries.ts';
+export { renderEntries, type Entry, type EntryKind, type ToldEntry } from './entries.ts';
 export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from './kept-rows.ts';
-export {
-  openMemory,
-  type Memory,
-  type MemoryOptions,
-  type Recalled,
-  type RecallQuery,
-  type Remembered,
-  type Repeatable,
-} from './memory.ts';
+export { openMemory, type Memory, type MemoryOptions, type Recalled, type Remembered, type Repeatable } from './memory.ts';
+export type { RecallQuery, SearchQuery } from './query.ts';
+export { modelRewriter, type Rewriter } from './deep.ts';
+export type { FieldFilter, Filter, FilterValue } from './filter.ts';
+export type { Fusion } from './fuse.ts';
+export type { Finders, Found, FoundWhy, Reranker, Search, Searching } from './hybrid.ts';
+export { vectorIndex, type Near, type VectorIndex } from './vectors.ts';
 export { recallIndex, type Hit, type Passage, type RecallIndex, type RecallOptions, type Shares, type Why } from './recall.ts';
 export { memoryTools, type MemoryOf } from './tools.ts';
 export type { NewItem, WorkingLimits } from './working.ts';

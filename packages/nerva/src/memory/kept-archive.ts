@@ -1,5 +1,5 @@
 import type { EventId, Seq } from '../log/index.ts';
-import { isIn, type Archive, type ArchiveQuery, type EntryFilter } from './archive.ts';
+import type { Archive, ArchiveQuery } from './archive.ts';
 import { datesIn, nearness, type NamedDate } from './dates.ts';
 import type { Entry } from './entries.ts';
 import type { EntryRow, Kept, KeptRows, Witness } from './kept-rows.ts';
@@ -161,7 +161,7 @@ export class KeptArchive implements Archive {
     this.#rows.scrub();
   }
 
-  search({ query, limit, filter }: ArchiveQuery): readonly Hit[] {
+  search({ query, limit, fits, tags }: ArchiveQuery): readonly Hit[] {
     return this.#rows.read(() => {
       this.#kept = this.#rows.kept();
       const asked = Array.from(new Set(terms(query)), (term) => ({ term, held: this.#rows.held(term) }));
@@ -172,14 +172,14 @@ export class KeptArchive implements Archive {
         for (const page of pagesOf(keys, CANDIDATES_MAX)) {
           for (const [key, passage] of this.#passages(
             page.filter((key) => !found.has(key)),
-            filter,
+            fits,
             heldOf,
           ))
             if (found.size < most) found.set(key, passage);
           if (found.size === most) return;
         }
       };
-      add(this.#byWords(asked, filter.tags), CANDIDATES_MAX);
+      add(this.#byWords(asked, tags), CANDIDATES_MAX);
       const exact = datesIn(query).filter(({ month }) => month !== null);
       if (exact.length > 0) add(this.#near(exact), found.size + CANDIDATES_MAX);
       const inOrder = Array.from(found)
@@ -233,12 +233,16 @@ export class KeptArchive implements Archive {
   }
 
   /** Entries that fit, in the order of their keys, with the terms that were asked for; of the others only counts. */
-  #passages(keys: readonly number[], filter: EntryFilter, asked: ReadonlyMap<string, number>): readonly (readonly [number, Stemmed])[] {
+  #passages(
+    keys: readonly number[],
+    fits: ArchiveQuery['fits'],
+    asked: ReadonlyMap<string, number>,
+  ): readonly (readonly [number, Stemmed])[] {
     const rows = new Map(this.#rows.some(keys).map((row) => [row.key, row]));
     return keys.flatMap((key) => {
       const row = rows.get(key);
       const entry = row === undefined ? undefined : entryOf(row);
-      if (row === undefined || entry === undefined || !isIn(entry, filter)) return [];
+      if (row === undefined || entry === undefined || !fits(entry)) return [];
       return [[key, { id: entry.id, text: entry.text, atMs: entry.validMs, stems: askedIn(row, asked) }] as const];
     });
   }

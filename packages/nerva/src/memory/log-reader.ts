@@ -31,6 +31,8 @@ export interface LogReaderOptions {
   readonly index: MemoryIndex | undefined;
   /** Of the index's rows for this log. */
   readonly name: string;
+  /** Called when what a subject said is dropped. */
+  readonly dropped: () => void;
 }
 
 /**
@@ -212,6 +214,7 @@ export class LogReader {
   /** Drops what subjects said. @returns true where reading goes on from the beginning. */
   #drop(subjects: readonly string[]): boolean {
     const kept = this.#kept;
+    this.#options.dropped();
     const isBeside = subjects.some((subject) => this.#fold.holds(subject));
     for (const subject of subjects) {
       const isDone = kept === null ? this.archive.erase(subject) : onIndex(() => kept.erase(subject));

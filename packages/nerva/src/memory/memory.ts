@@ -2,15 +2,17 @@ import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Jso
 import { twice, type AppendResult, type EventDraft, type EventId, type Seq, type Sid, type Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { edited, type Edit } from './edit.ts';
-import { ENTRY_KINDS, nameOf, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
+import { ENTRY_KINDS, nameOf, TIME_MAX, type Entry, type EntryKind } from './entries.ts';
 import type { MemoryData, MemoryFold } from './fold.ts';
+import { Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
+import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
-export interface MemoryOptions {
+export interface MemoryOptions extends Finders {
   readonly store: Store;
   readonly world: World;
   /** Whose memory it is: `user:ada`, `team:support`, `agent:clerk`, 1–120 of `A-Za-z0-9_.:-`. Its log is the session `scope:` and this. */
@@ -47,19 +49,6 @@ export interface Remembered extends Repeatable {
   readonly source?: EventId;
 }
 
-/** What to look for. */
-export interface RecallQuery {
-  /** 1–100, default 10. */
-  readonly limit?: number;
-  /** What held then, ms since 1970; default now. */
-  readonly validAtMs?: number;
-  /** As far as it was recorded by then; default now. */
-  readonly knownAtMs?: number;
-  /** Only entries that have all of these. */
-  readonly tags?: readonly string[];
-  readonly kinds?: readonly EntryKind[];
-}
-
 /** An entry that was found. */
 export interface Recalled {
   readonly entry: Entry;
@@ -69,10 +58,11 @@ export interface Recalled {
 
 /** Appends tried when others write at the same time: each that fails means that another's came through. */
 const ATTEMPTS_MAX = 1_000;
+const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax'];
 
 /** Opens the memory of a scope: reads its log, or with an `index` what is new in it. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
 export async function openMemory(options: MemoryOptions): Promise<Memory> {
-  checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'index', 'working', 'textBytesMax'], 'openMemory');
+  checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'index', 'working', 'textBytesMax', ...FINDERS], 'openMemory');
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
   if (!/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
     throw new NervaError(
@@ -96,11 +86,13 @@ export class Memory {
   readonly #store: Store;
   readonly #world: World;
   readonly #scope: string;
-  readonly #subject: string | undefined;
+  /** Whose personal data it holds. */
+  readonly subject: string | undefined;
   readonly #upto: Seq | undefined;
   readonly #limits: WorkingLimits;
   readonly #textBytesMax: number;
   readonly #reader: LogReader;
+  readonly #hybrid: Hybrid;
   #reading: Promise<void> = Promise.resolve();
   /** A read that has not begun. */
   #next: Promise<void> | null = null;
@@ -108,15 +100,23 @@ export class Memory {
   #writing: Promise<unknown> = Promise.resolve();
 
   /** Use `openMemory`. */
-  constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000 }: MemoryOptions) {
+  constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...finders }: MemoryOptions) {
     this.sid = `scope:${scope}`;
-    this.#reader = new LogReader({ store, sid: this.sid, upto, index, name: world.digest(this.sid).slice(0, 32) });
+    this.#reader = new LogReader({
+      store,
+      sid: this.sid,
+      upto,
+      index,
+      name: world.digest(this.sid).slice(0, 32),
+      dropped: () => this.#hybrid.clear(),
+    });
     this.#store = store;
     this.#world = world;
     this.#scope = scope;
-    this.#subject = subject;
+    this.subject = subject;
     this.#upto = upto;
     this.#limits = { ...WORKING_LIMITS, ...working };
+    this.#hybrid = new Hybrid(world, finders);
     this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
   }
 
@@ -284,16 +284,53 @@ export class Memory {
 
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID, and STORE_* where an index fails: after a `refresh` it is found without. */
   recall(query: string, options: RecallQuery = {}): readonly Recalled[] {
-    checkOptions(options, ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds'], 'recall');
-    const { tags = [], kinds = null } = options;
-    const nowMs = this.#nowMs();
-    const moment: Moment = {
-      validAtMs: checkRange('validAtMs', options.validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
-      knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
-    };
+    checkOptions(options, RECALLED, 'recall');
     const limit = checkRange('limit', options.limit ?? 10, 1, 100);
-    const found = this.#reader.look((archive) => archive.search({ query, limit, filter: { moment, tags, kinds } }));
+    return this.#byWords(query, limit, options);
+  }
+
+  /**
+   * The entries that answer a question best, by words and by whatever else this memory was opened with: vectors of an embedder, the question in
+   * other words, a reranker. What of these fails is left out and named in the result; without any it finds what `recall` finds.
+   * @throws OPTION_UNKNOWN, OPTION_INVALID; what an adapter throws when `signal` aborted.
+   */
+  async search(query: string, options: SearchQuery = {}): Promise<Search> {
+    checkOptions(options, [...RECALLED, 'deep', 'signal'], 'search');
+    const { deep = 'auto', signal } = options;
+    if (!['auto', 'always', 'never'].includes(deep))
+      throw new NervaError(
+        'OPTION_INVALID',
+        `deep must be "auto", "always" or "never"; ${JSON.stringify(deep)} came. Nothing was looked for.`,
+      );
+    const limit = checkRange('limit', options.limit ?? 10, 1, 100);
+    return this.#hybrid.search(query, { limit, deep, ...(signal === undefined ? {} : { signal }) }, this.#looking(options));
+  }
+
+  /** Makes vectors of entries that have none, the newest first; `max` 1–100,000, default 1,000. @returns how many have none now. @throws what the embedder throws; what was made stays. */
+  async embed(options: { readonly max?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
+    checkOptions(options, ['max', 'signal'], 'embed');
+    const max = checkRange('max', options.max ?? 1_000, 1, 100_000);
+    return this.#hybrid.fill(this.#looking({}), { max, signal: options.signal });
+  }
+
+  #byWords(query: string, limit: number, options: RecallQuery): readonly Recalled[] {
+    const fits = fitsOf(options, this.#nowMs());
+    const found = this.#reader.look((archive) => archive.search({ query, limit, fits, tags: options.tags ?? [] }));
     return found.map(({ id, score, why }) => ({ entry: this.entry(id as EventId), score, why }));
+  }
+
+  #looking(options: RecallQuery): Looking {
+    const fits = fitsOf(options, this.#nowMs());
+    const entry = (id: string): Entry | undefined => this.#reader.look((archive) => archive.get(id as EventId));
+    return {
+      fits: (id) => {
+        const found = entry(id);
+        return found !== undefined && fits(found);
+      },
+      recall: (asked, limit) => this.#byWords(asked, limit, options),
+      entries: () => this.#reader.archive.values(),
+      entry,
+    };
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
@@ -381,7 +418,7 @@ export class Memory {
   async #append(id: string, drafts: readonly EventDraft[]): Promise<AppendResult> {
     const events = drafts.map((event) => {
       const whole = { ...event, data: toWellFormed(event.data) as JsonObject };
-      return this.#subject === undefined || event.type === OPENED ? whole : { ...whole, subject: this.#subject };
+      return this.subject === undefined || event.type === OPENED ? whole : { ...whole, subject: this.subject };
     });
     const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
     return twice(() => this.#store.append(frame));

@@ -1,16 +1,31 @@
+import { saidOf } from './topics.ts';
+
 /** BM25's usual constants. */
 const K1 = 1.2;
 const B = 0.75;
 /** A passage of at most so many terms is short; a longer one stands for itself, in pieces, and its best piece counts. */
 const SHORT_MAX = 60;
 const PIECE = 80;
-/** How much a short turn of a conversation is found by its neighbours' words: an answer does not say again what was asked. */
+/** So many turns before and behind one are near it. */
+const REACH = 6;
+/** Terms of a question, beyond which nearness does not look: bits of a mask. */
+const NEAR_TERMS = 31;
+/** Words that share so many first letters, and this part of the longer one, or all but so many letters of it, are taken for forms of one. */
+const ALIKE = 4;
+const ALIKE_PART = 0.7;
+const SUFFIX_MAX = 4;
+
+/** In a conversation: how much a short turn is found by its neighbours' words, for an answer does not say again what was asked, and any by others than the asked ones. */
 export interface Sharing {
   /** The turn before it, when that asks something, and when not. */
   readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
+  readonly thirdBefore: number;
   readonly behind: number;
+  /** What is said where the word is asked for (`topics.ts`), and what begins like it. */
+  readonly kin: number;
+  readonly alike: number;
 }
 
 /** A passage, as far as its words go. */
@@ -43,6 +58,12 @@ interface Group {
   last: number;
 }
 
+/** Where a term of a question, or what counts a part of it, stands. */
+interface Source {
+  readonly posting: Posting;
+  readonly part: number;
+}
+
 /** Counts and lengths of a whole of which an index holds a part: what is rare, or long, is so in the whole. */
 export interface Corpus {
   readonly passages: number;
@@ -58,8 +79,10 @@ export interface Scores {
   readonly slots: readonly number[];
   /** Of the passages, in the order of `slots`. */
   readonly scores: readonly number[];
-  /** Of the groups, by number. */
-  readonly groups: ReadonlyMap<number, number>;
+  /** Of the group of a passage, as a part of the best. Until the next search. */
+  readonly group: (slot: number) => number;
+  /** How many of the terms, by what they tell, are said in a passage or near it: 0–1, 0 in documents. Until the next search. O(1). */
+  readonly near: (slot: number) => number;
 }
 
 /**
@@ -71,6 +94,8 @@ export class Postings {
   readonly #sharing: Sharing | null;
   readonly #corpus: Corpus | null;
   readonly #ids = new Map<string, number>();
+  /** Terms by their first letters. */
+  readonly #alike = new Map<string, string[]>();
   readonly #postings: Posting[] = [];
   readonly #slots: Slot[] = [];
   /** The passage of each piece, and how many terms the piece has. */
@@ -86,8 +111,14 @@ export class Postings {
   /** Used by one search after the other; zero in between. */
   #sums = new Float64Array(64);
   #totals = new Float64Array(64);
+  #within: number[] = [];
+  /** Lengths of pieces with what neighbours add; 0: not known. */
+  #weights = new Float64Array(64);
+  /** Which terms of the last question a passage holds, as bits, and which passages hold any. */
+  #holds = new Int32Array(64);
+  #holding: number[] = [];
 
-  /** `sharing`: null where neighbours have nothing to do with each other. `corpus`: null when this is all there is. */
+  /** `sharing`: null where neighbours have nothing to do with each other. `corpus`: null when this is all there is; else for documents. */
   constructor(sharing: Sharing | null, corpus: Corpus | null = null) {
     this.#sharing = sharing;
     this.#corpus = corpus;
@@ -107,6 +138,7 @@ export class Postings {
     this.#slots.push({ group: group.id, first, length: ids.length, asks, terms: distinct, before: group.last, behind: -1, isGone: false });
     if (group.last >= 0) this.#slot(group.last).behind = slot;
     group.last = slot;
+    this.#forget(this.#slot(slot).before);
     this.#count(group, slot, 1);
     return slot;
   }
@@ -119,36 +151,89 @@ export class Postings {
     if (gone.before >= 0) this.#slot(gone.before).behind = gone.behind;
     if (gone.behind >= 0) this.#slot(gone.behind).before = gone.before;
     else group.last = gone.before;
+    this.#forget(gone.before >= 0 ? gone.before : gone.behind);
     gone.terms = [];
     gone.isGone = true;
   }
 
-  /** The number of the group of a passage. */
-  groupOf(slot: number): number {
-    return this.#slot(slot).group;
-  }
-
-  /** Scores of what shares a term with these, and that `fits`. O(places of the terms). */
+  /** Scores of what shares a term with these, each once, and that `fits`. O(places of the terms). */
   score(terms: readonly string[], fits?: (slot: number) => boolean): Scores {
     this.#reserve();
-    const groups = new Map<number, number>();
+    const groups = new Float64Array(this.#groupsById.length);
     const touched: number[] = [];
-    const { asked = 0, before = 0, secondBefore = 0, behind = 0 } = this.#sharing ?? {};
+    const weights: number[] = [];
+    const { asked = 0, before = 0, secondBefore = 0, thirdBefore = 0, behind = 0 } = this.#sharing ?? {};
     const whole = this.#corpus ?? { passages: this.#passages, pieces: this.#pieces, length: this.#length };
-    const meanLength = ((1 + (asked + before) / 2 + secondBefore + behind) * whole.length) / whole.pieces;
-    for (const term of terms) {
-      const posting = this.#postings[this.#ids.get(term) ?? -1];
-      if (posting === undefined || posting.passages === 0) continue;
-      const weight = rarity(whole.passages, this.#corpus?.holding(term) ?? posting.passages);
-      for (const piece of this.#gather(posting)) {
+    const meanLength = ((1 + (asked + before) / 2 + secondBefore + thirdBefore + behind) * whole.length) / whole.pieces;
+    for (const [at, term] of terms.entries()) {
+      const sources = this.#sources(term);
+      const weight = this.#corpus === null ? this.#rarityOf(sources) : rarity(whole.passages, this.#corpus.holding(term));
+      for (const piece of this.#gather(sources)) {
         const share = saturated(this.#sums[piece] ?? 0, this.#weightOf(piece) / meanLength);
         this.#sums[piece] = 0;
         if (this.#totals[piece] === 0) touched.push(piece);
         this.#totals[piece] = (this.#totals[piece] ?? 0) + weight * share;
       }
-      this.#scoreGroups(posting, groups, fits);
+      const own = sources[0]?.part === 1 ? sources[0].posting : undefined;
+      weights.push(own === undefined ? 0 : weight);
+      if (own === undefined) continue;
+      this.#scoreGroups(own, groups, fits);
+      if (this.#sharing !== null && at < NEAR_TERMS) this.#hold(own, 1 << at);
     }
-    return { ...this.#best(touched, fits), groups };
+    const best = groups.reduce((most, score) => Math.max(most, score), 0);
+    const group = (slot: number): number => (best === 0 ? 0 : (groups[this.#slot(slot).group] ?? 0) / best);
+    return { ...this.#best(touched, fits), group, near: this.#nearness(weights.slice(0, NEAR_TERMS)) };
+  }
+
+  /** The term itself first, where any passage holds it, and what counts a part of it. */
+  #sources(term: string): readonly Source[] {
+    const sources: Source[] = [];
+    const add = (one: string, part: number): void => {
+      const posting = this.#postings[this.#ids.get(one) ?? -1];
+      if (part > 0 && posting !== undefined && posting.passages > 0) sources.push({ posting, part });
+    };
+    add(term, 1);
+    if (this.#sharing === null) return sources;
+    const { kin, alike } = this.#sharing;
+    const said = saidOf(term);
+    for (const one of said) if (one !== term) add(one, kin);
+    if (alike > 0)
+      for (const one of this.#alike.get(term.slice(0, ALIKE)) ?? [])
+        if (one !== term && isAlike(one, term) && !said.includes(one)) add(one, alike);
+    return sources;
+  }
+
+  /** Of the term itself, or, where nobody says it, of the rarest that counts for it. */
+  #rarityOf(sources: readonly Source[]): number {
+    const [first] = sources;
+    const of = ({ posting }: Source): number => rarity(this.#passages, posting.passages);
+    return first?.part === 1 ? of(first) : sources.reduce((most, source) => Math.max(most, of(source)), 0);
+  }
+
+  #hold(posting: Posting, bit: number): void {
+    const { pieces } = posting;
+    for (let at = 0; at < pieces.length; at++) {
+      const slot = this.#slotOf[pieces[at] ?? -1] ?? -1;
+      const held = this.#holds[slot] ?? 0;
+      if (held === 0) this.#holding.push(slot);
+      this.#holds[slot] = held | bit;
+    }
+  }
+
+  /** `weights`: of the terms, by their bits. */
+  #nearness(weights: readonly number[]): (slot: number) => number {
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (this.#sharing === null || total === 0) return () => 0;
+    const walk = (from: number, way: 'before' | 'behind'): number => {
+      let held = 0;
+      for (let slot = this.#slot(from)[way], steps = 0; slot >= 0 && steps < REACH; slot = this.#slot(slot)[way], steps++)
+        held |= this.#holds[slot] ?? 0;
+      return held;
+    };
+    return (slot) => {
+      const held = (this.#holds[slot] ?? 0) | walk(slot, 'before') | walk(slot, 'behind');
+      return weights.reduce((sum, weight, at) => (((held >> at) & 1) === 1 ? sum + weight : sum), 0) / total;
+    };
   }
 
   /** The best piece of each passage. */
@@ -171,68 +256,93 @@ export class Postings {
     return { slots, scores };
   }
 
-  /** Adds up how often a term stands in each piece, neighbours included. @returns the pieces. */
-  #gather(posting: Posting): readonly number[] {
+  /** Adds up how often a term, and what counts a part of it, stands in each piece, neighbours included. @returns the pieces. */
+  #gather(sources: readonly Source[]): readonly number[] {
     const found: number[] = [];
-    const put = (piece: number, count: number): void => {
-      if (count === 0) return;
-      const sum = this.#sums[piece] ?? 0;
-      if (sum === 0) found.push(piece);
-      this.#sums[piece] = sum + count;
-    };
-    let gone = 0;
-    for (const [at, piece] of posting.pieces.entries()) {
-      const slot = this.#slot(this.#slotOf[piece] ?? -1);
-      const count = posting.counts[at] ?? 0;
-      if (slot.isGone) gone++;
-      else {
-        put(piece, count);
-        if (this.#sharing !== null && slot.length <= SHORT_MAX) this.#share(slot, count, put, this.#sharing);
+    for (const { posting, part } of sources) {
+      const { pieces, counts } = posting;
+      let gone = 0;
+      for (let at = 0; at < pieces.length; at++) {
+        const piece = pieces[at] ?? -1;
+        const slot = this.#slot(this.#slotOf[piece] ?? -1);
+        const count = part * (counts[at] ?? 0);
+        if (slot.isGone) gone++;
+        else {
+          this.#put(piece, count, found);
+          if (this.#sharing !== null && slot.length <= SHORT_MAX) this.#share(slot, count, found);
+        }
       }
+      if (2 * gone > pieces.length) this.#sweep(posting);
     }
-    if (2 * gone > posting.pieces.length) this.#sweep(posting);
     return found;
   }
 
+  #put(piece: number, count: number, found: number[]): void {
+    if (count === 0) return;
+    const sum = this.#sums[piece] ?? 0;
+    if (sum === 0) found.push(piece);
+    this.#sums[piece] = sum + count;
+  }
+
   /** What a short turn says counts a little for its short neighbours. */
-  // oxlint-disable-next-line max-params -- called for each place
-  #share(slot: Slot, count: number, put: (piece: number, count: number) => void, sharing: Sharing): void {
+  #share(slot: Slot, count: number, found: number[]): void {
+    const sharing = this.#sharing as Sharing;
     const before = this.#short(slot.before);
-    if (before !== null) put(before.first, sharing.behind * count);
+    if (before !== null) this.#put(before.first, sharing.behind * count, found);
     const behind = this.#short(slot.behind);
-    if (behind !== null) put(behind.first, (slot.asks ? sharing.asked : sharing.before) * count);
-    const second = behind === null ? null : this.#short(behind.behind);
-    if (second !== null) put(second.first, sharing.secondBefore * count);
+    if (behind === null) return;
+    this.#put(behind.first, (slot.asks ? sharing.asked : sharing.before) * count, found);
+    const second = this.#short(behind.behind);
+    if (second === null) return;
+    this.#put(second.first, sharing.secondBefore * count, found);
+    const third = this.#short(second.behind);
+    if (third !== null) this.#put(third.first, sharing.thirdBefore * count, found);
   }
 
   /** The length of a piece with what its neighbours add. */
   #weightOf(piece: number): number {
+    const known = this.#weights[piece] ?? 0;
+    if (known > 0) return known;
     const slot = this.#slot(this.#slotOf[piece] ?? -1);
     const own = this.#lengthOf[piece] ?? 0;
     const sharing = this.#sharing;
     if (sharing === null || slot.length > SHORT_MAX) return own;
     const before = this.#short(slot.before);
     const second = before === null ? null : this.#short(before.before);
-    return (
+    const third = second === null ? null : this.#short(second.before);
+    const weight =
       own +
       (before?.asks === true ? sharing.asked : sharing.before) * (before?.length ?? 0) +
       sharing.secondBefore * (second?.length ?? 0) +
-      sharing.behind * (this.#short(slot.behind)?.length ?? 0)
-    );
+      sharing.thirdBefore * (third?.length ?? 0) +
+      sharing.behind * (this.#short(slot.behind)?.length ?? 0);
+    this.#weights[piece] = weight;
+    return weight;
   }
 
-  #scoreGroups({ pieces, counts }: Posting, scores: Map<number, number>, fits: ((slot: number) => boolean) | undefined): void {
+  /** A passage comes after this one, or went: it and the three behind it have other neighbours. */
+  #forget(from: number): void {
+    for (let slot = from, steps = 0; slot >= 0 && steps < 4; slot = this.#slot(slot).behind, steps++)
+      this.#weights[this.#slot(slot).first] = 0;
+  }
+
+  #scoreGroups({ pieces, counts }: Posting, scores: Float64Array, fits: ((slot: number) => boolean) | undefined): void {
     if (this.#liveGroups < 2) return; // one group tells nothing apart
-    const within = new Map<number, number>();
-    for (const [at, piece] of pieces.entries()) {
-      const slot = this.#slotOf[piece] ?? -1;
+    const within: number[] = [];
+    for (let at = 0; at < pieces.length; at++) {
+      const slot = this.#slotOf[pieces[at] ?? -1] ?? -1;
       const { isGone, group } = this.#slot(slot);
-      if (!isGone && fits?.(slot) !== false) within.set(group, (within.get(group) ?? 0) + (counts[at] ?? 0));
+      if (isGone || fits?.(slot) === false) continue;
+      const held = this.#within[group] ?? 0;
+      if (held === 0) within.push(group);
+      this.#within[group] = held + (counts[at] ?? 0);
     }
-    const weight = rarity(this.#liveGroups, within.size);
+    const weight = rarity(this.#liveGroups, within.length);
     const meanLength = this.#length / this.#liveGroups;
-    for (const [group, count] of within)
-      scores.set(group, (scores.get(group) ?? 0) + weight * saturated(count, this.#group(group).length / meanLength));
+    for (const group of within) {
+      scores[group] = (scores[group] ?? 0) + weight * saturated(this.#within[group] ?? 0, this.#group(group).length / meanLength);
+      this.#within[group] = 0;
+    }
   }
 
   #sweep(posting: Posting): void {
@@ -269,6 +379,12 @@ export class Postings {
     if (known !== undefined) return known;
     const id = this.#postings.length;
     this.#ids.set(term, id);
+    if (this.#sharing !== null && IS_FORM.test(term)) {
+      const start = term.slice(0, ALIKE);
+      const others = this.#alike.get(start);
+      if (others === undefined) this.#alike.set(start, [term]);
+      else others.push(term);
+    }
     this.#postings.push({ pieces: [], counts: [], passages: 0 });
     return id;
   }
@@ -279,14 +395,19 @@ export class Postings {
     const group = { id: this.#groupsById.length, length: 0, passages: 0, last: -1 };
     this.#groups.set(name, group);
     this.#groupsById.push(group);
+    this.#within.push(0);
     return group;
   }
 
   #reserve(): void {
+    for (const slot of this.#holding) this.#holds[slot] = 0;
+    this.#holding = [];
     const needed = this.#slotOf.length;
     if (this.#sums.length >= needed) return;
     this.#sums = new Float64Array(2 * needed);
     this.#totals = new Float64Array(2 * needed);
+    this.#holds = new Int32Array(2 * needed);
+    this.#weights = new Float64Array(2 * needed);
   }
 
   #short(slot: number): Slot | null {
@@ -308,3 +429,14 @@ export const rarity = (all: number, some: number): number => Math.log(1 + (all -
 
 /** A word said often tells more, less and less so, and less in what is long. `length`: as a share of the mean. */
 export const saturated = (count: number, length: number): number => (count * (K1 + 1)) / (count + K1 * (1 - B + B * length));
+
+/** What may be a form of a word: a number that begins like another is another number. */
+const IS_FORM = /^\p{L}{4,}$/u;
+
+/** Two words that begin with the same letters, for the most part: mentor and mentorship, photographer and photography. */
+function isAlike(one: string, other: string): boolean {
+  let same = 0;
+  while (same < one.length && same < other.length && one[same] === other[same]) same++;
+  const [shorter, longer] = [Math.min(one.length, other.length), Math.max(one.length, other.length)];
+  return same >= ALIKE && (same >= ALIKE_PART * longer || (same === shorter && longer - shorter <= SUFFIX_MAX));
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { recallIndex, type Passage, type RecallIndex, type RecallOptions } from './index.ts';
+import { recallIndex, type Passage, type RecallIndex, type RecallOptions, type Shares } from './index.ts';
 import { codeOf } from './scene.test.ts';
 import { terms } from './words.ts';
 
@@ -22,7 +22,7 @@ const ids = (index: RecallIndex, query: string, limit = 10): string =>
 
 test('an answer is found by the words of the question before it', () => {
   const talk = ['Ann: Where did you grow up?', 'Bob: In a small village near Graz.', 'Ann: I like tea.', 'Bob: Nice weather today.'];
-  assert.equal(ids(over(talk), 'Where did Bob grow up?', 2), '0 1');
+  assert.equal(ids(over(talk), 'Where did Bob grow up?', 2), '1 0');
   assert.equal(ids(over(talk, { kind: 'documents' }), 'grow up'), '0', 'documents stand for themselves');
 });
 
@@ -45,6 +45,51 @@ test('a question in the first person is about the user', () => {
   assert.equal(ids(over(talk), 'What colour is my bicycle?', 1), '4');
 });
 
+test('a question about what was answered is about the assistant, and one that asks for more is not', () => {
+  const talk = ['user: I bought a red bicycle.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'assistant: A red bicycle is good.'];
+  assert.equal(ids(over(talk), 'Which bicycle did you recommend to me?', 1), '4');
+  assert.equal(ids(over(talk), 'Can you recommend a bicycle to me?', 1), '0');
+});
+
+test('what is near counts: of two turns with the same words the one among others of the question', () => {
+  const filler = ['Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Cy: Right.', 'Cy: Good.', 'Cy: Nice.', 'Cy: Aha.', 'Cy: Hm.'];
+  const talk = ['Ann: The museum.', ...filler, 'Ann: The museum.', ...filler.slice(0, 4), 'Ann: In Oslo.', ...filler];
+  const of = (index: RecallIndex): string => ids(index, 'Which museum in Oslo?', 3);
+  assert.equal(of(over(talk)), '14 9 0');
+  const without = { near: 0 };
+  assert.equal(of(over(talk, { kind: 'conversation', shares: without })), '14 0 9');
+});
+
+test('a turn that only asks is behind one that tells, and one that does both is not', () => {
+  const filler = ['Cy: Fine.', 'Cy: Sure.', 'Cy: Well.'];
+  const talk = (first: string): readonly string[] => [...filler, first, ...filler, 'Ann: A lighthouse!', ...filler];
+  assert.equal(ids(over(talk('Bob: A lighthouse?')), 'lighthouse', 1), '7');
+  assert.equal(ids(over(talk('Bob: A lighthouse?'), { kind: 'conversation', shares: { tells: 0 } }), 'lighthouse', 1), '3');
+  assert.equal(ids(over(talk('Bob: Is it? A lighthouse.')), 'lighthouse', 1), '3');
+});
+
+test('a word that is said where the asked one is meant counts a part of it, and one that begins like it', () => {
+  const talk = ['Ann: My dog sleeps.', 'Cy: Fine.', 'Cy: Sure.', 'Cy: Well.', 'Ann: A photographer came.'];
+  assert.equal(ids(over(talk), 'Which pet does Ann have?', 1), '0');
+  assert.equal(ids(over(talk), 'Who likes photography?', 1), '4');
+  assert.equal(ids(over(['Ann: A mentor.', 'Cy: Fine.']), 'mentorship', 1), '0');
+  assert.equal(ids(over(['Ann: Contact.', 'Cy: Fine.']), 'continent'), '', 'the beginning alone is not enough');
+  assert.equal(ids(over(talk, { kind: 'documents' }), 'Which pet? Who likes photography?'), '', 'documents say what they say');
+});
+
+test('words that tell how to answer are not what is looked for', () => {
+  const talk = [
+    'Ann: An overview of the conversation, in order, was comprehensive.',
+    'Cy: Fine.',
+    'Cy: Sure.',
+    'Cy: Well.',
+    'Ann: The garden is done.',
+  ];
+  const query = 'Can you give me a comprehensive overview of the garden, across our conversations, in order?';
+  assert.equal(ids(over(talk), query, 1), '4');
+  assert.equal(ids(over(talk), 'Can you give me an overview of our conversation?', 1), '0', 'when there is nothing else, they are');
+});
+
 test('a date in a question brings what was said on it or shortly after', () => {
   const index = recallIndex({ kind: 'conversation' });
   const said = (id: string, at: string): void => index.add({ id, text: `The trip was lovely, ${id}.`, atMs: Date.parse(at), group: id });
@@ -63,14 +108,14 @@ test('any number of passages of one day is looked through', () => {
 });
 
 test('what is left out is no measure for the groups of the rest', () => {
-  const index = recallIndex({ kind: 'conversation', shares: { asked: 0, before: 0, secondBefore: 0, behind: 0 } });
+  const index = recallIndex({ kind: 'conversation', shares: { asked: 0, before: 0, secondBefore: 0, thirdBefore: 0, behind: 0 } });
   const add = (id: string, text: string, group: string): void => index.add({ id, text, group });
   add('a', 'The apple pie was good.', 'mine');
   add('b', 'Nothing else to say.', 'mine');
   add('secret', 'An apple, an apple, and another apple.', 'theirs');
   add('c', 'Plums and pears.', 'else');
   const [hit, ...others] = index.search('apple', { only: (id) => id !== 'secret' });
-  assert.deepEqual([hit?.id, hit?.why.group, others], ['a', 0.3, []]);
+  assert.deepEqual([hit?.id, hit?.why.group, others], ['a', 0.25, []]);
 });
 
 test('a long passage is found by its best piece', () => {
@@ -88,18 +133,33 @@ test('the last words of a long passage do not pass for a short text', () => {
 test('a score says what it is made of', () => {
   const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.']).search('When did Bob sing?');
   assert.ok(hit !== undefined);
-  const { words, group, date, author, time } = hit.why;
+  const { words, near, group, date, author, time, tells } = hit.why;
   assert.equal(hit.id, '1');
-  assert.equal(words + group + date + author + time, hit.score);
-  assert.deepEqual([words, date, author > 0, time > 0], [1, 0, true, true]);
+  assert.equal(words + near + group + date + author + time + tells, hit.score);
+  assert.deepEqual([words, near, date, author > 0, time > 0, tells > 0], [1, 0.3, 0, true, true, true]);
 });
 
 test('a feature that is left out counts nothing', () => {
-  const none = { group: 0, date: 0, author: 0, user: 0, time: 0, asked: 0, before: 0, secondBefore: 0, behind: 0 };
+  const none = {
+    near: 0,
+    group: 0,
+    date: 0,
+    author: 0,
+    user: 0,
+    time: 0,
+    tells: 0,
+    asked: 0,
+    before: 0,
+    secondBefore: 0,
+    thirdBefore: 0,
+    behind: 0,
+    kin: 0,
+    alike: 0,
+  };
   const [hit] = over(['Ann: When? Yesterday.', 'Bob: We sang yesterday.'], { kind: 'conversation', shares: none }).search(
     'When did Bob sing?',
   );
-  assert.deepEqual(hit?.why, { words: 1, group: 0, date: 0, author: 0, time: 0 });
+  assert.deepEqual(hit?.why, { words: 1, near: 0, group: 0, date: 0, author: 0, time: 0, tells: 0 });
 });
 
 test('bad options and texts without end are refused', () => {
@@ -136,7 +196,7 @@ const PASSAGE = fc.record({
   id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
   text: fc.oneof({ weight: 4, arbitrary: TEXT }, { weight: 1, arbitrary: LONG }),
   atMs: fc.integer({ min: 0, max: 20 * 86_400_000 }),
-  author: fc.constantFrom('ann', 'bob'),
+  author: fc.constantFrom('ann', 'bob', 'user'),
   group: fc.constantFrom('g', 'h'),
 });
 const STEP = fc.oneof({ weight: 3, arbitrary: PASSAGE }, { weight: 1, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') });
@@ -151,13 +211,29 @@ test('any index that was added to and removed from ranks like one that was made 
         if (typeof step === 'string') assert.equal(index.remove(id), wasThere);
         else left.set(id, step);
         if (typeof step !== 'string') index.add(step);
-        index.search(query); // what a search tidies up is not seen
+        index.search(`garden ${query}`); // what a search tidies up, or remembers, is not seen
       }
       const fresh = recallIndex({ kind });
       for (const passage of left.values()) fresh.add(passage);
       assert.equal(index.size, left.size);
-      const shown = (from: RecallIndex) => from.search(`${query} on 5 January by Ann`).map(({ id, score }) => [id, score.toFixed(9)]);
-      assert.deepEqual(shown(index), shown(fresh));
+      const asked = `When did my ${query} on 5 January by Ann?`;
+      const shown = (from: RecallIndex, limit: number) => from.search(asked, { limit }).map(({ id, score }) => [id, score.toFixed(9)]);
+      assert.deepEqual(shown(index, 10), shown(fresh, 10));
+    }),
+  );
+});
+
+const SHARE = fc.constantFrom<keyof Shares>('near', 'group', 'date', 'author', 'user', 'time', 'tells');
+
+test('any lower limit gives the beginning of the same list, whatever counts most, and shares add up to the score', () => {
+  fc.assert(
+    fc.property(fc.array(PASSAGE, { minLength: 4, maxLength: 20 }), TEXT, SHARE, (passages, query, share) => {
+      const index = recallIndex({ kind: 'conversation', shares: { [share]: 5 } });
+      for (const [at, passage] of passages.entries())
+        index.add({ ...passage, id: `${at}`, text: at % 2 === 0 ? `${passage.text} today` : `${passage.text}?` });
+      const search = (limit: number) => index.search(`When did my ${query} on 5 January by Ann?`, { limit });
+      for (const limit of [1, 2, 3]) assert.deepEqual(search(limit), search(1_000).slice(0, limit));
+      for (const { score, why } of search(20)) assert.ok(Math.abs(Object.values(why).reduce((sum, one) => sum + one, 0) - score) < 1e-9);
     }),
   );
 });

@@ -1,7 +1,8 @@
 import { checkOptions, checkRange, NervaError } from '../core/index.ts';
-import { datesIn, nearness, saysWhen, type NamedDate } from './dates.ts';
+import { nearness, saysWhen, type NamedDate } from './dates.ts';
 import { Postings, type Corpus } from './postings.ts';
-import { stemOf, terms, words } from './words.ts';
+import { questionOf, type Question } from './question.ts';
+import { terms } from './words.ts';
 
 /** A piece of text that can be found. */
 export interface Passage {
@@ -25,13 +26,15 @@ export interface Hit {
   readonly why: Why;
 }
 
-/** Shares of a score: of the words, of the group, of the date, of who said it, of a time that it says. They add up to it. */
+/** Shares of a score: of the words, of what is said near it, of the group, of the date, of who said it, of a time that it says, and of its telling anything. They add up to it. */
 export interface Why {
   readonly words: number;
+  readonly near: number;
   readonly group: number;
   readonly date: number;
   readonly author: number;
   readonly time: number;
+  readonly tells: number;
 }
 
 /** What `recallIndex` takes. */
@@ -53,37 +56,50 @@ export interface SearchOptions {
 
 /** How much each feature counts, where the best passage by words alone has 1. */
 export interface Shares {
+  /** Words of the question that are said within six turns of it. */
+  readonly near: number;
   /** The score of its group, as a share of the best group's. */
   readonly group: number;
   /** A date of the question on which, or shortly before which, it was said. */
   readonly date: number;
   /** Who is named in the question said it. Never a filter: a question may name the wrong one. */
   readonly author: number;
-  /** A question in the first person, and `user` said it. */
+  /** A question in the first person, and `user` said it; or it asks what was answered, and `assistant` did. */
   readonly user: number;
   /** It is asked when, and it says a time. */
   readonly time: number;
+  /** It tells something, and does not only ask. */
+  readonly tells: number;
   /**
    * The words of the turn before it, as a part of its own, when that asks something: an answer does not say again what was asked. And
-   * when it does not; of the one before that; and of the one behind it.
+   * when it does not; of the two before that; and of the one behind it.
    */
   readonly asked: number;
   readonly before: number;
   readonly secondBefore: number;
+  readonly thirdBefore: number;
   readonly behind: number;
+  /** A word that is said where the asked one is meant (a dog, of pets), as a part of that; and one that begins like it. In conversations. */
+  readonly kin: number;
+  readonly alike: number;
 }
 
 /** Measured on conversations, `bench/memory.mjs`; what each gives stands in docs/decisions/0016-recall-by-words.md. */
 const SHARES: Shares = {
-  group: 0.3,
+  near: 0.3,
+  group: 0.25,
   date: 0.5,
   author: 0.2,
-  user: 0.4,
+  user: 0.8,
   time: 0.1,
+  tells: 0.2,
   asked: 0.8,
-  before: 0.3,
+  before: 0.2,
   secondBefore: 0.25,
+  thirdBefore: 0.1,
   behind: 0.25,
+  kin: 0.3,
+  alike: 0.4,
 };
 const NAMES = Object.keys(SHARES) as (keyof Shares)[];
 
@@ -110,13 +126,12 @@ export interface RecallIndex {
   search(query: string, options?: SearchOptions): readonly Hit[];
 }
 
-const WHEN = /\b(?:when|how long|(?:what|which) (?:date|day|year|month|time))\b/i;
-const FIRST_PERSON = /\b(?:my|i|me|mine)\b/i;
 const QUESTION = /[?？؟]/;
 const DAY_MS = 86_400_000;
 /** Characters of a passage. */
 export const TEXT_MAX = 1_000_000;
-const USER = 'user';
+/** A sentence, with what ends it. */
+const SENTENCE = /[^.!?…。！？؟]+[.!?…。！？؟]*/g;
 
 /**
  * Makes an empty index.
@@ -156,14 +171,7 @@ interface Known {
   readonly author: string;
   readonly day: number | null;
   readonly saysWhen: boolean;
-}
-
-interface Question {
-  readonly terms: readonly string[];
-  readonly dates: readonly NamedDate[];
-  readonly asksWhen: boolean;
-  readonly isFirstPerson: boolean;
-  readonly named: ReadonlySet<string>;
+  readonly onlyAsks: boolean;
 }
 
 class Ranker implements RecallIndex {
@@ -171,7 +179,8 @@ class Ranker implements RecallIndex {
   readonly #shares: Shares;
   readonly #postings: Postings;
   readonly #slots = new Map<string, number>();
-  readonly #known = new Map<number, Known>();
+  /** By slot; of what is gone nothing. */
+  readonly #known: (Known | undefined)[] = [];
   readonly #days = new Map<number, Set<number>>();
   /** How many passages each author has. */
   readonly #authors = new Map<string, number>();
@@ -193,7 +202,13 @@ class Ranker implements RecallIndex {
     const slot = this.#postings.add(stems, group, QUESTION.test(text));
     const day = atMs === undefined ? null : Math.floor(atMs / DAY_MS);
     this.#slots.set(id, slot);
-    this.#known.set(slot, { id, author: author.toLowerCase(), day, saysWhen: saysWhen(text) });
+    this.#known[slot] = {
+      id,
+      author: author.toLowerCase(),
+      day,
+      saysWhen: saysWhen(text),
+      onlyAsks: this.#isConversation && onlyAsks(text),
+    };
     this.#authors.set(author.toLowerCase(), (this.#authors.get(author.toLowerCase()) ?? 0) + 1);
     if (day === null) return;
     const sameDay = this.#days.get(day) ?? new Set();
@@ -202,11 +217,11 @@ class Ranker implements RecallIndex {
 
   remove(id: string): boolean {
     const slot = this.#slots.get(id);
-    const known = slot === undefined ? undefined : this.#known.get(slot);
+    const known = slot === undefined ? undefined : this.#known[slot];
     if (slot === undefined || known === undefined) return false;
     this.#postings.remove(slot);
     this.#slots.delete(id);
-    this.#known.delete(slot);
+    this.#known[slot] = undefined;
     const left = (this.#authors.get(known.author) ?? 1) - 1;
     if (left === 0) this.#authors.delete(known.author);
     else this.#authors.set(known.author, left);
@@ -219,43 +234,36 @@ class Ranker implements RecallIndex {
     const limit = checkRange('limit', options.limit ?? 10, 1, 1_000);
     const { only } = options;
     const fits = (slot: number): boolean => only === undefined || only(this.#idOf(slot));
-    const question = this.#asked(query);
+    const question = questionOf(query, this.#isConversation ? this.#authors.keys() : null);
     const found = this.#postings.score(question.terms, only === undefined ? undefined : fits);
-    const [best, bestGroup] = [largest(found.scores), largest(found.groups.values())];
-    const shareOf = (slot: number, score: number): Why => {
-      const group = bestGroup === 0 ? 0 : (found.groups.get(this.#postings.groupOf(slot)) ?? 0) / bestGroup;
-      return this.#why(question, slot, { words: best === 0 ? 0 : score / best, group });
-    };
+    const best = largest(found.scores);
     const top = new Top(limit);
-    for (const [at, slot] of found.slots.entries()) top.offer(slot, shareOf(slot, found.scores[at] ?? 0));
+    const rest = this.#mostBeside(question);
+    const offer = (slot: number, score: number): void => {
+      const words = best === 0 ? 0 : score / best;
+      if (!top.takes(slot, words + rest)) return;
+      const why = this.#why(question, slot, { words, group: found.group(slot) });
+      // What is near is looked at only where it can matter.
+      if (top.takes(slot, sum(why) + this.#shares.near))
+        top.offer(slot, score > 0 ? { ...why, near: this.#shares.near * found.near(slot) } : why);
+    };
+    // The better half first: then most of the rest cannot be among the best, and is not looked at.
+    const { slots, scores } = found;
+    for (const isBetter of [true, false])
+      for (let at = 0; at < slots.length; at++) {
+        const score = scores[at] ?? 0;
+        if (score > best / 2 === isBetter) offer(slots[at] ?? -1, score);
+      }
     const exact = question.dates.filter(({ month }) => month !== null);
     if (exact.length > 0) {
       const isFound = new Set(found.slots);
-      for (const slot of this.#near(exact)) if (!isFound.has(slot) && fits(slot)) top.offer(slot, shareOf(slot, 0));
+      for (const slot of this.#near(exact)) if (!isFound.has(slot) && fits(slot)) offer(slot, 0);
     }
     return top.hits((slot) => this.#idOf(slot));
   }
 
   #idOf(slot: number): string {
-    return this.#known.get(slot)?.id ?? '';
-  }
-
-  #asked(query: string): Question {
-    const said = new Set(words(query));
-    const named = new Set<string>();
-    if (this.#isConversation)
-      for (const author of this.#authors.keys()) if (author !== '' && words(author).some((word) => said.has(word))) named.add(author);
-    // A name is in nearly every turn of a talk between two, and tells who, not what.
-    const names = new Set(Array.from(named).flatMap((author) => words(author).map(stemOf)));
-    const all = Array.from(new Set(terms(query)));
-    const rest = all.filter((term) => !names.has(term));
-    return {
-      terms: rest.length === 0 ? all : rest,
-      dates: datesIn(query),
-      asksWhen: WHEN.test(query),
-      isFirstPerson: this.#isConversation && FIRST_PERSON.test(query),
-      named,
-    };
+    return this.#known[slot]?.id ?? '';
   }
 
   /** Passages on or shortly after named days; a bare year would name too many. */
@@ -263,20 +271,36 @@ class Ranker implements RecallIndex {
     for (const [day, slots] of this.#days) if (dates.some((date) => nearness(date, day) > 0)) yield* slots;
   }
 
+  /** More than that nothing can have beside its words. */
+  #mostBeside({ dates, named, speaker, asksWhen }: Question): number {
+    const { near, group, date, author, user, time, tells } = this.#shares;
+    return (
+      near +
+      group +
+      (dates.length > 0 ? date : 0) +
+      (named.size > 0 ? author : 0) +
+      (speaker === null ? 0 : user) +
+      (asksWhen ? time : 0) +
+      tells
+    );
+  }
+
   #why(question: Question, slot: number, shares: { readonly words: number; readonly group: number }): Why {
     const weights = this.#shares;
-    const known = this.#known.get(slot);
+    const known = this.#known[slot];
     const { day = null, author = '' } = known ?? {};
-    const date = day === null ? 0 : question.dates.reduce((nearest, one) => Math.max(nearest, nearness(one, day)), 0);
+    const date = day === null || question.dates.length === 0 ? 0 : question.nearness(day);
     const isFound = shares.words > 0;
     const isNamed = isFound && question.named.has(author);
-    const isUsers = isFound && question.isFirstPerson && author === USER;
+    const isSpeakers = isFound && author === question.speaker;
     return {
       words: shares.words,
+      near: 0,
       group: weights.group * shares.group,
       date: weights.date * date,
-      author: (isNamed ? weights.author : 0) + (isUsers ? weights.user : 0),
+      author: (isNamed ? weights.author : 0) + (isSpeakers ? weights.user : 0),
       time: isFound && question.asksWhen && known?.saysWhen === true ? weights.time : 0,
+      tells: this.#isConversation && known?.onlyAsks === false ? weights.tells : 0,
     };
   }
 }
@@ -286,6 +310,14 @@ const largest = (values: Iterable<number>): number => {
   for (const value of values) if (value > largest) largest = value;
   return largest;
 };
+
+const sum = ({ words, near, group, date, author, time, tells }: Why): number => words + near + group + date + author + time + tells;
+
+/** Whether each sentence that says anything is a question. */
+function onlyAsks(text: string): boolean {
+  if (!QUESTION.test(text)) return false;
+  return (text.match(SENTENCE) ?? []).every((sentence) => QUESTION.test(sentence) || terms(sentence).length === 0);
+}
 
 interface Offer {
   readonly slot: number;
@@ -302,12 +334,17 @@ class Top {
     this.#limit = limit;
   }
 
+  /** Whether one with this score is, or would be, among them. */
+  takes(slot: number, score: number): boolean {
+    const last = this.#offers[this.#limit - 1];
+    return score > 0 && (last === undefined || last.score < score || (last.score === score && last.slot > slot));
+  }
+
   offer(slot: number, why: Why): void {
-    const score = why.words + why.group + why.date + why.author + why.time;
+    const score = sum(why);
+    if (!this.takes(slot, score)) return;
     const offers = this.#offers;
-    const last = offers[offers.length - 1];
     const isBehind = (one: Offer): boolean => one.score < score || (one.score === score && one.slot > slot);
-    if (score <= 0 || (last !== undefined && offers.length === this.#limit && !isBehind(last))) return;
     let [low, high] = [0, offers.length];
     while (low < high) {
       const middle = (low + high) >> 1;

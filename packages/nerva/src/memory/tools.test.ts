@@ -4,7 +4,7 @@ import { memoryStore } from '../log/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { runTool, type Tool, type ToolContext } from '../tool/index.ts';
 import type { Json } from '../core/index.ts';
-import { memoryTools, openMemory, type Memory } from './index.ts';
+import { memoryTools, openMemory, type Finders, type Memory } from './index.ts';
 
 const context = (callId: ToolContext['callId'], idempotencyKey = `${'i'.repeat(60)}:${callId}`): ToolContext => ({
   signal: new AbortController().signal,
@@ -15,10 +15,10 @@ const context = (callId: ToolContext['callId'], idempotencyKey = `${'i'.repeat(6
   now: { atMs: 0 },
 });
 
-async function stage() {
+async function stage(finders: Finders = {}) {
   const world = testWorld();
   const store = memoryStore({ world });
-  const memory = await openMemory({ store, world, scope: 'user:ada' });
+  const memory = await openMemory({ store, world, scope: 'user:ada', ...finders });
   const tools = new Map(memoryTools(memory).map((one) => [one.name, one]));
   const call = async (name: string, input: Json, id: ToolContext['callId'] = 's:7'): Promise<Record<string, unknown>> => {
     const outcome = await runTool(tools.get(name) as Tool, input, context(id), {
@@ -97,5 +97,15 @@ test('each session has its own memory where the tools are told so', async () => 
   assert.deepEqual(
     (await store.list()).map(({ sid }) => sid),
     ['scope:session:s'],
+  );
+});
+
+test('a model recalls by whatever else the memory was opened with', async () => {
+  const { call } = await stage({ rewrite: () => Promise.resolve(['Graz']) });
+  await call('remember', { text: 'Ada lives in Graz.' });
+  const { found } = await call('recall', { query: 'Where is her home?' });
+  assert.deepEqual(
+    (found as { text: string }[]).map(({ text }) => text),
+    ['Ada lives in Graz.'],
   );
 });

@@ -6,7 +6,7 @@ import { ENTRY_KINDS } from './entries.ts';
 import type { Memory } from './memory.ts';
 
 /** Whose memory a call is about. Contract: the same for the same session. */
-export type MemoryOf = (context: ToolContext) => Memory | Promise<Memory>;
+export type MemoryOf = (context: Pick<ToolContext, 'session'>) => Memory | Promise<Memory>;
 
 const TEXT = { type: 'string' } as const;
 
@@ -45,7 +45,7 @@ function recallTool(of: MemoryOf) {
     execute: async ({ query, limit = 5, tags = [] }, context) => {
       const memory = await of(context);
       await memory.refresh();
-      const found = memory.recall(query, { limit, tags });
+      const { found } = await memory.search(query, { limit, tags, signal: context.signal });
       return {
         from: { scope: memory.sid, head: memory.head },
         found: found.map(({ entry: { id, text, kind, tags: its, validMs } }) => ({ id, text, kind, tags: its, since: validMs })),

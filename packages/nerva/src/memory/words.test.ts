@@ -124,3 +124,18 @@ test('any text has terms, the same each time, and no term is empty', () => {
     }),
   );
 });
+
+test('clipped words of chats and nouns of irregular verbs have the stem of the whole', () => {
+  const pairs = {
+    fam: 'family',
+    fest: 'festival',
+    biz: 'business',
+    vids: 'videos',
+    bday: 'birthday',
+    gf: 'girlfriend',
+    veggies: 'vegetables',
+  };
+  for (const [clipped, whole] of Object.entries(pairs)) assert.equal(stemOf(clipped), stemOf(whole));
+  for (const [noun, verb] of Object.entries({ decision: 'decided', speech: 'spoke', loss: 'lost', solution: 'solving' }))
+    assert.equal(stemOf(noun), stemOf(verb));
+});

@@ -21,7 +21,15 @@ const IRREGULAR: ReadonlyMap<string, string> = new Map(
   throw,forgot forgotten forget,woke wake,stole stolen steal,hid hidden hide,shot shoot,fought fight,sought seek,meant mean,dealt deal,dreamt
   dream,learnt learn,burnt burn,bitten bite,blew blow,shook shake,rose rise,shown show,children child,kids kid,men man,women woman,people
   person,feet foot,mice mouse,teeth tooth,wives wife,knives knife,better best good,mom mum mother,dad father,married
-  marriage marry,died death die,pic pics picture pictures photo`
+  marriage marry,died death die,pic pics picture pictures photo,fam
+  family,fav fave favourite favorite,fest festival,biz business,vid vids video,convo conversation,info information,bday birthday,ppl person,
+  hubby husband,bro brother,sis sister,grandma granny nana grandmother,grandpa granddad grandfather,bf boyfriend,gf girlfriend,bff friend,
+  vacay vacation,uni university,prof professor,meds medicine,fridge refrigerator,tv television,pup puppy,kiddo kiddos kid child,comp comps competition,
+  rehab rehabilitation,veggie veggies vegetable,exam examination,bike bicycle,phone telephone,plane airplane,tmrw tmr tomorrow,
+  decision decide,choice choose,gift give,speech speak,flight fly,loss lose,growth grow,strength strong,description describe,conclusion conclude,
+  division divide,response respond,permission permit,admission admit,submission submit,extension extend,intention intend,solution solve,
+  introduction introduce,production produce,reduction reduce,destruction destroy,succeed succeeded success,belief believe,proof prove,
+  advice advise`
     .split(',')
     .flatMap((row) => {
       const forms = row.trim().split(/\s+/);

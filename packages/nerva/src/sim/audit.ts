@@ -312,7 +312,10 @@ export class Audit {
       if (isOpen && isRecorded(book, open, request, process)) return;
       // Who slept past its lease asks for what was given up as lost meanwhile: nothing comes of it, and its intent was durable.
       if (
-        book.events.some(({ type, seq }) => type === 'model.called' && writers[seq] === process && isRecorded(book, seq, request, process))
+        book.events.some(
+          ({ type, seq }) =>
+            (type === 'model.called' || type === 'context.called') && writers[seq] === process && isRecorded(book, seq, request, process),
+        )
       )
         return;
       isMeant ||= isOpen;

@@ -68,6 +68,10 @@ export class Book {
   readonly timers = new Set<Seq>();
   /** The open model call. */
   model: { readonly seq: Seq; readonly reserve: Spent } | null = null;
+  /** Seq of the last event that took messages out of the prompt; -1 before the first. */
+  compactedBy = -1;
+  /** The last call failed because the conversation was too long. */
+  isTooLong = false;
   /** Whose data the session holds; null when it is nobody's. */
   subject: Json = null;
   isErased = false;
@@ -126,13 +130,16 @@ export class Book {
     if (before !== undefined && event.atMs < before.atMs)
       this.fail('time never goes back', `event ${seq} is at ${event.atMs}, after ${before.atMs}.`);
     if (this.isClosed) this.fail('a closed session takes nothing', `${type} ${seq} came after session.closed.`);
-    if (this.subject !== null && event.subject === undefined && PERSONAL.has(type) && !(this.isOver && isBlank(data)))
+    if (this.subject !== null && event.subject === undefined && PERSONAL.has(type) && !isWordless(event) && !(this.isOver && isBlank(data)))
       this.fail('what belongs to a subject is sealed', `${type} ${seq} names no subject.`);
     this.events.push(event);
     const handler = HANDLERS[type];
     if (handler !== undefined) handler(this, event, data);
   }
 }
+
+/** Where nobody summarised there are no words. */
+const isWordless = ({ type, data }: LogEvent): boolean => type === 'context.compacted' && data['summary'] === undefined;
 
 type Handler = (book: Book, event: LogEvent, data: JsonObject) => void;
 
@@ -145,6 +152,7 @@ const PERSONAL = new Set([
   'approval.granted',
   'tool.returned',
   'tool.failed',
+  'context.compacted',
 ]);
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
@@ -186,6 +194,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'model.answered': modelSettled,
   'model.failed': modelSettled,
   'model.interrupted': modelSettled,
+  'context.called': summaryCalled,
+  'context.compacted': compacted,
+  'context.failed': modelSettled,
   'policy.decided'(book, { seq }, data) {
     const action = data['action'] as unknown as {
       readonly type: string;
@@ -211,12 +222,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   'reconcile.returned'(book, _event, data) {
     const call = book.calls.get(data['call'] as number);
-    if (call !== undefined && data['status'] === 'not-done') call.mayRepeat = true;
+    if (call !== undefined && data['status'] === 'not-done' && !isOfEarlier(call, data)) call.mayRepeat = true;
   },
   'session.forked'(book, { seq }, data) {
     book.base = seq;
     book.effects = data['effects'] as 'live' | 'ask' | 'simulated';
-    if (book.model !== null) unstepped(book);
+    if (book.events[book.model?.seq ?? -1]?.type === 'model.called') unstepped(book);
     book.model = null;
     book.timers.clear();
     for (const call of book.calls.values()) if (call.status !== 'done') call.status = 'detached';
@@ -270,10 +281,10 @@ function take(book: Book, takes: readonly Seq[]): void {
 }
 
 /** Whether nothing of what was said is left. */
-function isBlank({ parts, output, message }: JsonObject): boolean {
+function isBlank({ parts, output, message, summary }: JsonObject): boolean {
   return (
     (parts === undefined || (Array.isArray(parts) && parts.length === 0)) &&
-    [output, message].every((text) => text === undefined || text === '[erased]')
+    [output, message, summary].every((text) => text === undefined || text === '[erased]')
   );
 }
 
@@ -287,20 +298,48 @@ function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
   if (book.model !== null) book.fail('a turn ends with nothing open', `model call ${book.model.seq} is open at turn.ended ${seq}.`);
   for (const [, message] of book.messages) if (message.isTaken) message.isAnswered = true;
   book.timers.clear();
+  book.isTooLong = false;
   book.turn = null;
 }
 
-function modelCalled(book: Book, { seq }: LogEvent, data: JsonObject): void {
-  if (book.turn === null) return book.fail('nothing starts outside a turn', `model call ${seq} has no turn.`);
-  if (book.turn.isCancelled) book.fail('nothing starts after a cancel', `model call ${seq} starts in a cancelled turn.`);
+function modelCalled(book: Book, event: LogEvent, data: JsonObject): void {
+  const { seq } = event;
+  if (!mayAsk(book, seq)) return;
+  stepped(book, seq);
+  book.isTooLong = false;
+  const takes = (data['takes'] ?? []) as readonly Seq[];
+  inOrder(book, seq, { takes, due: waitingIn(book).flatMap(([at, { deliver }]) => (deliver === 'steer' ? [at] : [])) });
+  take(book, takes);
+  asked(book, seq, data);
+}
+
+/** Nothing is asked outside a turn, after a cancel, beside another question, or while a call is open. */
+function mayAsk(book: Book, seq: Seq): boolean {
+  if (book.turn === null) book.fail('nothing starts outside a turn', `model call ${seq} has no turn.`);
+  else if (book.turn.isCancelled) book.fail('nothing starts after a cancel', `model call ${seq} starts in a cancelled turn.`);
   if (book.model !== null) book.fail('one model call at a time', `model call ${seq} starts while ${book.model.seq} is open.`);
   for (const call of book.calls.values())
     if (call.status === 'open' || (call.status === 'doubt' && isOfTurn(book, call)))
       book.fail('a call is never split from its result', `model call ${seq} starts while call ${call.seq} has no outcome.`);
-  stepped(book, seq);
-  const takes = (data['takes'] ?? []) as readonly Seq[];
-  inOrder(book, seq, { takes, due: waitingIn(book).flatMap(([at, { deliver }]) => (deliver === 'steer' ? [at] : [])) });
-  take(book, takes);
+  return book.turn !== null;
+}
+
+function summaryCalled(book: Book, { seq }: LogEvent, data: JsonObject): void {
+  if (mayAsk(book, seq)) asked(book, seq, data);
+}
+
+/** The prompt lost its beginning; a call that was too long for the model is made again, and is no step. */
+function compacted(book: Book, event: LogEvent, data: JsonObject): void {
+  const isOurs = data['call'] === undefined || book.model?.seq === data['call'];
+  if (data['call'] !== undefined) modelSettled(book, event, data);
+  if (!isOurs) return;
+  book.compactedBy = event.seq;
+  if (book.isTooLong) unstepped(book);
+  book.isTooLong = false;
+}
+
+/** Reserves what the call may take. */
+function asked(book: Book, seq: Seq, data: JsonObject): void {
   const { tokens = 0, usd = 0 } = (data['reserve'] ?? {}) as { readonly tokens?: number; readonly usd?: number | null };
   const { turnTokensMax, sessionTokensMax, turnUsdMax, sessionUsdMax } = book.limits.budget ?? {};
   within(book, seq, [book.turnSpent.tokens + tokens, turnTokensMax]);
@@ -318,28 +357,37 @@ function within(book: Book, seq: Seq, [sum, max = Infinity]: readonly [number, n
 
 const isOfTurn = ({ turn }: Book, call: BookedCall): boolean => turn !== null && call.seq > turn.seq;
 
+const ASKED: ReadonlySet<string> = new Set(['model.called', 'context.called']);
+
 function modelSettled(book: Book, event: LogEvent, data: JsonObject): void {
   const open = book.model;
   const call = data['call'] as number;
-  if (book.events[call]?.type !== 'model.called')
+  if (!ASKED.has(book.events[call]?.type ?? ''))
     return book.fail('an outcome has its intent', `${event.type} ${event.seq} names ${call}, which is no model call.`);
   const isFirst = open !== null && open.seq === call;
+  spend(book, data, isFirst && !isFree(event) ? open.reserve : { tokens: 0, usd: 0 });
+  if (!isFirst) return;
+  book.model = null;
+  if (event.type === 'model.failed' && data['why'] === 'lost') unstepped(book);
+  book.isTooLong ||= event.type === 'model.failed' && data['code'] === 'CONTEXT_TOO_LONG';
+  if (event.type !== 'model.answered') return;
+  const calls = (data['parts'] as readonly JsonObject[]).filter((part) => part['type'] === 'tool_call');
+  calls.forEach((part, index) => propose(book, event.seq, index, { name: part['name'] as string, input: part['input'] as Json }));
+}
+
+/** What a provider refused is not paid for. */
+const isFree = ({ type, data }: LogEvent): boolean =>
+  type === 'model.failed' ? data['why'] !== 'lost' : type === 'context.failed' && data['why'] === 'error';
+
+function spend(book: Book, data: JsonObject, reserve: Spent): void {
   const usage = data['usage'] as { readonly inputTokens?: number | null; readonly outputTokens?: number | null } | undefined;
   const isCounted = typeof usage?.inputTokens === 'number' && typeof usage.outputTokens === 'number';
-  const isFree = event.type === 'model.failed' && data['why'] !== 'lost';
-  const reserve = isFirst && !isFree ? open.reserve : { tokens: 0, usd: 0 };
   const tokens = isCounted ? (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0) : reserve.tokens;
   const usd = typeof data['usd'] === 'number' ? data['usd'] : reserve.usd;
   for (const spent of [book.spent, book.turnSpent]) {
     spent.tokens += tokens;
     spent.usd += usd;
   }
-  if (!isFirst) return;
-  book.model = null;
-  if (event.type === 'model.failed' && data['why'] === 'lost') unstepped(book);
-  if (event.type !== 'model.answered') return;
-  const calls = (data['parts'] as readonly JsonObject[]).filter((part) => part['type'] === 'tool_call');
-  calls.forEach((part, index) => propose(book, event.seq, index, { name: part['name'] as string, input: part['input'] as Json }));
 }
 
 // oxlint-disable-next-line max-params -- four plain values

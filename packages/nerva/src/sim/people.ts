@@ -251,8 +251,13 @@ export class People {
   async #answer(sid: Sid, tenant: string | null, pending: Pending, isOpposite = false): Promise<void> {
     const { audit, scenario, hub } = this.#office;
     const roll = hub.roll(`answer ${pending.id}`);
+    // What becomes of a later attempt nobody knows who looked at an earlier one.
+    const seen = pending.type === 'doubt' ? { digest: pending.digest } : {};
     const answer = (scenario.answer ?? honest)(pending, audit.ledger, roll);
-    await this.#insist(tenant, ({ runtime }) => runtime.session(sid).respond(pending.id, isOpposite ? opposite(answer) : answer).accepted);
+    await this.#insist(
+      tenant,
+      ({ runtime }) => runtime.session(sid).respond(pending.id, { ...(isOpposite ? opposite(answer) : answer), ...seen }).accepted,
+    );
   }
 }
 

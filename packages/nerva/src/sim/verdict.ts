@@ -194,7 +194,15 @@ async function judgeReplay(
 }
 
 /** What nobody but the runtime decides. */
-const DECISIONS = new Set(['turn.started', 'turn.ended', 'model.called', 'policy.decided', 'tool.called', 'approval.requested']);
+const DECISIONS = new Set([
+  'turn.started',
+  'turn.ended',
+  'model.called',
+  'context.called',
+  'policy.decided',
+  'tool.called',
+  'approval.requested',
+]);
 
 /** Nothing is left undone, and what the fold says agrees with the record. */
 function judgeState(judged: Judged, book: Book, state: AgentState): void {
@@ -243,11 +251,12 @@ function judgeCall({ hub, audit, world }: Judged, book: Book, call: BookedCall):
 /** What is recorded as the result of a call is what it gave, or what a person said of it. */
 function judgeResult(
   { hub, audit, world }: Pick<Judged, 'hub' | 'audit' | 'world'>,
-  { sid, limits }: Book,
+  { sid, limits, isOver }: Book,
   { seq, outcome }: BookedCall,
 ): void {
   if (outcome?.type !== 'tool.returned' || outcome.data['by'] === 'person' || outcome.data['truncatedBytes'] !== undefined) return;
   const { output = null } = outcome.data;
+  if (isOver && output === '[erased]') return;
   const text = JSON.stringify(output);
   const bytes = isBlobRef(output) ? output.bytes : utf8Bytes(text);
   // A text is measured without its quotes and escapes.
@@ -286,9 +295,11 @@ function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
   const erased = erasedIn(book);
   for (const call of book.calls.values()) {
     if (call.seq < book.base || call.outcome?.type !== 'tool.returned' || erased.has(call.outcome.subject)) continue;
+    // Of a session whose subject is gone nothing that was said is kept.
+    if (book.isOver && call.outcome.data['output'] === '[erased]') continue;
     const isLater = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq && seq < (call.outcome?.seq ?? 0));
     const isGone = book.turn !== null && call.seq > book.turn.seq;
-    if (isLater || isGone) continue;
+    if (isLater || isGone || (call.outcome?.seq ?? 0) < book.compactedBy) continue;
     const ended = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq);
     if (ended && !outputs.has(JSON.stringify(call.outcome.data['output'] ?? null)))
       hub.violated(

@@ -1,3 +1,4 @@
+import type { Usage } from '../model/index.ts';
 import type { AgentEvent } from '../agent/index.ts';
 import type { JsonObject, World } from '../core/index.ts';
 import type { Attributes, Measurement, Span, TurnTelemetry } from './span.ts';
@@ -33,7 +34,8 @@ interface Loose {
   readonly output?: unknown;
 }
 
-const MARKED: ReadonlySet<string> = new Set(['tool.in_doubt', 'timer.set', 'cancel.requested']);
+const MARKED: ReadonlySet<string> = new Set(['tool.in_doubt', 'timer.set', 'cancel.requested', 'context.compacted']);
+const NO_USAGE: Usage = { inputTokens: null, outputTokens: null };
 
 interface Open {
   readonly span: Omit<Span, 'endMs' | 'status' | 'message'>;
@@ -81,12 +83,14 @@ class Turn {
           },
         });
       case 'model.called':
+      case 'context.called':
         return this.#begin(`model ${event.seq}`, event, {
           name: `chat ${modelOf(model)}`,
           kind: 'client',
           attributes: {
             'gen_ai.operation.name': 'chat',
             'gen_ai.conversation.id': sid,
+            ...(event.type === 'context.called' ? { 'nerva.purpose': 'summary' } : {}),
             ...(model === null ? {} : { 'gen_ai.request.model': modelOf(model) }),
             ...providerOf(model),
           },
@@ -94,6 +98,8 @@ class Turn {
       case 'model.answered':
         this.#noted(event.seq, event.data.parts);
         return this.#answered(event);
+      case 'context.compacted':
+        return event.data.call === undefined ? this.#ended(event) : this.#answered(event);
       case 'policy.decided':
         return this.#decided(event);
       case 'tool.called':
@@ -119,6 +125,7 @@ class Turn {
       case 'turn.ended':
         return this.#end('turn', atMs, data.reason === 'error' ? { error: codeOf(data.why), message: data.why ?? '' } : {});
       case 'model.failed':
+      case 'context.failed':
         return this.#end(`model ${call}`, atMs, { error: data.code ?? data.why ?? 'error' });
       case 'model.interrupted':
         return this.#end(`model ${call}`, atMs, { error: 'cancelled' });
@@ -138,27 +145,23 @@ class Turn {
     return this.#scene.isContent ? { 'gen_ai.tool.call.result': JSON.stringify(output ?? null) } : {};
   }
 
-  #answered({ data, atMs }: AgentEvent & { readonly type: 'model.answered' }): void {
-    const { call, usage, model, finish, meta, usd, parts } = data;
+  #answered(event: AgentEvent & { readonly type: 'model.answered' | 'context.compacted' }): void {
+    const { data, atMs } = event;
+    const { call = -1, usage = NO_USAGE, model = null, usd } = data;
     const key = `model ${call}`;
     const began = this.#open.get(key);
-    const id = meta?.['id'];
     this.#end(
       key,
       atMs,
       {},
       {
         ...(model === null ? {} : { 'gen_ai.response.model': model }),
-        ...(typeof id === 'string' ? { 'gen_ai.response.id': id } : {}),
-        'gen_ai.response.finish_reasons': [finish ?? (parts.some(({ type }) => type === 'tool_call') ? 'tool_calls' : 'stop')],
+        ...(event.type === 'model.answered' ? this.#saidIn(event.data) : {}),
         ...(usage.inputTokens === null ? {} : { 'gen_ai.usage.input_tokens': usage.inputTokens }),
         ...(usage.outputTokens === null ? {} : { 'gen_ai.usage.output_tokens': usage.outputTokens }),
         ...(usage.cachedInputTokens === undefined ? {} : { 'gen_ai.usage.cache_read.input_tokens': usage.cachedInputTokens }),
         ...(usage.cacheWriteTokens === undefined ? {} : { 'gen_ai.usage.cache_creation.input_tokens': usage.cacheWriteTokens }),
         ...(usd === undefined ? {} : { 'nerva.cost_usd': usd }),
-        ...(this.#scene.isContent
-          ? { 'gen_ai.output.messages': JSON.stringify([{ role: 'assistant', parts: parts as readonly unknown[] }]) }
-          : {}),
       },
     );
     if (began === undefined) return;
@@ -180,6 +183,17 @@ class Turn {
           atMs,
           attributes: { ...attributes, 'gen_ai.token.type': type },
         });
+  }
+
+  #saidIn({ finish, meta, parts }: (AgentEvent & { readonly type: 'model.answered' })['data']): Attributes {
+    const id = meta?.['id'];
+    return {
+      ...(typeof id === 'string' ? { 'gen_ai.response.id': id } : {}),
+      'gen_ai.response.finish_reasons': [finish ?? (parts.some(({ type }) => type === 'tool_call') ? 'tool_calls' : 'stop')],
+      ...(this.#scene.isContent
+        ? { 'gen_ai.output.messages': JSON.stringify([{ role: 'assistant', parts: parts as readonly unknown[] }]) }
+        : {}),
+    };
   }
 
   #decided({ seq, data, atMs }: AgentEvent & { readonly type: 'policy.decided' }): void {

@@ -88,7 +88,7 @@ function evolveCall(slice: Calls, event: AgentEvent, raw: LogEvent): Calls {
       if (event.data.status !== 'not-done') return slice;
       return changed(
         slice,
-        (slot) => slot.call === event.data.call && slot.status === 'doubt',
+        (slot) => slot.call === event.data.call && slot.status === 'doubt' && !isPast(slot, event.data),
         () => ({ status: 'again' }),
       );
     default:
@@ -153,8 +153,7 @@ function settled(slice: Calls, event: AgentEvent & { readonly type: 'tool.return
 }
 
 /** An attempt that was given up says nothing of the one that followed it: only that it happened counts for both. */
-const isPast = (slot: Slot, data: EventData['tool.returned'] | EventData['tool.failed'] | EventData['tool.in_doubt']): boolean =>
-  'attempt' in data && data.attempt !== undefined && data.attempt < slot.attempt;
+const isPast = (slot: Slot, data: object): boolean => 'attempt' in data && Number(data.attempt) < slot.attempt;
 
 const granted = (): Partial<Slot> => ({ status: 'granted' });
 const denied = (why: string) => (): Partial<Slot> => ({

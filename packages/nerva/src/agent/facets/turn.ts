@@ -1,9 +1,10 @@
 import type { Json } from '../../core/index.ts';
+import type { Seq } from '../../log/index.ts';
 import type { Message, Part, ToolResultPart } from '../../model/index.ts';
 import type { Action } from '../../policy/index.ts';
 import { known, type AgentEvent, type EventData } from '../events.ts';
-import { listOf, push } from '../list.ts';
-import { taken, textOf, toolCalls, userMessage } from '../messages.ts';
+import { items, listOf, push } from '../list.ts';
+import { isMemoryNote, isQuestion, memoryNote, summaryMessage, taken, textOf, toolCalls, userMessage } from '../messages.ts';
 import { decideTurn } from '../turns.ts';
 import type { AgentState, DoneCall, Facet, Slot, Turn, Turns, Waiting } from '../state.ts';
 
@@ -24,6 +25,8 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
     'model.answered',
     'model.failed',
     'model.interrupted',
+    'context.compacted',
+    'memory.told',
     'policy.decided',
     'approval.denied',
     'tool.returned',
@@ -50,9 +53,12 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
       case 'approval.denied':
         return outcome(slice, event, state);
       case 'subject.erased':
-        return state.session.isErased ? inTurn({ ...slice, inbox: [] }, (turn) => ({ cancel: turn.cancel ?? { why: 'erased' } })) : slice;
+        return erased(slice, state, raw.seq);
       case 'timer.fired':
         return state.timer.firedBy === raw.seq ? askedAnew(slice) : slice;
+      case 'context.compacted':
+      case 'memory.told':
+        return prompted(slice, event, state);
       case 'session.forked':
         return slice.open?.phase === 'model' ? askedAnew(slice) : slice;
       default:
@@ -64,6 +70,41 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
 
 function inTurn(slice: Turns, change: (turn: Turn) => Partial<Turn>): Turns {
   return slice.open === null ? slice : { ...slice, open: { ...slice.open, ...change(slice.open) } };
+}
+
+/** What changes the prompt beside the conversation. */
+function prompted(slice: Turns, { type, seq }: AgentEvent, state: AgentState): Turns {
+  const { context, memory } = state;
+  if (type === 'context.compacted') return context.settledBy === seq ? compacted(slice, state) : slice;
+  return memory.notedBy === seq && memory.note !== null ? noted(slice, memory.note) : slice;
+}
+
+/** The first messages make room for a note. A call that was too long for the model is made again. */
+function compacted(slice: Turns, { context: { taken, summary }, memory }: AgentState): Turns {
+  const kept = slice.messages.shared.slice(taken, slice.messages.count);
+  const notes = [
+    ...(summary === null ? [] : [summaryMessage(summary)]),
+    ...(memory.core === '' ? [] : [memoryNote({ core: memory.core, entries: [] })]),
+  ];
+  const next = { ...slice, messages: listOf([...notes, ...kept]) };
+  return slice.open?.failure?.code === 'CONTEXT_TOO_LONG' ? askedAnew(next) : next;
+}
+
+/** What the memory says stands before the question, as what is known before it is asked. */
+function noted(slice: Turns, note: Message): Turns {
+  const all = items(slice.messages);
+  let place = all.length;
+  while (place > 0 && isQuestion(all[place - 1] as Message)) place--;
+  return { ...slice, messages: listOf([...all.slice(0, place), note, ...all.slice(place)]) };
+}
+
+/** Nothing more is said to a session whose subject is gone; what a memory of such a subject said has no words any more. */
+function erased(slice: Turns, { session, memory }: AgentState, seq: Seq): Turns {
+  const isForgotten = memory.notedBy === seq && memory.note !== null;
+  const kept = isForgotten
+    ? { ...slice, messages: listOf(items(slice.messages).map((message) => (isMemoryNote(message) ? (memory.note ?? message) : message))) }
+    : slice;
+  return session.isErased ? inTurn({ ...kept, inbox: [] }, (turn) => ({ cancel: turn.cancel ?? { why: 'erased' } })) : kept;
 }
 
 function received(slice: Turns, event: AgentEvent & { readonly type: 'message.received' }): Turns {
@@ -186,7 +227,7 @@ function outcome(
   state: AgentState,
 ): Turns {
   const { slots } = state.tool;
-  if (event.type !== 'approval.denied' && state.tool.resolvedBy === event.seq) return noted(slice, event.data);
+  if (event.type !== 'approval.denied' && state.tool.resolvedBy === event.seq) return lateNote(slice, event.data);
   if (slice.open?.phase !== 'tools' || slots.length === 0 || slots.some((slot) => slot.status !== 'done')) return slice;
   const calls = slots.map(({ name, input, output, isError }): DoneCall => ({ name, input, output, isError }));
   return inTurn({ ...slice, messages: push(slice.messages, results(slots)) }, (turn) => ({
@@ -195,7 +236,7 @@ function outcome(
   }));
 }
 
-function noted(slice: Turns, data: EventData['tool.returned'] | EventData['tool.failed']): Turns {
+function lateNote(slice: Turns, data: EventData['tool.returned'] | EventData['tool.failed']): Turns {
   const what = 'output' in data ? `returned ${JSON.stringify(data.output)}` : `failed: ${data.message}`;
   return { ...slice, notes: [...slice.notes, `A call of an earlier turn, whose outcome was unknown, ${what}`] };
 }

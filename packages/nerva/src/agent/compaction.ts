@@ -1,0 +1,90 @@
+import { utf8Bytes } from '../core/index.ts';
+import type { Message, ModelRequest } from '../model/index.ts';
+import { spendRefusal, worstOf } from './budget.ts';
+import { estimateTokens, messageTokens, shortDigest } from './context.ts';
+import type { Context } from './context-options.ts';
+import type { Bound } from './definition.ts';
+import type { Draft } from './events.ts';
+import { isQuestion } from './messages.ts';
+import { instructionsFor, outputSchemaFor, transcript } from './summary.ts';
+import type { AgentState } from './state.ts';
+
+/**
+ * What is to be done about a conversation that is too long for its model, before the model is asked: null for nothing.
+ * A summary is asked for once between two answers; where none comes the conversation goes on whole as long as it fits, and then without its beginning.
+ * K1 a call and its result are never split · K2 the instructions and the open call stay · K3 it comes to an end: each takes at least one message away.
+ */
+export function compactionOf(state: AgentState, bound: Bound): readonly Draft[] | null {
+  const { context } = bound.agent;
+  if (context === undefined) return null;
+  const tokens = estimateTokens(state, bound, 4) + (bound.agent.params.maxOutputTokens ?? 0);
+  const { hasOverflowed, hasFailed, isFresh, turns } = state.context;
+  const isFull = hasOverflowed || tokens > context.tokensMax;
+  const isLong = isFull || tokens > context.compactAt * context.tokensMax;
+  if ((!isLong && turns <= context.turnsMax) || (isFresh && !isFull)) return null;
+  const room = isLong ? context.keep * Math.min(tokens, context.tokensMax) : Infinity;
+  const messages = cut(state, room, isLong ? Infinity : Math.ceil(context.turnsMax / 2));
+  if (messages === 0) return null;
+  if (context.strategy === 'drop') return drop(messages);
+  if (hasFailed) return isFull ? drop(messages) : null;
+  const asked = withinWindow(state, context, messages);
+  const request = summaryRequest(state, bound, asked);
+  const reserve = worstOf(bound, context.model, () => ({ input: utf8Bytes(JSON.stringify(request)), output: context.summaryTokensMax }));
+  if (spendRefusal(state, bound, reserve) !== null) return isFull ? drop(messages) : null;
+  return [
+    { type: 'context.called', data: { messages: asked, digest: shortDigest(request, bound), ...(reserve === null ? {} : { reserve }) } },
+  ];
+}
+
+const drop = (messages: number): readonly Draft[] => [{ type: 'context.compacted', data: { messages } }];
+
+/** How many messages at the beginning go: what is left begins with a question, or within a turn with an answer, never with a result (K1). 0: none can. */
+function cut({ turn: { messages }, context: { notes } }: AgentState, tokensMax: number, turnsMax: number): number {
+  // What stands before the conversation goes only with something of it (K3).
+  let tokens = 0;
+  let turns = 0;
+  let question = 0;
+  let answer = 0;
+  for (let index = messages.count - 1; index > notes; index--) {
+    const message = messages.shared[index] as Message;
+    tokens += messageTokens(message);
+    if (answer + question > 0 && (tokens > tokensMax || turns >= turnsMax)) break;
+    if (isQuestion(message)) [question, turns] = [index, turns + 1];
+    else if (message.role !== 'tool') answer = index;
+  }
+  return question > 0 ? question : answer;
+}
+
+/** No more than the one who summarises can read: the rest has its turn next. */
+function withinWindow({ turn, context }: AgentState, { model, tokensMax, summaryTokensMax }: Context, messages: number): number {
+  const room = READ_SHARE * (model.contextTokensMax ?? tokensMax) - summaryTokensMax;
+  let tokens = 0;
+  let legal = messages;
+  for (let index = 0; index < messages; index++) {
+    const message = turn.messages.shared[index] as Message;
+    if (index > context.notes && message.role !== 'tool') legal = index;
+    tokens += messageTokens(message);
+    if (tokens > room) return legal;
+  }
+  return messages;
+}
+
+/** The estimate is rough, and the instructions come on top. */
+const READ_SHARE = 0.7;
+
+/** What the one who summarises is asked. The conversation is data in it: it stands in one message, between marks that it cannot close. */
+export function summaryRequest(state: AgentState, bound: Bound, messages: number): ModelRequest {
+  const { context } = bound.agent;
+  if (context === undefined) throw new Error('Invariant broken: A5 a summary is asked for only where there is a context');
+  const { summaryTokensMax } = context;
+  const outputSchema = outputSchemaFor(context.strategy);
+  const text = transcript(state, messages);
+  return {
+    instructions: instructionsFor(context.strategy, state, summaryTokensMax),
+    messages: [{ role: 'user', parts: [{ type: 'text', text }], origin: 'tool' }],
+    tools: NO_TOOLS,
+    params: { maxOutputTokens: summaryTokensMax, ...(outputSchema === null ? {} : { outputSchema }) },
+  };
+}
+
+const NO_TOOLS: ModelRequest['tools'] = [];

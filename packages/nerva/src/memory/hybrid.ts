@@ -1,0 +1,277 @@
+import { checkRange, NervaError, type World } from '../core/index.ts';
+import type { Embedder } from '../model/index.ts';
+import { needsDeep, variationsOf, type Rewriter } from './deep.ts';
+import type { Entry } from './entries.ts';
+import { fused, type Fusion, type Ranked } from './fuse.ts';
+import type { Why } from './recall.ts';
+import { vectorIndex, type Near, type VectorIndex } from './vectors.ts';
+
+/** What finds beside words, each where it is given. None of them can make a search fail: what fails is left out, and the result says so. */
+export interface Finders {
+  /** Its vectors are made when they are first needed, and kept as long as the memory is open. */
+  readonly embed?: Embedder;
+  /** Says a question in other words: `modelRewriter(model)`. */
+  readonly rewrite?: Rewriter;
+  /** Orders the best anew. */
+  readonly rerank?: Reranker;
+  /** How what words find and what vectors find becomes one list. Default `rank`; of `weighted`, vectors have .7. */
+  readonly fusion?: Fusion;
+  /** Texts that get a vector for one search, the newest first; the rest is found by words alone until a later one. Default 256. */
+  readonly embedMax?: number;
+}
+
+/** Says how well texts answer a question. */
+export interface Reranker {
+  readonly name: string;
+  /** Contract: a finite number for each text, in their order, more being better; what is anything else is as if it had not been asked. */
+  rerank(
+    query: string,
+    texts: readonly string[],
+    options: { readonly world: World; readonly signal?: AbortSignal },
+  ): Promise<readonly number[]>;
+}
+
+/** How to search. */
+export interface Searching {
+  readonly limit: number;
+  /** Whether to say the question in other words: where it may need it (`auto`, the default), or not. Without `rewrite` never. */
+  readonly deep?: 'auto' | 'always' | 'never';
+  readonly signal?: AbortSignal;
+}
+
+/** What a search found. */
+export interface Search {
+  readonly found: readonly Found[];
+  /** As which questions it was looked for, the given one first. */
+  readonly variations: readonly string[];
+  /** null without an embedder. `missing`: entries that could have been found and have no vector yet. `failure`: the code of why none counted. */
+  readonly vectors: { readonly name: string; readonly missing: number; readonly failure: string | null } | null;
+}
+
+/** An entry that was found. */
+export interface Found {
+  readonly entry: Entry;
+  /** Higher is better; comparable within one search only. */
+  readonly score: number;
+  readonly why: FoundWhy;
+}
+
+/** Where a score comes from. */
+export interface FoundWhy {
+  /** By words of the question as it was given; null when they did not find it. */
+  readonly words: Why | null;
+  /** Cosine to the question as it was given; null when it has no vector, or is not among the nearest. */
+  readonly similarity: number | null;
+  /** How many of the variations found it. */
+  readonly variations: number;
+  /** What the reranker said; null without one. */
+  readonly rerank: number | null;
+}
+
+/** What is looked through. */
+export interface Looking {
+  /** By words, best first. Contract: what does not fit is not in it. */
+  readonly recall: (query: string, limit: number) => readonly { readonly entry: Entry; readonly score: number; readonly why: Why }[];
+  readonly fits: (id: string) => boolean;
+  readonly entries: () => Iterable<Entry>;
+  readonly entry: (id: string) => Entry | undefined;
+}
+
+/** A vector for each variation, or why there is none; null twice when there is nothing to compare. */
+interface Asked {
+  readonly vectors: readonly (readonly number[])[] | null;
+  readonly failure: string | null;
+}
+
+/** Of a text that gets a vector; models refuse what is longer than they can read. */
+const EMBED_CHARS_MAX = 8_000;
+/** So many are ranked before the limit is cut off. */
+const POOL_MIN = 20;
+const POOL_MAX = 100;
+const RERANK_MAX = 50;
+const SEMANTIC = 0.7;
+
+/**
+ * Finds by words, vectors and other words together. Vectors are derived: they are in no log, and whoever opens the memory anew makes them anew.
+ * Invariants: H1 what does not fit has no part in a ranking · H2 without embedder, rewriter and reranker, or when they fail, what is found is what
+ * words find, in that order and with those scores · H3 a text whose record is gone has no vector.
+ */
+export class Hybrid {
+  readonly #world: World;
+  readonly #finders: Finders;
+  readonly #embedMax: number;
+  #vectors: VectorIndex = vectorIndex();
+  /** Entries that the model refused. */
+  #refused = new Set<string>();
+  #filling: Promise<unknown> = Promise.resolve();
+
+  constructor(world: World, finders: Finders) {
+    this.#world = world;
+    this.#finders = finders;
+    this.#embedMax = checkRange('embedMax', finders.embedMax ?? 256, 1, 100_000);
+    if (!['rank', 'weighted', 'add', 'multiply'].includes(finders.fusion ?? 'rank'))
+      throw new NervaError(
+        'OPTION_INVALID',
+        `fusion must be "rank", "weighted", "add" or "multiply"; ${JSON.stringify(finders.fusion)} came. Nothing was made.`,
+      );
+  }
+
+  /** Lets all vectors go: a text may not be there any more. */
+  clear(): void {
+    this.#vectors = vectorIndex();
+    this.#refused = new Set();
+  }
+
+  /** @throws CANCELLED, or whatever an adapter throws when `signal` aborts. */
+  async search(query: string, { limit, deep = 'auto', signal }: Searching, looking: Looking): Promise<Search> {
+    const options = { world: this.#world, ...(signal === undefined ? {} : { signal }) };
+    const { rewrite, rerank, embed } = this.#finders;
+    const isDeep = rewrite !== undefined && (deep === 'always' || (deep === 'auto' && needsDeep(query)));
+    const variations = isDeep ? await variationsOf(query, rewrite, options) : [query];
+    const asked = embed === undefined ? null : await this.#asked(embed, variations, { looking, signal });
+    const pool = Math.min(POOL_MAX, Math.max(POOL_MIN, 2 * limit));
+    // From here on nothing waits: all lists are of one moment.
+    const seen = variations.map((variation, at) => this.#fast(variation, asked?.vectors?.[at] ?? null, { looking, pool }));
+    const ranked =
+      seen.length === 1
+        ? (seen[0]?.hits ?? [])
+        : fused(
+            seen.map(({ hits }) => ({ hits, weight: 1 })),
+            'rank',
+          );
+    const found = ranked.flatMap(({ id, score }): readonly Found[] => {
+      const entry = looking.entry(id);
+      const why = {
+        words: seen[0]?.words.get(id) ?? null,
+        similarity: seen[0]?.near.get(id) ?? null,
+        variations: seen.filter((one) => one.has(id)).length,
+        rerank: null,
+      };
+      return entry === undefined ? [] : [{ entry, score, why }];
+    });
+    const best =
+      rerank === undefined ? found : await reranked(rerank, { query, found: found.slice(0, Math.max(limit, RERANK_MAX)) }, options);
+    return {
+      found: best.slice(0, limit),
+      variations,
+      vectors: embed === undefined ? null : { name: embed.name, missing: this.#missing(looking).length, failure: asked?.failure ?? null },
+    };
+  }
+
+  /** Makes vectors of what has none, the newest first, `max` at most. @returns how many have none now. @throws what the embedder throws; what was made stays. */
+  async fill(looking: Looking, { max, signal }: { readonly max: number; readonly signal?: AbortSignal | undefined }): Promise<number> {
+    const { embed } = this.#finders;
+    if (embed === undefined) return 0;
+    // One after the other, or each would make the same.
+    const filled = this.#filling.then(async () => {
+      const into = this.#vectors;
+      const missing = this.#missing(looking).slice(0, max);
+      // They may be let go meanwhile, and then the rest of the texts is not to be sent.
+      for (let at = 0; at < missing.length && into === this.#vectors; at += embed.textsMax)
+        await this.#embed(embed, missing.slice(at, at + embed.textsMax), { into, signal });
+    });
+    this.#filling = filled.catch(() => undefined);
+    await filled;
+    return this.#missing(looking).length;
+  }
+
+  #missing({ entries, fits }: Looking): readonly Entry[] {
+    const missing: Entry[] = [];
+    for (const entry of entries()) if (!this.#vectors.has(entry.id) && !this.#refused.has(entry.id) && fits(entry.id)) missing.push(entry);
+    return missing.toReversed();
+  }
+
+  /** A text that the model refuses keeps no other from its vector. */
+  async #embed(
+    embed: Embedder,
+    entries: readonly Entry[],
+    { into, signal }: { readonly into: VectorIndex; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const texts = entries.map(({ text }) => text.slice(0, EMBED_CHARS_MAX));
+    try {
+      const { vectors } = await embed.embed(texts, { world: this.#world, kind: 'document', ...(signal === undefined ? {} : { signal }) });
+      checkVectors(embed.name, vectors, { count: entries.length, dimensions: into.dimensions });
+      for (const [at, { id }] of entries.entries()) into.add(id, vectors[at] ?? []);
+    } catch (error) {
+      const isRefused = NervaError.is(error) && (error.code === 'CONTEXT_TOO_LONG' || error.code === 'MODEL_REFUSED');
+      if (!isRefused || signal?.aborted === true) throw error;
+      if (into !== this.#vectors) return;
+      const [only] = entries;
+      const middle = entries.length >> 1;
+      if (entries.length === 1 && only !== undefined) this.#refused.add(only.id);
+      else for (const half of [entries.slice(0, middle), entries.slice(middle)]) await this.#embed(embed, half, { into, signal });
+    }
+  }
+
+  /** Vectors of the questions, when there is anything to compare them with. */
+  async #asked(
+    embed: Embedder,
+    variations: readonly string[],
+    { looking, signal }: { readonly looking: Looking; readonly signal: AbortSignal | undefined },
+  ): Promise<Asked> {
+    try {
+      await this.fill(looking, { max: this.#embedMax, signal });
+      if (this.#vectors.size === 0 || variations.some((one) => one.trim() === '')) return { vectors: null, failure: null };
+      const { vectors } = await embed.embed(variations, { world: this.#world, kind: 'query', ...(signal === undefined ? {} : { signal }) });
+      checkVectors(embed.name, vectors, { count: variations.length, dimensions: this.#vectors.dimensions });
+      return { vectors, failure: null };
+    } catch (error) {
+      if (signal?.aborted === true) throw error;
+      return { vectors: null, failure: NervaError.is(error) ? error.code : 'unknown' };
+    }
+  }
+
+  /** What words find and what is near, as one list. */
+  #fast(query: string, vector: readonly number[] | null, { looking, pool }: { readonly looking: Looking; readonly pool: number }) {
+    const byWords = looking.recall(query, pool);
+    const words = new Map(byWords.map(({ entry, why }) => [entry.id as string, why]));
+    const nearest: readonly Near[] = vector === null ? [] : this.#vectors.search(vector, { limit: pool, only: looking.fits });
+    const near = new Map(nearest.map(({ id, similarity }) => [id, similarity]));
+    const ofWords = byWords.map(({ entry, score }) => ({ id: entry.id as string, score }));
+    const lists: readonly Ranked[] = [
+      { hits: ofWords, weight: 1 - SEMANTIC },
+      { hits: nearest.map(({ id, similarity }) => ({ id, score: similarity })), weight: SEMANTIC },
+    ];
+    const hits = vector === null ? ofWords : fused(lists, this.#finders.fusion ?? 'rank');
+    return { hits, words, near, has: (id: string): boolean => words.has(id) || near.has(id) };
+  }
+}
+
+async function reranked(
+  rerank: Reranker,
+  { query, found }: { readonly query: string; readonly found: readonly Found[] },
+  options: { readonly world: World; readonly signal?: AbortSignal },
+): Promise<readonly Found[]> {
+  if (found.length === 0) return found;
+  try {
+    const scores: readonly unknown[] = await rerank.rerank(
+      query,
+      found.map(({ entry }) => entry.text),
+      options,
+    );
+    if (scores.length !== found.length || !scores.every(Number.isFinite)) return found;
+    return found
+      .map((one, at) => ({ ...one, score: scores[at] as number, why: { ...one.why, rerank: scores[at] as number } }))
+      .toSorted((one, other) => other.score - one.score);
+  } catch (error) {
+    if (options.signal?.aborted === true) throw error;
+    return found;
+  }
+}
+
+/** Adapters check what a wire said; an embedder of one's own may say anything. */
+function checkVectors(
+  name: string,
+  vectors: readonly (readonly number[])[],
+  { count, dimensions }: { readonly count: number; readonly dimensions: number | null },
+): void {
+  const length = dimensions ?? vectors[0]?.length ?? 0;
+  const isRight =
+    vectors.length === count &&
+    vectors.every((vector) => vector.length === length && vector.every(Number.isFinite) && vector.some((one) => one !== 0));
+  if (isRight) return;
+  throw new NervaError(
+    'MODEL_GARBAGE',
+    `${name} gave what are not ${count} vectors of ${length} numbers with a direction each. They were left out.`,
+  );
+}

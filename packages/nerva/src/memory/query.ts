@@ -1,0 +1,47 @@
+import { checkOptions, checkRange } from '../core/index.ts';
+import { holdsAt, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
+import { filterOf, type Fields, type Filter } from './filter.ts';
+import type { Searching } from './hybrid.ts';
+
+/** What to look for. */
+export interface RecallQuery {
+  /** 1–100, default 10. */
+  readonly limit?: number;
+  /** What held then, ms since 1970; default now. */
+  readonly validAtMs?: number;
+  /** As far as it was recorded by then; default now. */
+  readonly knownAtMs?: number;
+  /** Only entries that have all of these. */
+  readonly tags?: readonly string[];
+  readonly kinds?: readonly EntryKind[];
+  /** Only entries that pass; over the fields `kind`, `tags`, `importance`, `validMs`, `recordedMs`, `source`, `name` and `text`. */
+  readonly filter?: Filter;
+  /** Only what holds since `fromMs` or later, and since before `untilMs`; ms since 1970. */
+  readonly since?: { readonly fromMs?: number; readonly untilMs?: number };
+}
+
+/** How to search. */
+export type SearchQuery = Omit<RecallQuery, 'limit'> & Partial<Searching>;
+
+/** Names of what `recall` takes. */
+export const RECALLED = ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds', 'filter', 'since'];
+const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'name', 'text'];
+
+/** Which entries may be found; all else has no part in a ranking. @throws OPTION_INVALID, OPTION_UNKNOWN */
+export function fitsOf({ tags = [], kinds, filter, since = {}, ...options }: RecallQuery, nowMs: number): (entry: Entry) => boolean {
+  const moment: Moment = {
+    validAtMs: checkRange('validAtMs', options.validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
+    knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
+  };
+  const passes = filter === undefined ? null : filterOf(filter, FIELDS);
+  checkOptions(since, ['fromMs', 'untilMs'], 'since');
+  const fromMs = checkRange('since.fromMs', since.fromMs ?? -TIME_MAX, -TIME_MAX, TIME_MAX);
+  const untilMs = checkRange('since.untilMs', since.untilMs ?? Infinity, -TIME_MAX, Infinity);
+  return (entry) =>
+    holdsAt(entry, moment) &&
+    (kinds === undefined || kinds.includes(entry.kind)) &&
+    tags.every((tag) => entry.tags.includes(tag)) &&
+    entry.validMs >= fromMs &&
+    entry.validMs < untilMs &&
+    (passes === null || passes(entry as unknown as Fields));
+}

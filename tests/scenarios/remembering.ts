@@ -1,0 +1,28 @@
+import { createAgent } from 'nerva/agent';
+import { openMemory } from 'nerva/memory';
+import { simModel, type Scenario } from 'nerva/sim';
+import { choicesOf, messages } from './choices.ts';
+import { look, pay } from './tools.ts';
+
+/** An agent with a memory for each session, which grows with each look at it, and a conversation that is compacted. */
+export const remembering: Scenario = {
+  name: 'remembering',
+  agents: (outside) => [
+    createAgent({
+      name: 'keeper',
+      tools: [pay(outside), look()],
+      model: simModel({ profile: 'obedient', stepsMax: 2 }),
+      context: { turnsMax: 2 },
+      memory: {
+        recall: 2,
+        of: async ({ session: { sid }, store, world }) => {
+          const memory = await openMemory({ store, world, scope: `user:${sid}` });
+          await memory.setBlock({ label: 'seen', type: 'facts', text: `Seen ${memory.head} events of «${sid}».` });
+          await memory.remember(`«${sid}» asked at event ${memory.head}.`);
+          return memory;
+        },
+      },
+    }),
+  ],
+  steps: (seed) => messages(choicesOf(seed), { prefix: 's', count: 2, each: 3, spanMs: 60_000 }),
+};
