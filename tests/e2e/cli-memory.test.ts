@@ -1,5 +1,6 @@
 /** `nerva memory`, as it is typed. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { nodeWorld, openStore } from 'nerva';
@@ -85,4 +86,72 @@ test('what makes no sense is said, with what was perhaps meant', async (t) => {
   await fails(1, /Nothing is kept under the scope "user:adda"\. Did you mean "user:ada"\? There are: user:ada\./, 'show', 'user:adda');
   await fails(1, /There is no entry "scope:user:ada:99"/, 'why', 'user:ada', 'scope:user:ada:99');
   await fails(1, /scope has 1 to 120/, 'show', 'not a scope');
+});
+
+test('what is exported and imported elsewhere is recalled the same, and importing it again changes nothing', async (t) => {
+  const { place } = await kept(t);
+  const exported = await place.run('memory', 'export', 'user:ada');
+  assert.deepEqual([exported.code, exported.err], [0, '']);
+  place.write('ada.jsonl', exported.out);
+  const there = ['--store', 'file:other.db'];
+  const imported = await place.run('memory', 'import', 'user:ada', 'ada.jsonl', ...there);
+  assert.deepEqual([imported.code, imported.out], [0, '4 imported, 1 were there already, 0 lines refused\n']);
+  const day = new Date(Date.now() - 10 * DAY_MS).toISOString().slice(0, 10);
+  for (const asked of [['Ada live'], ['tea'], ['Ada live', '--as-of', day]]) {
+    const texts = async (...store: readonly string[]) =>
+      (await place.json('memory', 'search', 'user:ada', ...asked, ...store)).lines.map(({ score, why, entry }) => [
+        score,
+        why,
+        (entry as { readonly text: string }).text,
+      ]);
+    assert.deepEqual(await texts(...there), await texts());
+  }
+  const events = async (...store: readonly string[]) => (await place.json('memory', 'stats', 'user:ada', ...store)).lines[0];
+  const before = await events(...there);
+  const again = await place.run('memory', 'import', 'user:ada', 'ada.jsonl', ...there);
+  assert.deepEqual([again.out, await events(...there)], ['0 imported, 5 were there already, 0 lines refused\n', before]);
+  await place.run('memory', 'import', 'user:ada', 'ada.jsonl');
+  assert.deepEqual({ ...(await events()), scope: '' }, { ...before, scope: '' }, 'nor where it comes from');
+});
+
+test('a line that is not understood is refused with its number, and the others are imported', async (t) => {
+  const place = new Place(t);
+  const entry = (id: string, more = {}) =>
+    JSON.stringify({ type: 'entry', id, text: `text ${id}`, kind: 'note', tags: [], importance: 0.5, validMs: 5, ...more });
+  const lines = [entry('a'), '{"type":', '[]', entry('b', { supersedes: 'z' }), entry('c', { kind: 'x' }), '', entry('a'), '{"type":"x"}'];
+  place.write('lines.jsonl', [...lines, entry('d', { supersedes: 'a' })].join('\n'));
+  const { code, out, err } = await place.run('memory', 'import', 's', 'lines.jsonl');
+  assert.deepEqual([code, out], [1, '2 imported, 0 were there already, 6 lines refused\n']);
+  assert.deepEqual(
+    Array.from(err.matchAll(/^line (\d+) was refused: /gm), ([, number]) => number),
+    ['2', '3', '4', '5', '7', '8'],
+  );
+  const shown = await place.run('memory', 'show', 's');
+  assert.match(shown.out, /superseded +text a\n.*text d\n$/);
+  const missing = await place.run('memory', 'import', 's', 'none.jsonl');
+  assert.deepEqual([missing.code, missing.err.split(':')[0]], [1, 'OPTION_INVALID']);
+});
+
+test('a person’s data are erased when --yes says so, and what stays is told', async (t) => {
+  const place = new Place(t);
+  const line = (id: string, text: string) =>
+    JSON.stringify({ type: 'entry', id, text, kind: 'note', tags: [], importance: 0.5, validMs: 5 });
+  place.write('ada.jsonl', line('a', 'Zyxomma of Ada'));
+  place.write('other.jsonl', line('b', 'the weather'));
+  const keys = ['--keys', 'keys'];
+  await place.run('memory', 'import', 's', 'ada.jsonl', '--subject', 'ada', ...keys);
+  await place.run('memory', 'import', 's', 'other.jsonl', ...keys);
+  const asked = await place.run('memory', 'erase', 's', '--subject', 'ada', ...keys);
+  assert.equal(asked.code, 2);
+  assert.match(asked.err, /1 events of scope:s, .* 2 events of it are of others and stay\. Say --yes/);
+  assert.match((await place.run('memory', 'search', 's', 'zyxomma', ...keys)).out, /Zyxomma of Ada/);
+  assert.match((await place.run('memory', 'erase', 's', ...keys)).err, /needs --subject/);
+  assert.match((await place.run('memory', 'erase', 's', '--subject', 'bob', ...keys)).err, /holds nothing of the subject "bob"/);
+  const erased = await place.run('memory', 'erase', 's', '--subject', 'ada', '--yes', ...keys);
+  assert.deepEqual([erased.code, erased.err], [0, '']);
+  assert.match(erased.out, /1 sessions held: scope:s\.\nUnchanged: 2 events of scope:s/);
+  assert.equal((await place.run('memory', 'search', 's', 'zyxomma', ...keys)).out, 'Nothing fits.\n');
+  assert.match((await place.run('memory', 'search', 's', 'weather', ...keys)).out, /the weather/);
+  for (const name of readdirSync(join(place.path, '.nerva')))
+    assert.equal(/zyxomma/i.test(readFileSync(join(place.path, '.nerva', name), 'latin1')), false, name);
 });

@@ -233,20 +233,27 @@ export const COMMANDS = {
   memory: {
     usage: '<verb> <scope> [what]',
     count: [2, 3],
-    help: 'look at what a memory keeps: find in it, print it, say where an entry comes from; changes nothing',
+    help: 'what a memory keeps: find in it, print it, say where an entry comes from, carry it elsewhere, erase a person’s data',
     flags: {
       limit: value('N', 'with search: at most so many, 1 to 100 (default 10)'),
       'as-of': value('DATE', 'with search: what held then: 2026-01-31, or with a time 2026-01-31T12:00:00Z'),
       at: value('N', 'as it stood after event N of its log'),
+      subject: value('NAME', 'with erase: whose data goes; with import: whose data it is'),
+      yes: toggle('with erase: do it'),
       tenant: value('NAME', 'the memory of this tenant'),
     },
     examples: [
       'nerva memory search user:ada "Where does she live?"',
       'nerva memory search user:ada "Where does she live?" --as-of 2026-01-31',
       'nerva memory why user:ada scope:user:ada:7',
+      'nerva memory export user:ada > ada.jsonl',
+      'nerva memory import user:ada ada.jsonl --store file:other.db',
+      'nerva memory erase user:ada --subject ada --keys keys.txt --yes',
     ],
     notes: [
       'search SCOPE QUESTION finds entries by their words; show SCOPE prints blocks and entries; why SCOPE ID says where an entry comes from; stats SCOPE counts.',
+      'export SCOPE prints blocks and entries as JSON lines; import SCOPE FILE takes them in, each once however often it is run; exit 1 when a line was refused.',
+      'erase SCOPE --subject NAME destroys the key of a subject and so all that the store holds of it, in every session.',
     ],
   },
   close: {

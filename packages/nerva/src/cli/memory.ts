@@ -3,18 +3,40 @@ import type { Store } from '../log/index.ts';
 import { openMemory, usageOf, type Entry, type Memory } from '../memory/index.ts';
 import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
+import { eraseMemory } from './memory-erase.ts';
+import { exportMemory, importMemory } from './memory-transfer.ts';
 import { brief, columns, time } from './output.ts';
 
-type Verb = (context: Context, memory: Memory, argument: string) => void;
+/** What a verb works on. */
+interface Asked {
+  readonly memory: Memory;
+  readonly store: Store;
+  readonly argument: string;
+}
+type Verb = (context: Context, asked: Asked) => Promise<ExitCode> | void;
+interface Known {
+  readonly does: Verb;
+  readonly takes: string | null;
+  /** How the store is opened. */
+  readonly store: 'read' | 'write' | 'create';
+}
 
-const VERBS: Readonly<Record<string, { readonly does: Verb; readonly takes: string | null }>> = {
-  search: { does: search, takes: 'a question' },
-  show: { does: show, takes: null },
-  why: { does: why, takes: 'the id of an entry' },
-  stats: { does: stats, takes: null },
+const looks = (does: (context: Context, memory: Memory, argument: string) => void, takes: string | null): Known => ({
+  does: (context, { memory, argument }) => does(context, memory, argument),
+  takes,
+  store: 'read',
+});
+const VERBS: Readonly<Record<string, Known>> = {
+  search: looks(search, 'a question'),
+  show: looks(show, null),
+  why: looks(why, 'the id of an entry'),
+  stats: looks(stats, null),
+  export: looks(exportMemory, null),
+  import: { does: (context, { memory, argument }) => importMemory(context, memory, argument), takes: 'a file', store: 'create' },
+  erase: { does: (context, { memory, store }) => eraseMemory(context, memory, store), takes: null, store: 'write' },
 };
 
-/** `nerva memory`: what a scope keeps. Changes nothing. */
+/** `nerva memory`: what a scope keeps. */
 export async function memory(context: Context): Promise<ExitCode> {
   const { flags, positionals, world } = context;
   const [name = '', scope = '', argument = ''] = positionals;
@@ -31,13 +53,15 @@ export async function memory(context: Context): Promise<ExitCode> {
       'memory',
     );
   const upto = flags.number('at', 0);
+  if (upto !== undefined && verb.store !== 'read') throw new UsageError(`memory ${name} changes what is now: it takes no --at.`, 'memory');
   const tenant = flags.text('tenant');
-  const whole = await context.store('read');
+  const subject = name === 'import' ? flags.text('subject') : undefined;
+  const whole = await context.store(verb.store);
   const store = tenant === undefined ? whole : whole.scope(tenant);
-  const opened = await openMemory({ store, world, scope, ...(upto === undefined ? {} : { upto }) });
-  if (opened.head === 0) throw await unknown(store, scope);
-  verb.does(context, opened, argument);
-  return 0;
+  const more = { ...(upto === undefined ? {} : { upto }), ...(subject === undefined ? {} : { subject }) };
+  const opened = await openMemory({ store, world, scope, ...more });
+  if (opened.head === 0 && verb.store !== 'create') throw await unknown(store, scope);
+  return (await verb.does(context, { memory: opened, store, argument })) ?? 0;
 }
 
 const PREFIX = 'scope:';

@@ -36,10 +36,18 @@ export interface Entry {
   /** What it takes the place of, and what took its place, and when that was recorded. */
   readonly supersedes: EventId | null;
   readonly supersededBy: { readonly id: EventId; readonly recordedMs: number } | null;
+  /** Each time that it was recorded until before when it holds, oldest first, each earlier than the one before; one before it began: it never held. */
+  readonly endings: readonly Ending[];
   /** Where it comes from: an event of a session. */
   readonly source: EventId | null;
   /** It is left out of recall; null while it is not. */
   readonly forgottenMs: number | null;
+}
+
+/** That something holds until before `atMs` only; and when that was recorded. */
+export interface Ending {
+  readonly atMs: number;
+  readonly recordedMs: number;
 }
 
 /** The last moment that a calendar has, and with a minus the first; ms from 1970. */
@@ -55,8 +63,14 @@ export interface Moment {
 export function holdsAt(entry: Entry, { validAtMs, knownAtMs }: Moment): boolean {
   if (entry.recordedMs > knownAtMs || entry.validMs > validAtMs) return false;
   if (entry.forgottenMs !== null && entry.forgottenMs <= knownAtMs) return false;
-  const isSuperseded = entry.supersededBy !== null && entry.supersededBy.recordedMs <= knownAtMs;
-  return !isSuperseded || entry.invalidMs === null || validAtMs < entry.invalidMs;
+  return !entry.endings.some(({ atMs, recordedMs }) => recordedMs <= knownAtMs && atMs <= validAtMs);
+}
+
+/** An entry that ends as this says, or null where it ended no later already. */
+export function endedAt(entry: Entry, ending: Ending): Entry | null {
+  const last = entry.endings.at(-1);
+  if (last !== undefined && last.atMs <= ending.atMs) return null;
+  return { ...entry, invalidMs: Math.max(entry.validMs, ending.atMs), endings: [...entry.endings, ending] };
 }
 
 /** An entry as an agent was told of it. */

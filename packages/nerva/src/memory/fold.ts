@@ -1,7 +1,9 @@
 import type { Json, JsonObject } from '../core/index.ts';
-import type { EventId, LogEvent } from '../log/index.ts';
+import type { EventId, LogEvent, Seq } from '../log/index.ts';
+import { memoryArchive, type Archive } from './archive.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
-import { TIME_MAX, type Entry } from './entries.ts';
+import { endedAt, TIME_MAX, type Ending, type Entry } from './entries.ts';
+import type { Witness } from './kept-rows.ts';
 import { TEXT_MAX } from './recall.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 
@@ -20,12 +22,25 @@ export interface MemoryData {
   'memory.forgotten': { readonly id: EventId };
 }
 
+/** What `freeze` gives: all of a fold but its archive. */
+interface Frozen {
+  readonly head: Seq;
+  readonly atMs: number;
+  readonly isForeign: boolean;
+  readonly core: Core;
+  readonly items: readonly Item[];
+  readonly itemsMax: number;
+  readonly witnesses: readonly (readonly [string, Witness])[];
+  readonly beside: readonly string[];
+}
+
 /**
  * What a memory's log folds to, event by event; one that is older is folded anew. Total: what is unknown or erased, and what does not fit
  * the limits of today any more, changes nothing but the head. O(1) an event, but for blocks, which are few.
  * Invariant M1: each entry stands under the event that recorded it, and an entry is superseded by one at most.
  */
 export class MemoryFold {
+  readonly archive: Archive;
   head = 0;
   /** Of the last event. */
   atMs = 0;
@@ -36,41 +51,85 @@ export class MemoryFold {
   #itemBytes = 0;
   /** So many items are looked through for what is over. */
   #itemsMax = SWEEP_MIN;
-  readonly entries = new Map<EventId, Entry>();
+  readonly #witnesses = new Map<string, Witness>();
+  /** Subjects with something among the blocks and items. */
+  readonly #beside = new Set<string>();
 
-  /** Folds the next event. @returns the entry that it recorded, when it did. */
-  apply(event: LogEvent): Entry | null {
+  /** `archive`: where its entries are kept. */
+  constructor(archive: Archive = memoryArchive()) {
+    this.archive = archive;
+  }
+
+  /** The fold that `freeze` gave the text of, on the archive of the same log. */
+  static thaw(archive: Archive, text: string): MemoryFold {
+    const { items, witnesses, beside, itemsMax, ...plain } = JSON.parse(text) as Frozen;
+    const fold = Object.assign(new MemoryFold(archive), plain);
+    for (const item of items) fold.#keep(item, -Infinity);
+    fold.#itemsMax = itemsMax;
+    for (const [subject, witness] of witnesses) fold.#witnesses.set(subject, witness);
+    for (const subject of beside) fold.#beside.add(subject);
+    return fold;
+  }
+
+  /** All but the archive, as JSON. O(blocks + items). */
+  freeze(): string {
+    const { head, atMs, isForeign, core } = this;
+    const frozen: Frozen = {
+      head,
+      atMs,
+      isForeign,
+      core,
+      items: Array.from(this.#items.values()),
+      itemsMax: this.#itemsMax,
+      witnesses: Array.from(this.#witnesses),
+      beside: Array.from(this.#beside),
+    };
+    return JSON.stringify(frozen);
+  }
+
+  /** Of each subject that the log names the first event. */
+  get witnesses(): ReadonlyMap<string, Witness> {
+    return this.#witnesses;
+  }
+
+  /** Whether blocks or items hold something of a subject. */
+  holds(subject: string): boolean {
+    return this.#beside.has(subject);
+  }
+
+  /** The archive holds nothing of a subject any more. */
+  dropWitness(subject: string): void {
+    this.#witnesses.delete(subject);
+  }
+
+  /** Folds the next event. `isArchived`: its archive has been told already. */
+  apply(event: LogEvent, isArchived = false): void {
     this.head = event.seq + 1;
     this.atMs = event.atMs;
     if (event.seq === 0) this.isForeign = event.type !== 'scope.opened';
-    if (event.erased === true) return null;
-    const { data, atMs } = event;
+    const { data, atMs, subject, erased = false } = event;
+    if (subject !== undefined && !this.#witnesses.has(subject)) this.#witnesses.set(subject, { seq: event.seq, isRead: !erased });
+    if (erased) return;
     switch (event.type as keyof MemoryData) {
-      case 'memory.block.set':
-        this.core = orSame(this.core, (core) => setBlock(core, data as unknown as BlockChange));
-        return null;
-      case 'memory.block.removed':
-        this.core = orSame(this.core, (core) => removeBlock(core, blockOf(core, String(data['label'])).label));
-        return null;
-      case 'memory.item.set':
-        if (isItem(data)) this.#keep(data, atMs);
-        return null;
-      case 'memory.items.removed':
-        if (Array.isArray(data['keys'])) for (const key of data['keys']) this.#drop(String(key));
-        return null;
       case 'memory.recorded':
-        return this.#record(data, event);
+        if (!isArchived) this.#record(data, event);
+        return;
       case 'memory.forgotten':
-        this.#change(data['id'] as EventId, ({ forgottenMs }) => ({ forgottenMs: forgottenMs ?? atMs }));
-        return null;
+        if (!isArchived) this.#forget(data['id'] as EventId, event);
+        return;
       default:
-        return null;
+        if (subject !== undefined) this.#beside.add(subject);
+        this.#applyBeside(event.type as keyof MemoryData, data, atMs);
     }
   }
 
-  /** Nothing is kept. */
-  get isEmpty(): boolean {
-    return this.core.length + this.#items.size + this.entries.size === 0;
+  #applyBeside(type: keyof MemoryData, data: JsonObject, atMs: number): void {
+    if (type === 'memory.block.set') this.core = orSame(this.core, (core) => setBlock(core, data as unknown as BlockChange));
+    else if (type === 'memory.block.removed')
+      this.core = orSame(this.core, (core) => removeBlock(core, blockOf(core, String(data['label'])).label));
+    else if (type === 'memory.item.set') {
+      if (isItem(data)) this.#keep(data, atMs);
+    } else if (type === 'memory.items.removed' && Array.isArray(data['keys'])) for (const key of data['keys']) this.#drop(String(key));
   }
 
   /** What is kept for a while, as it is now: the next event changes it. */
@@ -94,23 +153,48 @@ export class MemoryFold {
     this.#items.delete(key);
   }
 
-  #record(data: JsonObject, { sid, seq, atMs }: LogEvent): Entry | null {
-    if (!isRecorded(data)) return null;
+  #record(data: JsonObject, { sid, seq, atMs, subject }: LogEvent): void {
+    if (!isRecorded(data)) return;
     const id: EventId = `${sid}:${seq}`;
     const { text, name, kind, tags, importance, validMs, supersedes = null, source = null } = data;
     const known = { text, name, kind, tags, importance, validMs };
-    const entry: Entry = { ...known, id, source, supersedes, invalidMs: null, recordedMs: atMs, supersededBy: null, forgottenMs: null };
-    this.entries.set(id, entry);
-    if (supersedes !== null)
-      this.#change(supersedes, (old) =>
-        old.supersededBy === null ? { invalidMs: Math.max(old.validMs, entry.validMs), supersededBy: { id, recordedMs: atMs } } : {},
-      );
-    return entry;
+    const entry: Entry = {
+      ...known,
+      id,
+      source,
+      supersedes,
+      invalidMs: null,
+      recordedMs: atMs,
+      supersededBy: null,
+      endings: [],
+      forgottenMs: null,
+    };
+    this.archive.put(entry, subject);
+    const old = supersedes === null ? undefined : this.archive.get(supersedes);
+    if (old === undefined) return;
+    // Also where it changes nothing, for without an earlier one, which may be another's, it would.
+    this.archive.put(old.supersededBy === null ? { ...old, supersededBy: { id, recordedMs: atMs } } : old, subject);
+    if (old.supersededBy === null) this.#end(old.id, { atMs: validMs, recordedMs: atMs }, subject);
   }
 
-  #change(id: EventId, change: (entry: Entry) => Partial<Entry>): void {
-    const entry = this.entries.get(id);
-    if (entry !== undefined) this.entries.set(id, { ...entry, ...change(entry) });
+  /**
+   * What was superseded ends, and so does all in whose place that stood: what takes the place of a wrong correction may begin before it.
+   * As far back as it ends sooner than was known: what is farther back ended before.
+   */
+  #end(id: EventId, ending: Ending, subject: string | undefined): void {
+    for (let next: EventId | null = id; next !== null;) {
+      const old: Entry | undefined = this.archive.get(next);
+      const ended = old === undefined ? null : endedAt(old, ending);
+      if (ended === null) return;
+      this.archive.put(ended, subject);
+      const before: Entry | undefined = ended.supersedes === null ? undefined : this.archive.get(ended.supersedes);
+      next = before?.supersededBy?.id === next ? before.id : null;
+    }
+  }
+
+  #forget(id: EventId, { atMs, subject }: LogEvent): void {
+    const entry = typeof id === 'string' ? this.archive.get(id) : undefined;
+    if (entry !== undefined) this.archive.put({ ...entry, forgottenMs: entry.forgottenMs ?? atMs }, subject);
   }
 }
 

@@ -1,6 +1,7 @@
 export { BLOCKS_MAX, CORE_BYTES_MAX, renderCore, usageOf, type Block, type BlockChange, type BlockType, type Core } from './blocks.ts';
 export type { Edit } from './edit.ts';
 export { renderEntries, type Entry, type EntryKind, type ToldEntry } from './entries.ts';
+export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from './kept-rows.ts';
 export { openMemory, type Memory, type MemoryOptions, type Recalled, type Remembered, type Repeatable } from './memory.ts';
 export type { RecallQuery, SearchQuery } from './query.ts';
 export { modelRewriter, type Rewriter } from './deep.ts';

@@ -1,22 +1,14 @@
 import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type JsonObject, type World } from '../core/index.ts';
-import {
-  eventsOf,
-  twice,
-  type AppendResult,
-  type EventDraft,
-  type EventId,
-  type LogEvent,
-  type Seq,
-  type Sid,
-  type Store,
-} from '../log/index.ts';
+import { twice, type AppendResult, type EventDraft, type EventId, type Seq, type Sid, type Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { edited, type Edit } from './edit.ts';
 import { ENTRY_KINDS, nameOf, TIME_MAX, type Entry, type EntryKind } from './entries.ts';
-import { MemoryFold, type MemoryData } from './fold.ts';
+import type { MemoryData, MemoryFold } from './fold.ts';
 import { Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
+import type { MemoryIndex } from './kept-rows.ts';
+import { KEYED, LogReader, OPENED } from './log-reader.ts';
 import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
-import { recallIndex, type RecallIndex, type Why } from './recall.ts';
+import type { Why } from './recall.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
@@ -29,6 +21,8 @@ export interface MemoryOptions extends Finders {
   readonly subject?: string;
   /** As it stood after this event of its log, with that event's time as now; then it takes no change. */
   readonly upto?: Seq;
+  /** Keeps what was read of the log for whoever opens it next (`sqliteIndex` of `nerva/node`); not with `upto`. Absent: all is read each time. */
+  readonly index?: MemoryIndex;
   readonly working?: Partial<WorkingLimits>;
   /** Of a text to remember. Default 100,000. */
   readonly textBytesMax?: number;
@@ -64,15 +58,11 @@ export interface Recalled {
 
 /** Appends tried when others write at the same time: each that fails means that another's came through. */
 const ATTEMPTS_MAX = 1_000;
-/** Frames of keyed changes that are recognised when they are repeated. */
-const KEYS_MAX = 10_000;
 const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax'];
-const KEYED = 'key:';
-const OPENED = 'scope.opened';
 
-/** Opens the memory of a scope: reads its log. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
+/** Opens the memory of a scope: reads its log, or with an `index` what is new in it. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
 export async function openMemory(options: MemoryOptions): Promise<Memory> {
-  checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'working', 'textBytesMax', ...FINDERS], 'openMemory');
+  checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'index', 'working', 'textBytesMax', ...FINDERS], 'openMemory');
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
   if (!/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
     throw new NervaError(
@@ -101,11 +91,8 @@ export class Memory {
   readonly #upto: Seq | undefined;
   readonly #limits: WorkingLimits;
   readonly #textBytesMax: number;
-  #fold = new MemoryFold();
-  #index: RecallIndex = recallIndex();
+  readonly #reader: LogReader;
   readonly #hybrid: Hybrid;
-  /** Where the frames of the last keyed changes begin, and what they changed, oldest first. */
-  readonly #keyed = new Map<string, { readonly seq: Seq; readonly mark: string | null }>();
   #reading: Promise<void> = Promise.resolve();
   /** A read that has not begun. */
   #next: Promise<void> | null = null;
@@ -113,8 +100,16 @@ export class Memory {
   #writing: Promise<unknown> = Promise.resolve();
 
   /** Use `openMemory`. */
-  constructor({ store, world, scope, subject, upto, working, textBytesMax = 100_000, ...finders }: MemoryOptions) {
+  constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...finders }: MemoryOptions) {
     this.sid = `scope:${scope}`;
+    this.#reader = new LogReader({
+      store,
+      sid: this.sid,
+      upto,
+      index,
+      name: world.digest(this.sid).slice(0, 32),
+      dropped: () => this.#hybrid.clear(),
+    });
     this.#store = store;
     this.#world = world;
     this.#scope = scope;
@@ -123,6 +118,10 @@ export class Memory {
     this.#limits = { ...WORKING_LIMITS, ...working };
     this.#hybrid = new Hybrid(world, finders);
     this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
+  }
+
+  get #fold(): MemoryFold {
+    return this.#reader.fold;
   }
 
   /** Events of its log. */
@@ -144,7 +143,7 @@ export class Memory {
     // One that is under way may have looked before that.
     this.#next ??= this.#reading.then(() => {
       this.#next = null;
-      return this.#read();
+      return this.#reader.read();
     });
     this.#reading = this.#next.catch(() => undefined);
     return this.#next;
@@ -283,11 +282,11 @@ export class Memory {
     return entry;
   }
 
-  /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID. */
+  /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID, and STORE_* where an index fails: after a `refresh` it is found without. */
   recall(query: string, options: RecallQuery = {}): readonly Recalled[] {
     checkOptions(options, RECALLED, 'recall');
     const limit = checkRange('limit', options.limit ?? 10, 1, 100);
-    return this.#byWords(query, limit, this.#fits(options));
+    return this.#byWords(query, limit, options);
   }
 
   /**
@@ -304,31 +303,34 @@ export class Memory {
         `deep must be "auto", "always" or "never"; ${JSON.stringify(deep)} came. Nothing was looked for.`,
       );
     const limit = checkRange('limit', options.limit ?? 10, 1, 100);
-    return this.#hybrid.search(query, { limit, deep, ...(signal === undefined ? {} : { signal }) }, this.#looking(this.#fits(options)));
+    return this.#hybrid.search(query, { limit, deep, ...(signal === undefined ? {} : { signal }) }, this.#looking(options));
   }
 
   /** Makes vectors of entries that have none, the newest first; `max` 1–100,000, default 1,000. @returns how many have none now. @throws what the embedder throws; what was made stays. */
   async embed(options: { readonly max?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
     checkOptions(options, ['max', 'signal'], 'embed');
     const max = checkRange('max', options.max ?? 1_000, 1, 100_000);
-    return this.#hybrid.fill(this.#looking(this.#fits({})), { max, signal: options.signal });
+    return this.#hybrid.fill(this.#looking({}), { max, signal: options.signal });
   }
 
-  #byWords(query: string, limit: number, fits: (id: string) => boolean): readonly Recalled[] {
-    return this.#index.search(query, { limit, only: fits }).map(({ id, score, why }) => ({ entry: this.entry(id as EventId), score, why }));
+  #byWords(query: string, limit: number, options: RecallQuery): readonly Recalled[] {
+    const fits = fitsOf(options, this.#nowMs());
+    const found = this.#reader.look((archive) => archive.search({ query, limit, fits, tags: options.tags ?? [] }));
+    return found.map(({ id, score, why }) => ({ entry: this.entry(id as EventId), score, why }));
   }
 
-  #looking(fits: (id: string) => boolean): Looking {
+  #looking(options: RecallQuery): Looking {
+    const fits = fitsOf(options, this.#nowMs());
+    const entry = (id: string): Entry | undefined => this.#reader.look((archive) => archive.get(id as EventId));
     return {
-      fits,
-      recall: (query, limit) => this.#byWords(query, limit, fits),
-      entries: () => this.#fold.entries.values(),
-      entry: (id) => this.#fold.entries.get(id as EventId),
+      fits: (id) => {
+        const found = entry(id);
+        return found !== undefined && fits(found);
+      },
+      recall: (asked, limit) => this.#byWords(asked, limit, options),
+      entries: () => this.#reader.archive.values(),
+      entry,
     };
-  }
-
-  #fits(options: RecallQuery): (id: string) => boolean {
-    return fitsOf(options, { nowMs: this.#nowMs(), entry: (id) => this.#fold.entries.get(id as EventId) });
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
@@ -341,7 +343,7 @@ export class Memory {
 
   /** @throws MEMORY_UNKNOWN */
   entry(id: EventId): Entry {
-    const entry = this.#fold.entries.get(id);
+    const entry = this.#reader.look((archive) => archive.get(id));
     if (entry === undefined)
       throw new NervaError('MEMORY_UNKNOWN', `There is no entry ${JSON.stringify(id)} in ${this.sid}.`, { details: { id } });
     return entry;
@@ -349,7 +351,7 @@ export class Memory {
 
   /** All entries, the forgotten and superseded too, oldest first. */
   entries(): readonly Entry[] {
-    return Array.from(this.#fold.entries.values());
+    return this.#reader.look((archive) => Array.from(archive.values()));
   }
 
   #current(id: EventId): void {
@@ -372,45 +374,9 @@ export class Memory {
     return this.#upto === undefined ? Math.max(this.#world.clock.nowMs(), this.#fold.atMs) : this.#fold.atMs;
   }
 
-  async #read(): Promise<void> {
-    if (this.#fold.head === 0 && (await this.#store.head(this.sid)) === 0) return;
-    for (let isAnew = false; ;) {
-      const range = this.#upto === undefined ? {} : { upto: this.#upto };
-      const frames = await this.#store.read(this.sid, { after: this.head - 1, ...range });
-      if (frames.length === 0) return;
-      for (const frame of frames) {
-        const events = eventsOf(frame);
-        if (!isAnew && !this.#fold.isEmpty && events.some(({ type }) => type === 'subject.erased')) {
-          // What was read before the key went is not kept here either.
-          isAnew = true;
-          this.#fold = new MemoryFold();
-          this.#index = recallIndex();
-          this.#hybrid.clear();
-          break;
-        }
-        if (frame.id.startsWith(KEYED)) this.#keep(frame.id, frame.seq, events);
-        for (const event of events) {
-          const entry = event.seq < this.head ? null : this.#fold.apply(event);
-          if (entry !== null) this.#index.add({ id: entry.id, text: entry.text, atMs: entry.validMs });
-        }
-      }
-    }
-  }
-
   /** The frame of a keyed change; a key may be longer than an id. */
   #frameOf(key: string): string {
     return KEYED + this.#world.digest(key).slice(0, 48);
-  }
-
-  #keep(id: string, first: Seq, events: readonly LogEvent[]): void {
-    const change = events.find(({ type }) => type !== OPENED);
-    this.#keyed.set(id, {
-      seq: change?.seq ?? first,
-      mark:
-        change === undefined || change.erased === true ? null : `${change.type} ${String(change.data['label'] ?? change.data['id'] ?? '')}`,
-    });
-    const [oldest] = this.#keyed.keys();
-    if (this.#keyed.size > KEYS_MAX && oldest !== undefined) this.#keyed.delete(oldest);
   }
 
   /**
@@ -433,7 +399,7 @@ export class Memory {
       await this.refresh();
       if (this.#fold.isForeign)
         throw new NervaError('MEMORY_DENIED', `${this.sid} is the log of something else than a memory. Nothing was changed.`);
-      const made = this.#keyed.get(id);
+      const made = this.#reader.made(id);
       if (made !== undefined && made.mark !== null && made.mark !== mark) throw reused(key);
       if (made !== undefined) return made.seq;
       const isNew = this.head === 0;

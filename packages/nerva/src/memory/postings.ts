@@ -64,6 +64,16 @@ interface Source {
   readonly part: number;
 }
 
+/** Counts and lengths of a whole of which an index holds a part: what is rare, or long, is so in the whole. */
+export interface Corpus {
+  readonly passages: number;
+  readonly pieces: number;
+  /** Terms of all passages. */
+  readonly length: number;
+  /** Passages that hold a term. */
+  holding(term: string): number;
+}
+
 /** What shares a term with a question, in no order, and how much. */
 export interface Scores {
   readonly slots: readonly number[];
@@ -82,6 +92,7 @@ export interface Scores {
  */
 export class Postings {
   readonly #sharing: Sharing | null;
+  readonly #corpus: Corpus | null;
   readonly #ids = new Map<string, number>();
   /** Terms by their first letters. */
   readonly #alike = new Map<string, string[]>();
@@ -107,9 +118,10 @@ export class Postings {
   #holds = new Int32Array(64);
   #holding: number[] = [];
 
-  /** `sharing`: null where neighbours have nothing to do with each other. */
-  constructor(sharing: Sharing | null) {
+  /** `sharing`: null where neighbours have nothing to do with each other. `corpus`: null when this is all there is; else for documents. */
+  constructor(sharing: Sharing | null, corpus: Corpus | null = null) {
     this.#sharing = sharing;
+    this.#corpus = corpus;
   }
 
   /** `asks`: it holds a question. @returns the number of the new passage, which stands last in its group. */
@@ -151,10 +163,11 @@ export class Postings {
     const touched: number[] = [];
     const weights: number[] = [];
     const { asked = 0, before = 0, secondBefore = 0, thirdBefore = 0, behind = 0 } = this.#sharing ?? {};
-    const meanLength = ((1 + (asked + before) / 2 + secondBefore + thirdBefore + behind) * this.#length) / this.#pieces;
+    const whole = this.#corpus ?? { passages: this.#passages, pieces: this.#pieces, length: this.#length };
+    const meanLength = ((1 + (asked + before) / 2 + secondBefore + thirdBefore + behind) * whole.length) / whole.pieces;
     for (const [at, term] of terms.entries()) {
       const sources = this.#sources(term);
-      const weight = this.#rarityOf(sources);
+      const weight = this.#corpus === null ? this.#rarityOf(sources) : rarity(whole.passages, this.#corpus.holding(term));
       for (const piece of this.#gather(sources)) {
         const share = saturated(this.#sums[piece] ?? 0, this.#weightOf(piece) / meanLength);
         this.#sums[piece] = 0;
@@ -409,13 +422,13 @@ export class Postings {
 }
 
 /** In how many pieces a passage of so many terms is cut, each of at most PIECE; an empty one is one. */
-const piecesOf = (length: number): number => (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
+export const piecesOf = (length: number): number => (length <= SHORT_MAX ? 1 : Math.ceil(length / PIECE));
 
 /** How much a term that stands in `some` of `all` tells (the idf of BM25, never negative). */
-const rarity = (all: number, some: number): number => Math.log(1 + (all - some + 0.5) / (some + 0.5));
+export const rarity = (all: number, some: number): number => Math.log(1 + (all - some + 0.5) / (some + 0.5));
 
 /** A word said often tells more, less and less so, and less in what is long. `length`: as a share of the mean. */
-const saturated = (count: number, length: number): number => (count * (K1 + 1)) / (count + K1 * (1 - B + B * length));
+export const saturated = (count: number, length: number): number => (count * (K1 + 1)) / (count + K1 * (1 - B + B * length));
 
 /** What may be a form of a word: a number that begins like another is another number. */
 const IS_FORM = /^\p{L}{4,}$/u;

@@ -27,11 +27,8 @@ export type SearchQuery = Omit<RecallQuery, 'limit'> & Partial<Searching>;
 export const RECALLED = ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds', 'filter', 'since'];
 const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'name', 'text'];
 
-/** Which entries may be found; all else has no part in a ranking. Contract of `entry`: undefined for what is not there. @throws OPTION_INVALID, OPTION_UNKNOWN */
-export function fitsOf(
-  { tags = [], kinds, filter, since = {}, ...options }: RecallQuery,
-  { nowMs, entry: entryOf }: { readonly nowMs: number; readonly entry: (id: string) => Entry | undefined },
-): (id: string) => boolean {
+/** Which entries may be found; all else has no part in a ranking. @throws OPTION_INVALID, OPTION_UNKNOWN */
+export function fitsOf({ tags = [], kinds, filter, since = {}, ...options }: RecallQuery, nowMs: number): (entry: Entry) => boolean {
   const moment: Moment = {
     validAtMs: checkRange('validAtMs', options.validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
     knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
@@ -40,16 +37,11 @@ export function fitsOf(
   checkOptions(since, ['fromMs', 'untilMs'], 'since');
   const fromMs = checkRange('since.fromMs', since.fromMs ?? -TIME_MAX, -TIME_MAX, TIME_MAX);
   const untilMs = checkRange('since.untilMs', since.untilMs ?? Infinity, -TIME_MAX, Infinity);
-  return (id) => {
-    const entry = entryOf(id);
-    return (
-      entry !== undefined &&
-      holdsAt(entry, moment) &&
-      (kinds === undefined || kinds.includes(entry.kind)) &&
-      tags.every((tag) => entry.tags.includes(tag)) &&
-      entry.validMs >= fromMs &&
-      entry.validMs < untilMs &&
-      (passes === null || passes(entry as unknown as Fields))
-    );
-  };
+  return (entry) =>
+    holdsAt(entry, moment) &&
+    (kinds === undefined || kinds.includes(entry.kind)) &&
+    tags.every((tag) => entry.tags.includes(tag)) &&
+    entry.validMs >= fromMs &&
+    entry.validMs < untilMs &&
+    (passes === null || passes(entry as unknown as Fields));
 }

@@ -1,6 +1,6 @@
 import { checkOptions, checkRange, NervaError } from '../core/index.ts';
 import { nearness, saysWhen, type NamedDate } from './dates.ts';
-import { Postings } from './postings.ts';
+import { Postings, type Corpus } from './postings.ts';
 import { questionOf, type Question } from './question.ts';
 import { terms } from './words.ts';
 
@@ -151,6 +151,20 @@ export function recallIndex(options: RecallOptions = {}): RecallIndex {
   return new Ranker(kind, shares);
 }
 
+/** A passage whose stems were found before. */
+export type Stemmed = Passage & { readonly stems: readonly string[] };
+
+/** Ranks some documents of a whole as `recallIndex` does the whole, as far as it would find those first. */
+export function rankAmong(
+  corpus: Corpus,
+  passages: readonly Stemmed[],
+  asked: { readonly query: string; readonly limit: number },
+): readonly Hit[] {
+  const ranker = new Ranker('documents', SHARES, corpus);
+  for (const passage of passages) ranker.add(passage, passage.stems);
+  return ranker.search(asked.query, { limit: asked.limit });
+}
+
 /** What is known of a passage beside its words. */
 interface Known {
   readonly id: string;
@@ -171,21 +185,21 @@ class Ranker implements RecallIndex {
   /** How many passages each author has. */
   readonly #authors = new Map<string, number>();
 
-  constructor(kind: 'conversation' | 'documents', shares: Shares) {
+  constructor(kind: 'conversation' | 'documents', shares: Shares, corpus: Corpus | null = null) {
     this.#isConversation = kind === 'conversation';
     this.#shares = shares;
-    this.#postings = new Postings(this.#isConversation ? shares : null);
+    this.#postings = new Postings(this.#isConversation ? shares : null, corpus);
   }
 
   get size(): number {
     return this.#slots.size;
   }
 
-  add(passage: Passage): void {
+  add(passage: Passage, stems: readonly string[] = terms(passage.text)): void {
     checkRange('characters of a passage', passage.text.length, 0, TEXT_MAX);
     this.remove(passage.id);
     const { id, text, atMs, author = '', group = '' } = passage;
-    const slot = this.#postings.add(terms(text), group, QUESTION.test(text));
+    const slot = this.#postings.add(stems, group, QUESTION.test(text));
     const day = atMs === undefined ? null : Math.floor(atMs / DAY_MS);
     this.#slots.set(id, slot);
     this.#known[slot] = {

@@ -10,3 +10,4 @@ export { recordingProxy, type ProxyOptions, type RecordingProxy } from './proxy.
 export type { ProxyCall } from './proxy-recorder.ts';
 export { openStore } from './open-store.ts';
 export { createAgent, createRuntime, type LooseAgent, type NodeAgentOptions, type NodeRuntimeOptions } from './runtime.ts';
+export { sqliteIndex, type SqliteIndex, type SqliteIndexOptions } from './memory-index/index.ts';

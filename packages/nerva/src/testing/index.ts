@@ -24,6 +24,7 @@ export type { HttpFeatures, HttpSubject, ModelFeatures, ModelSubject, Opened, Op
 export { storeContract } from './store.contract.ts';
 export type { MakeStore, StoreHarness } from './store-harness.ts';
 export { projectionRowsContract } from './projection-rows.contract.ts';
+export { memoryIndexContract, type IndexHarness } from './memory-index.contract.ts';
 export { cutAtEveryStep, type Cut, type CutReport, type CutScenario } from './cut.ts';
 export { effectsWitness, type Effects, type Execution } from './cut-effects.ts';
 export { mortalStore } from './cut-store.ts';

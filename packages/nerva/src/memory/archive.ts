@@ -1,0 +1,54 @@
+import type { EventId } from '../log/index.ts';
+import type { Entry } from './entries.ts';
+import { recallIndex, type Hit } from './recall.ts';
+
+/** What is looked for. */
+export interface ArchiveQuery {
+  readonly query: string;
+  readonly limit: number;
+  /** Which entries are looked at. */
+  readonly fits: (entry: Entry) => boolean;
+  /** Tags that all of those have. */
+  readonly tags: readonly string[];
+}
+
+/** The entries of a memory: by id, and found by their words. What it gives out is a value and does not change. */
+export interface Archive {
+  readonly size: number;
+  get(id: EventId): Entry | undefined;
+  /** All, in the order of the log. */
+  values(): Iterable<Entry>;
+  /** Keeps an entry that is new, or as it is now. `subject`: whose data the event is that says so. Its text and its times never change. */
+  put(entry: Entry, subject: string | undefined): void;
+  /** The best for a question, best first; what does not fit is left out before anything is ranked. */
+  search(asked: ArchiveQuery): readonly Hit[];
+  /** Leaves nothing of what a subject's events said. @returns false, and nothing is changed, where that can only be had from the log anew. */
+  erase(subject: string): boolean;
+}
+
+/** An archive that lives and dies with its process, and is made from the log each time. O(entries) of memory. */
+export function memoryArchive(): Archive {
+  const entries = new Map<EventId, Entry>();
+  const subjects = new Set<string>();
+  const index = recallIndex();
+  return {
+    get size() {
+      return entries.size;
+    },
+    get: (id) => entries.get(id),
+    values: () => entries.values(),
+    put(entry, subject) {
+      if (!entries.has(entry.id)) index.add({ id: entry.id, text: entry.text, atMs: entry.validMs });
+      entries.set(entry.id, entry);
+      if (subject !== undefined) subjects.add(subject);
+    },
+    search({ query, limit, fits }) {
+      const only = (id: string): boolean => {
+        const entry = entries.get(id as EventId);
+        return entry !== undefined && fits(entry);
+      };
+      return index.search(query, { limit, only });
+    },
+    erase: (subject) => !subjects.has(subject),
+  };
+}

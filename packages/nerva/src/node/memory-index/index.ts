@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { checkOptions, checkRange, NervaError } from '../../core/index.ts';
+import type { IndexTold, KeptRows, MemoryIndex } from '../../memory/index.ts';
+import { SqliteRows } from './rows.ts';
+
+/** What `sqliteIndex` takes beside its folder. */
+export interface SqliteIndexOptions {
+  /** Told when an index is made anew, or fails and is left. */
+  readonly tell?: (told: IndexTold) => void;
+  /** Files that are open at once; the one that was opened first is closed, and opened again when it is needed. Default 64. */
+  readonly openMax?: number;
+}
+
+/** An index in files, one a memory. */
+export interface SqliteIndex extends MemoryIndex {
+  /** Closes the files; whatever is used afterwards opens its own again. */
+  close(): void;
+}
+
+/**
+ * An index for the memories of one store, in SQLite files in a folder of its own, made when missing. It holds what the memories hold, readable,
+ * also where the store seals it: keep it where the keys may be. Losing it, or parts of it, loses nothing.
+ * @throws OPTION_INVALID. A file that cannot be opened is told when a memory opens it.
+ */
+export function sqliteIndex(folder: string, options: SqliteIndexOptions = {}): SqliteIndex {
+  checkOptions(options, ['tell', 'openMax'], 'sqliteIndex');
+  if (typeof folder !== 'string' || folder === '')
+    throw new NervaError('OPTION_INVALID', 'sqliteIndex takes the path of a folder. Nothing was opened.');
+  const openMax = checkRange('openMax', options.openMax ?? 64, 1, 10_000);
+  const known = new Map<string, SqliteRows>();
+  const tell = (told: IndexTold): void => options.tell?.(told);
+  return {
+    tell,
+    open(name): KeptRows {
+      const rows = known.get(name) ?? new SqliteRows(resolve(folder, `${name}.db`), (why) => tell({ type: 'rebuilt', name, why }));
+      known.delete(name);
+      known.set(name, rows);
+      rows.open();
+      for (const [other, oldest] of known) {
+        if (known.size <= openMax) break;
+        known.delete(other);
+        oldest.close();
+      }
+      return rows;
+    },
+    close() {
+      for (const rows of known.values()) rows.close();
+      known.clear();
+    },
+  };
+}
