@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { codeChunks, csvChunks, fixedChunks, jsonChunks, markdownOutline, sectionChunks, sectionsOf, semanticChunks, type Span } from './index.ts';
+import {
+  codeChunks,
+  csvChunks,
+  fixedChunks,
+  jsonChunks,
+  markdownOutline,
+  sectionChunks,
+  sectionsOf,
+  semanticChunks,
+  type Span,
+} from './index.ts';
 
 /** What each chunker promises of any text. */
 function holds(text: string, spans: readonly Span[], sizeMax: number): void {
@@ -19,8 +29,34 @@ function holds(text: string, spans: readonly Span[], sizeMax: number): void {
 
 const markdown = (text: string, limits = {}): readonly Span[] => sectionChunks(text, sectionsOf(markdownOutline(text).headings), limits);
 
-const words = fc.constantFrom('word ', 'a ', '😀', '.', '. ', '\n', '\n\n', '\r\n', '# ', '## x\n', '```\n', '---\n', '"', ',', ';', 'ß', '漢字', 'def f():\n', '{', '}', '\ud800', ' ');
-const texts = fc.oneof(fc.array(words, { maxLength: 200 }).map((all) => all.join('')), fc.string({ unit: 'grapheme', maxLength: 300 }));
+const words = fc.constantFrom(
+  'word ',
+  'a ',
+  '😀',
+  '.',
+  '. ',
+  '\n',
+  '\n\n',
+  '\r\n',
+  '# ',
+  '## x\n',
+  '```\n',
+  '---\n',
+  '"',
+  ',',
+  ';',
+  'ß',
+  '漢字',
+  'def f():\n',
+  '{',
+  '}',
+  '\ud800',
+  ' ',
+);
+const texts = fc.oneof(
+  fc.array(words, { maxLength: 200 }).map((all) => all.join('')),
+  fc.string({ unit: 'grapheme', maxLength: 300 }),
+);
 const limits = fc
   .tuple(fc.integer({ min: 4, max: 120 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }))
   .map(([sizeMax, overlap, sizeMin]) => ({
@@ -43,7 +79,10 @@ const CHUNKERS: Readonly<Record<string, (text: string, limits: { readonly sizeMa
 };
 for (const [name, chunk] of Object.entries(CHUNKERS))
   test(`any text that is cut by ${name} is whole again without the overlaps, in pieces within the limit that split no code point`, () =>
-    fc.assert(fc.property(texts, limits, (text, all) => holds(text, chunk(text, all), all.sizeMax)), { numRuns: 400 }));
+    fc.assert(
+      fc.property(texts, limits, (text, all) => holds(text, chunk(text, all), all.sizeMax)),
+      { numRuns: 400 },
+    ));
 
 test('an overlap is never longer than was asked for, and is there where a piece goes on', () => {
   const text = 'word '.repeat(2_000);
@@ -53,7 +92,9 @@ test('an overlap is never longer than was asked for, and is there where a piece 
     if (before !== undefined) assert(before.end - start > 150 && before.end - start <= 200, `${before.end - start}`);
   }
   assert.deepEqual(
-    fixedChunks(text).slice(0, 2).map(({ start, end }) => [start, end]),
+    fixedChunks(text)
+      .slice(0, 2)
+      .map(({ start, end }) => [start, end]),
     [
       [0, 1_000],
       [800, 1_800],
@@ -70,7 +111,8 @@ test('pieces end with a paragraph, else with a sentence, and the last is no crum
     assert(end - start >= 100);
   }
   const long = sentence.repeat(200);
-  for (const { end } of semanticChunks(long, { overlap: 0 })) assert.equal(text.slice(0, end).length === 0 ? '' : long.slice(end - 2, end), '. ');
+  for (const { end } of semanticChunks(long, { overlap: 0 }))
+    assert.equal(text.slice(0, end).length === 0 ? '' : long.slice(end - 2, end), '. ');
 });
 
 test('a Markdown text is cut at its headings and each piece says what it stands under', () => {
@@ -102,7 +144,7 @@ test('code is cut between definitions, a comment stays with what it is about, an
   const starts = spans.map(({ start }) => python.slice(start).split('\n')[0]);
   assert(starts.includes('# About one.') && starts.includes('class Two:'), String(starts));
   assert.deepEqual(spans.at(-1)?.context, ['class Two:']);
-  const typescript = `import a from 'a';\n\n/** Doc. */\nexport function one() {\n${body('1')}}\n\nconst two = 2;\n`;
+  const typescript = `${"import a from 'a';\n".repeat(12)}\n/** Doc. */\nexport function one() {\n${body('1')}}\n\nconst two = 2;\n`;
   assert.equal(typescript.slice(codeChunks(typescript, 'javascript', { sizeMax: 420 })[1]?.start).split('\n')[0], '/** Doc. */');
   const c = `#include <x.h>\n\nstatic int f(int a) {\n${body('a')}}\n\nint main(void)\n{\n${body('b')}}\n`;
   assert.deepEqual(
@@ -131,7 +173,11 @@ test('a table is cut between records, not in a quoted line end, and each piece h
 });
 
 test('a JSON text is cut between its values', () => {
-  const text = JSON.stringify(Array.from({ length: 40 }, (_, id) => ({ id, name: `name ${id}` })), null, 2);
+  const text = JSON.stringify(
+    Array.from({ length: 40 }, (_, id) => ({ id, name: `name ${id}` })),
+    null,
+    2,
+  );
   for (const { start } of jsonChunks(text, { sizeMax: 200, sizeMin: 10 }).slice(1)) assert.match(text.slice(start), /^ {2}\{/);
 });
 

@@ -1,4 +1,4 @@
-import { checkLimits, cut, indexAfter, type ChunkLimits, type Span } from './cut.ts';
+import { cut, indexAfter, limitsOf, type ChunkLimits, type Span } from './cut.ts';
 import { ends } from './text.ts';
 
 /** Definitions of a source file. */
@@ -18,8 +18,7 @@ const LINE_MAX = 120;
 
 /** Pieces that end where a top-level definition does, else at an empty line, a line, a word. @throws OPTION_INVALID */
 export function codeChunks(text: string, language: string | null, limits: Partial<ChunkLimits> = {}): readonly Span[] {
-  const all = { ...CODE, ...limits };
-  checkLimits(all);
+  const all = limitsOf(CODE, limits);
   const found = definitions(text, language);
   const starts = found.map(({ at }) => at);
   const breaks = [starts, ends(text, /\n[ \t]*(?:\r?\n)+/g), ends(text, /\n/g), ends(text, /\s+/g)];

@@ -1,4 +1,4 @@
-import { checkRange } from 'nerva/core';
+import { checkOptions, checkRange } from 'nerva/core';
 
 /** A piece of a text: `text.slice(start, end)`, in UTF-16 units, and never half a code point. */
 export interface Span {
@@ -30,11 +30,16 @@ export interface Cut {
   readonly context?: readonly string[];
 }
 
-/** @throws OPTION_INVALID */
-export function checkLimits({ sizeMax, overlap, sizeMin }: ChunkLimits): void {
-  checkRange('sizeMax', sizeMax, 4, 100_000);
-  checkRange('overlap', overlap, 0, Math.floor(sizeMax / 2));
-  checkRange('sizeMin', sizeMin, 0, Math.floor(sizeMax / 2));
+/** The limits that were given, over those that are usual, which go with a smaller `sizeMax`. @throws OPTION_UNKNOWN, OPTION_INVALID */
+export function limitsOf(usual: ChunkLimits, given: Partial<ChunkLimits>): ChunkLimits {
+  checkOptions(given, ['sizeMax', 'overlap', 'sizeMin'], 'limits of chunks');
+  const sizeMax = checkRange('sizeMax', given.sizeMax ?? usual.sizeMax, 4, 100_000);
+  const half = Math.floor(sizeMax / 2);
+  return {
+    sizeMax,
+    overlap: checkRange('overlap', given.overlap ?? Math.min(usual.overlap, half), 0, half),
+    sizeMin: checkRange('sizeMin', given.sizeMin ?? Math.min(usual.sizeMin, half), 0, half),
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { parse } from 'csv-parse/sync';
-import { checkLimits, cut, type ChunkLimits, type Span } from './cut.ts';
+import { cut, limitsOf, type ChunkLimits, type Span } from './cut.ts';
 import { ends, SEMANTIC } from './text.ts';
 
 /** Rows and values. */
@@ -7,9 +7,12 @@ export const ROWS: ChunkLimits = { ...SEMANTIC, overlap: 0 };
 const HEAD_MAX = 500;
 
 /** Pieces of whole records, each under the head of its table; a text that is no CSV goes by its lines. @throws OPTION_INVALID */
-export function csvChunks(text: string, delimiter: ',' | ';' | '\t' = delimiterOf(text), limits: Partial<ChunkLimits> = {}): readonly Span[] {
-  const all = { ...ROWS, ...limits };
-  checkLimits(all);
+export function csvChunks(
+  text: string,
+  delimiter: ',' | ';' | '\t' = delimiterOf(text),
+  limits: Partial<ChunkLimits> = {},
+): readonly Span[] {
+  const all = limitsOf(ROWS, limits);
   const records = recordEnds(text, delimiter);
   const head = text.slice(0, records[0] ?? 0).trim();
   const context = head === '' || head.length > HEAD_MAX ? [] : [head];
@@ -19,9 +22,14 @@ export function csvChunks(text: string, delimiter: ',' | ';' | '\t' = delimiterO
 
 /** Pieces of a JSON text that end with a value of the outermost levels, else with a line or a value. @throws OPTION_INVALID */
 export function jsonChunks(text: string, limits: Partial<ChunkLimits> = {}): readonly Span[] {
-  const all = { ...ROWS, ...limits };
-  checkLimits(all);
-  const breaks = [ends(text, /\n(?= {0,2}["{[])/g), ends(text, /\n(?= {0,4}["{[])/g), ends(text, /\n/g), ends(text, /[,}\]]\s*/g), ends(text, /\s+/g)];
+  const all = limitsOf(ROWS, limits);
+  const breaks = [
+    ends(text, /\n(?= {0,2}["{[])/g),
+    ends(text, /\n(?= {0,4}["{[])/g),
+    ends(text, /\n/g),
+    ends(text, /[,}\]]\s*/g),
+    ends(text, /\s+/g),
+  ];
   return cut(text, { start: 0, end: text.length, limits: all, breaks });
 }
 

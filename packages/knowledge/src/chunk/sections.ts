@@ -1,4 +1,4 @@
-import { checkLimits, cut, type ChunkLimits, type Span } from './cut.ts';
+import { cut, limitsOf, type ChunkLimits, type Span } from './cut.ts';
 import { proseBreaks, SEMANTIC } from './text.ts';
 
 /** Where a new part of a text begins. */
@@ -15,8 +15,7 @@ export interface Section {
  * as `semanticChunks`. @throws OPTION_INVALID
  */
 export function sectionChunks(text: string, sections: readonly Section[], limits: Partial<ChunkLimits> = {}): readonly Span[] {
-  const all = { ...SEMANTIC, ...limits };
-  checkLimits(all);
+  const all = limitsOf(SEMANTIC, limits);
   const breaks = proseBreaks(text);
   return joined(text, sections, all.sizeMin).flatMap(({ at, path }, index, parts) =>
     cut(text, { start: at, end: parts[index + 1]?.at ?? text.length, limits: all, breaks, context: path }),

@@ -1,4 +1,4 @@
-import { checkLimits, cut, type Breaks, type ChunkLimits, type Span } from './cut.ts';
+import { cut, limitsOf, type Breaks, type ChunkLimits, type Span } from './cut.ts';
 
 /** Windows of one size. */
 export const FIXED: ChunkLimits = { sizeMax: 1_000, overlap: 200, sizeMin: 0 };
@@ -7,15 +7,13 @@ export const SEMANTIC: ChunkLimits = { sizeMax: 2_000, overlap: 200, sizeMin: 10
 
 /** Windows of `sizeMax` that overlap, wherever that cuts. @throws OPTION_INVALID */
 export function fixedChunks(text: string, limits: Partial<ChunkLimits> = {}): readonly Span[] {
-  const all = { ...FIXED, ...limits };
-  checkLimits(all);
+  const all = limitsOf(FIXED, limits);
   return cut(text, { start: 0, end: text.length, limits: all, breaks: [] });
 }
 
 /** Pieces that end with a paragraph, else with a sentence, a line, a word. @throws OPTION_INVALID */
 export function semanticChunks(text: string, limits: Partial<ChunkLimits> = {}): readonly Span[] {
-  const all = { ...SEMANTIC, ...limits };
-  checkLimits(all);
+  const all = limitsOf(SEMANTIC, limits);
   return cut(text, { start: 0, end: text.length, limits: all, breaks: proseBreaks(text) });
 }
 
