@@ -55,32 +55,25 @@ function isBinary(bytes: Uint8Array): boolean {
   return controls * 10 > head.length;
 }
 
-function isUtf8(bytes: Uint8Array): boolean {
+/** `isCut`: the last character may be cut off. */
+function isUtf8(bytes: Uint8Array, isCut = false): boolean {
   try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: isCut });
     return true;
   } catch {
     return false;
   }
 }
 
-/** How many bytes from the start are whole UTF-8. */
+/** How many bytes from the start are whole UTF-8. O(length · log). */
 function validUpTo(bytes: Uint8Array): number {
   let [low, high] = [0, bytes.length];
-  // `stream` forgives a cut character at the end: the longest prefix without a wrong byte.
-  const fits = (length: number): boolean => {
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream: true });
-      return true;
-    } catch {
-      return false;
-    }
-  };
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (fits(middle)) low = middle;
+    if (isUtf8(bytes.subarray(0, middle), true)) low = middle;
     else high = middle - 1;
   }
+  while (!isUtf8(bytes.subarray(0, low))) low--;
   return low;
 }
 

@@ -14,13 +14,13 @@ export async function extractPdf(bytes: Uint8Array, { textCharactersMax, unpacke
       pages.push(text.length);
       const page = await document.getPage(number);
       const { items } = await page.getTextContent();
-      for (const item of items) if ('str' in item) text += item.hasEOL ? `${item.str}\n` : item.str;
+      const said = items.map((item) => ('str' in item ? `${item.str}${item.hasEOL ? '\n' : ''}` : '')).join('');
+      text += `${said.trimEnd()}\n\n`;
       if (text.length > textCharactersMax)
         throw new FileProblem(
           'text-too-long',
           `It holds more than ${textCharactersMax} characters of text (textCharactersMax) by page ${number} of ${document.numPages}. Nothing of it was taken.`,
         );
-      text = `${text.trimEnd()}\n\n`;
       page.cleanup();
     }
     if (text.trim() === '')
@@ -46,8 +46,8 @@ type Pdf = Awaited<ReturnType<typeof getDocumentProxy>>;
 
 async function opened(bytes: Uint8Array): Promise<Pdf> {
   try {
-    // It takes the bytes for itself, so it is given a copy.
-    return await getDocumentProxy(bytes.slice(), { verbosity: 0 });
+    // It takes the bytes for itself, so it is given a copy, and no Buffer.
+    return await getDocumentProxy(new Uint8Array(bytes), { verbosity: 0 });
   } catch (error) {
     if ((error as Error).name === 'PasswordException')
       throw new FileProblem('encrypted', 'It has a password. Save it without one. Nothing of it was taken.', { cause: error });
