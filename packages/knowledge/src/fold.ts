@@ -18,7 +18,7 @@ interface Pending {
   readonly chunks: Set<Seq>;
 }
 
-/** What an event changed of what can be found. */
+/** What an event changed of what can be found: `added` are new, or are found by something else now. */
 export interface Changed {
   readonly added: readonly Seq[];
   readonly removed: readonly Seq[];
@@ -91,7 +91,9 @@ export class KnowledgeFold {
     const { duplicateOf, textHash, path } = data;
     if (duplicateOf !== null) this.same.set(duplicateOf.path, (this.same.get(duplicateOf.path) ?? new Set()).add(path));
     else if (!this.saying.has(textHash)) this.saying.set(textHash, path);
-    return { added: Array.from(its).filter((chunk) => !old.has(chunk)), removed };
+    // What is found by its title is found by another one now.
+    const isRenamed = before?.title !== data.title;
+    return { added: Array.from(its).filter((chunk) => isRenamed || !old.has(chunk)), removed };
   }
 
   #remove(path: string): readonly Seq[] {

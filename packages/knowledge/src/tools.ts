@@ -1,4 +1,3 @@
-import { NervaError } from 'nerva/core';
 import { tool, type Tool, type ToolContext } from 'nerva/tool';
 import type { Knowledge } from './base.ts';
 
@@ -29,25 +28,20 @@ export function knowledgeTools(base: Knowledge | KnowledgeOf): readonly Tool[] {
     execute: async ({ query, limit = 5, under }, context) => {
       const knowledge = await of(context);
       await knowledge.refresh();
-      try {
-        const answer = knowledge.query(query, { limit, ...(under === undefined ? {} : { under }) });
-        return {
-          from: { base: knowledge.sid, head: answer.head, query: answer.query },
-          found: answer.found.map(({ id, text, context: headings, citation: { path, title, place, also } }) => ({
-            id,
-            text,
-            headings,
-            path,
-            title,
-            lines: [place.line, place.lineEnd],
-            page: place.page,
-            also,
-          })),
-        };
-      } catch (error) {
-        if (NervaError.is(error, 'OPTION_INVALID')) return { refused: error.message };
-        throw error;
-      }
+      const answer = knowledge.query(query, { limit, ...(under === undefined ? {} : { under }) });
+      return {
+        from: { base: knowledge.sid, head: answer.head, query: answer.query },
+        found: answer.found.map(({ id, text, context: headings, citation: { path, title, place, also } }) => ({
+          id,
+          text,
+          headings,
+          path,
+          title,
+          lines: [place.line, place.lineEnd],
+          page: place.page,
+          also,
+        })),
+      };
     },
   });
   return [search] as unknown as readonly Tool[];
