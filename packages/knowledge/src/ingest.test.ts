@@ -14,7 +14,11 @@ const section = (name: string, body = LOREM.repeat(4)): string => `## ${name}\n\
 
 /** What changed, in short. */
 const counts = ({ added, changed, unchanged, removed, duplicates, chunksWritten, chunksKept, chunksRemoved }: IngestReport) => ({
-  ...{ added, changed, unchanged, removed, duplicates },
+  added,
+  changed,
+  unchanged,
+  removed,
+  duplicates,
   chunks: [chunksWritten, chunksKept, chunksRemoved],
 });
 const NONE = { added: 0, changed: 0, unchanged: 0, removed: 0, duplicates: 0, chunks: [0, 0, 0] };

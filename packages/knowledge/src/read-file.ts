@@ -39,7 +39,10 @@ async function readOnce(path: string, { bytesMax, isFollowed, open: opened = ope
     const before = await file.stat({ bigint: true });
     if (!before.isFile()) throw new FileProblem('kind', 'It is no regular file. Nothing was read of it.');
     if (before.size > BigInt(bytesMax))
-      throw new FileProblem('too-large', `It has ${before.size} bytes; ${bytesMax} is the limit (fileBytesMax). It was not read.`);
+      throw new FileProblem(
+        'too-large',
+        `It has ${before.size} bytes; ${bytesMax} is the limit (fileBytesMax). It was not read; raise the limit, or name it in .gitignore.`,
+      );
     const bytes = Buffer.allocUnsafe(Number(before.size));
     let length = 0;
     while (length < bytes.length) {

@@ -43,7 +43,12 @@ export async function emptyBase(
 /** All that a base knows, without the numbers of events: equal for bases that know the same. */
 export function dumpOf(base: Knowledge): unknown {
   return base.documents().map(({ path: file, hash, title, type, tags, duplicateOf }) => ({
-    ...{ file, hash, title, type, tags, duplicateOf: duplicateOf?.path ?? null },
+    file,
+    hash,
+    title,
+    type,
+    tags,
+    duplicateOf: duplicateOf?.path ?? null,
     chunks: base.chunks(file).map(({ text, context, place }) => ({ text, context, place })),
   }));
 }

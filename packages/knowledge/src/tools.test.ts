@@ -32,7 +32,7 @@ test('what a document asks for reaches the model as the result of a tool and not
     holding.map(({ type, origin }) => [type, origin]),
     [['tool.returned', 'tool']],
   );
-  const { output } = holding[0]?.data as {
+  const { output } = holding[0]!.data as unknown as {
     readonly output: { readonly from: unknown; readonly found: readonly Record<string, unknown>[] };
   };
   assert.deepEqual(output.from, { base: base.sid, head: base.head, query: (output.from as { readonly query: string }).query });
