@@ -168,7 +168,7 @@ test('a folder and a file that may not be read are listed, and what was known of
   chmodSync(place.path, 0o777);
   const bin = path.resolve(import.meta.dirname, '../../packages/nerva/bin/nerva.mjs');
   const run = (): { readonly status: number | null; readonly stdout: string; readonly stderr: string } => {
-    const [program = '', ...args] = [...drop, process.execPath, bin, 'ingest', 'docs'];
+    const [program, ...args] = [...drop, process.execPath, bin, 'ingest', 'docs'];
     return spawnSync(program, args, {
       cwd: place.path,
       encoding: 'utf8',
