@@ -2,6 +2,7 @@ import {
   codeChunks,
   csvChunks,
   fixedChunks,
+  indexAfter,
   jsonChunks,
   sectionChunks,
   semanticChunks,
@@ -44,7 +45,7 @@ export function pieces(
       lineEnd: lines.get(Math.max(from, upto - 1)) ?? 1,
       byte: bytes?.get(from) ?? null,
       byteEnd: bytes?.get(upto) ?? null,
-      page: pages.length === 0 ? null : pages.filter((at) => at <= start).length,
+      page: pages.length === 0 ? null : indexAfter(pages, start),
     };
     return { text: text.slice(start, end), context, place };
   });

@@ -1,5 +1,5 @@
 export { codeChunks } from './code.ts';
-export { type ChunkLimits, type Span } from './cut.ts';
+export { indexAfter, type ChunkLimits, type Span } from './cut.ts';
 export { markdownOutline } from './markdown.ts';
 export { csvChunks, jsonChunks } from './rows.ts';
 export { sectionChunks, sectionsOf, type Heading, type Section } from './sections.ts';

@@ -2,7 +2,7 @@ import type { Heading } from './sections.ts';
 
 /** The headings of a Markdown text, `#` and underlined ones, without those in fences, and where its front matter ends (0 without one). */
 export function markdownOutline(text: string): { readonly headings: readonly Heading[]; readonly frontMatterEnd: number } {
-  const frontMatterEnd = /^---[ \t]*\r?\n[^]*?^(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/m.exec(text.startsWith('---') ? text : '')?.[0].length ?? 0;
+  const frontMatterEnd = frontMatter(text);
   const headings: Heading[] = [];
   let fence = '';
   let before: { readonly at: number; readonly line: string } | null = null;
@@ -23,6 +23,16 @@ export function markdownOutline(text: string): { readonly headings: readonly Hea
   return { headings, frontMatterEnd };
 }
 
+/** Where the block between `---` and `---` at the beginning ends; 0 where there is none. */
+function frontMatter(text: string): number {
+  const [begin = ''] = /^---[ \t]{0,20}\r?\n/.exec(text.slice(0, 30)) ?? [];
+  if (begin === '') return 0;
+  const end = /^(?:---|\.\.\.)[ \t]*\r?$/m.exec(text.slice(begin.length));
+  if (end === null) return 0;
+  const at = begin.length + end.index + end[0].length;
+  return text[at] === '\n' ? at + 1 : at;
+}
+
 interface Line {
   readonly at: number;
   readonly before: { readonly at: number; readonly line: string } | null;
@@ -31,6 +41,7 @@ interface Line {
 
 /** @returns the line, when a line under it may make it a heading. */
 function headingOf(line: string, { at, before, headings }: Line): { readonly at: number; readonly line: string } | null {
+  if (line.length > LINE_MAX) return null;
   const [, marks, text = ''] = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?$/.exec(line) ?? [];
   if (marks !== undefined) {
     headings.push({ at, level: marks.length, text: plain(text) });
@@ -45,6 +56,8 @@ function headingOf(line: string, { at, before, headings }: Line): { readonly at:
 }
 
 const HEADING_MAX = 120;
+/** A longer line is no heading. */
+const LINE_MAX = 1_000;
 
 /** A heading without the marks of links and emphasis. */
 function plain(text: string): string {

@@ -19,7 +19,12 @@ export function semanticChunks(text: string, limits: Partial<ChunkLimits> = {}):
 
 /** Ends of paragraphs, sentences, lines and words. O(length). */
 export function proseBreaks(text: string): Breaks {
-  return [ends(text, /\n[ \t]*(?:\r?\n[ \t]*)+/g), ends(text, /[.!?…]+["'”’)\]]*\s+|[。！？]+/g), ends(text, /\n/g), ends(text, /\s+/g)];
+  return [
+    ends(text, /\n[ \t]*(?:\r?\n[ \t]*)+/g),
+    ends(text, /(?<=[.!?…]["'”’)\]]{0,3})\s+|[。！？]+/g),
+    ends(text, /\n/g),
+    ends(text, /\s+/g),
+  ];
 }
 
 /** Where the matches of a pattern end. */

@@ -2,6 +2,7 @@ import { Parser } from 'htmlparser2';
 import { sectionsOf, type Heading } from '../chunk/index.ts';
 import { FileProblem } from '../problem.ts';
 import type { Extracted, ExtractLimits } from './extracted.ts';
+import { checkDepth, Writer } from './writer.ts';
 import { unzip } from './zip.ts';
 
 const DOCUMENT = 'word/document.xml';
@@ -50,11 +51,18 @@ interface Handler {
 
 function walk(xml: Uint8Array | undefined, handler: Handler): void {
   if (xml === undefined) return;
+  let depth = 0;
   const parser = new Parser(
     {
-      onopentag: (name, attributes) => handler.open(name, attributes),
+      onopentag: (name, attributes) => {
+        checkDepth(++depth);
+        handler.open(name, attributes);
+      },
       ontext: (text) => handler.say(text),
-      onclosetag: (name) => handler.close(name),
+      onclosetag: (name) => {
+        depth--;
+        handler.close(name);
+      },
     },
     { xmlMode: true, decodeEntities: true },
   );
@@ -62,38 +70,38 @@ function walk(xml: Uint8Array | undefined, handler: Handler): void {
 }
 
 class Body implements Handler {
-  text = '';
   readonly headings: Heading[] = [];
-  readonly #max: number;
+  readonly #writer: Writer;
   readonly #levels: ReadonlyMap<string, number>;
   #unseen = 0;
   #isText = false;
+  /** Cells that are open: a table may stand in one. */
+  #cells = 0;
   #paragraph = { at: 0, level: 0 };
 
   constructor(max: number, levels: ReadonlyMap<string, number>) {
-    this.#max = max;
+    this.#writer = new Writer(max);
     this.#levels = levels;
+  }
+
+  get text(): string {
+    return String(this.#writer);
   }
 
   open(name: string, attributes: Readonly<Record<string, string>>): void {
     if (UNSEEN.has(name)) this.#unseen++;
     if (this.#unseen > 0) return;
     if (name === 'w:t') this.#isText = true;
-    else if (name === 'w:p') this.#paragraph = { at: this.text.length, level: 0 };
+    else if (name === 'w:tc') this.#cells++;
+    else if (name === 'w:p') this.#paragraph = { at: this.#writer.next, level: 0 };
     else if (name === 'w:pStyle') this.#paragraph.level = this.#levels.get(attributes['w:val'] ?? '') ?? 0;
-    else if (name === 'w:tab') this.text += '\t';
-    else if (name === 'w:br' || name === 'w:cr') this.text += '\n';
-    else if (name === 'w:noBreakHyphen') this.text += '-';
+    else if (name === 'w:tab') this.#writer.leave('\t');
+    else if (name === 'w:br' || name === 'w:cr') this.#writer.leave('\n');
+    else if (name === 'w:noBreakHyphen') this.#writer.add('-');
   }
 
   say(text: string): void {
-    if (this.#unseen > 0 || !this.#isText) return;
-    this.text += text;
-    if (this.text.length > this.#max)
-      throw new FileProblem(
-        'text-too-long',
-        `It holds more than ${this.#max} characters of text (textCharactersMax). Nothing of it was taken.`,
-      );
+    if (this.#unseen === 0 && this.#isText && text !== '') this.#writer.add(text);
   }
 
   close(name: string): void {
@@ -101,17 +109,20 @@ class Body implements Handler {
     if (this.#unseen > 0) return;
     if (name === 'w:t') this.#isText = false;
     else if (name === 'w:p') this.#endParagraph();
-    // The paragraphs of a cell end lines; the cells of a row stand in one.
-    else if (name === 'w:tc') this.text = `${this.text.trimEnd()}\t`;
-    else if (name === 'w:tr') this.text = `${this.text.trimEnd()}\n`;
+    else if (name === 'w:tc') {
+      this.#cells--;
+      this.#writer.leave('\t');
+    } else if (name === 'w:tr') this.#writer.leave('\n');
+    else if (name === 'w:tbl' && this.#cells === 0) this.#writer.leave('\n\n');
   }
 
   #endParagraph(): void {
     const { at, level } = this.#paragraph;
-    const text = this.text.slice(at).trim();
-    if (level > 0 && text !== '') this.headings.push({ at, level, text: text.slice(0, 120).toWellFormed() });
-    if (text !== '') this.text += '\n\n';
-    this.#paragraph = { at: this.text.length, level: 0 };
+    if (this.#writer.length <= at) return;
+    const text = level === 0 ? '' : this.#writer.since(at).trim();
+    if (text !== '') this.headings.push({ at, level, text: text.slice(0, 120).toWellFormed() });
+    // The cells of a row stand in one line.
+    this.#writer.leave(this.#cells > 0 ? '\t' : '\n\n');
   }
 }
 
@@ -139,7 +150,7 @@ function titleOf(xml: Uint8Array | undefined): string | null {
   let isTitle = false;
   walk(xml, {
     open: (name) => void (isTitle = name === 'dc:title'),
-    say: (text) => void (title += isTitle ? text : ''),
+    say: (text) => void (isTitle && title.length < 200 && (title += text)),
     close: () => void (isTitle = false),
   });
   return title.trim() === '' ? null : title.trim().slice(0, 200).toWellFormed();

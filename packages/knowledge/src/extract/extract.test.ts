@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { pieces } from '../pieces.ts';
+import { FileProblem } from '../problem.ts';
 import { docx, paragraph, pdf, zip } from '../samples.ts';
 import { extract } from './index.ts';
 
@@ -24,7 +26,7 @@ test('of a page in HTML there is what it shows, under its headings', async () =>
     '/x.html',
     '<html><head><title>A &amp; B</title><style>p{}</style></head><body><svg><title>no</title></svg><h1>One</h1>\n<p>First <b>bo</b>ld,\n   text.</p><script>no()</script><h2>Two</h2><table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table><pre>  x\n  y</pre><ul><li>i<li>j</ul>',
   );
-  assert.equal(page.text, 'One\n\nFirst bold, text.\n\nTwo\n\na\tb\t\nc\t\n\n  x\n  y\n\ni\nj\n\n');
+  assert.equal(page.text, 'One\n\nFirst bold, text.\n\nTwo\n\na\tb\nc\n\n  x\n  y\n\ni\nj');
   assert.deepEqual([page.title, page.sections.map(({ path }) => path)], ['A & B', [['One'], ['One', 'Two']]]);
 });
 
@@ -82,7 +84,7 @@ test('of a Word document there are paragraphs, headings by their style in any la
     'docProps/core.xml': '<cp><dc:title>Named</dc:title><dc:creator>Ada</dc:creator></cp>',
   };
   const document = await from('/x.docx', docx(body, more));
-  assert.equal(document.text, 'Ein Titel\n\nFirst & text.\n\nSplit \trun\n\nUnter\n\na\tb\nc\td\nbox\n\nA note.\n\n');
+  assert.equal(document.text, 'Ein Titel\n\nFirst & text.\n\nSplit \trun\n\nUnter\n\na\tb\nc\td\n\nbox\n\nA note.');
   assert.deepEqual([document.title, document.sections.map(({ path }) => path)], ['Named', [['Ein Titel'], ['Ein Titel', 'Unter']]]);
 });
 
@@ -157,4 +159,45 @@ test('more text than the limit is refused, of each kind', async () => {
     ['/x.pdf', pdf([Array.from({ length: 30 }, () => long.slice(0, 60))])],
   ] as const)
     await assert.rejects(from(path, content, limit), { code: 'text-too-long', message: /1000.*textCharactersMax/ }, path);
+});
+
+test('files made to take long do not', { timeout: 60_000 }, async () => {
+  const many = (text: string, count = 400_000): string => text.repeat(count);
+  const LARGE = { textCharactersMax: 20_000_000 };
+  const hostile: readonly (readonly [path: string, content: string | Uint8Array])[] = [
+    ['/x.txt', many('.')],
+    ['/x.md', `# ${many(' ')}x`],
+    ['/x.md', `---\n${many('-')}`],
+    ['/x.md', many('---\n')],
+    ['/x.md', many('[')],
+    ['/x.md', many('`')],
+    ['/x.html', many('<p>a b ')],
+    ['/x.html', many('a &amp; ')],
+    ['/x.html', many('<td>a</td> <h1>')],
+    ['/x.html', many('<!--')],
+    ['/x.html', many('<a b="')],
+    ['/x.docx', docx(many(`<w:tbl><w:tr><w:tc>${paragraph('a')}</w:tc></w:tr></w:tbl>`, 50_000))],
+    ['/x.py', many('@')],
+    ['/x.c', many('a(')],
+    ['/x.csv', many('"')],
+    ['/x.csv', many(',')],
+    ['/x.json', many('[')],
+    ['/x.ts', many('\n ')],
+  ];
+  for (const [path, content] of hostile) {
+    const startMs = performance.now();
+    try {
+      pieces({ extracted: await from(path, content, LARGE), decoded: null }, {});
+    } catch (error) {
+      assert(error instanceof FileProblem, `${path}: ${String(error)}`);
+    }
+    const tookMs = performance.now() - startMs;
+    assert(tookMs < 10_000, `${path} ${String(content.slice(0, 10))}: ${tookMs} ms`);
+  }
+});
+
+test('elements nested without an end are refused', async () => {
+  const closing = '</i>'.repeat(200_000);
+  await assert.rejects(from('/x.html', '<b>'.repeat(200_000) + closing), { code: 'broken', message: /nested more than 5000 deep/ });
+  await assert.rejects(from('/x.docx', docx('<w:sdt>'.repeat(20_000))), { code: 'broken' });
 });

@@ -43,11 +43,13 @@ function extractText(path: string, text: string, options: ExtractLimits): Extrac
 }
 
 const TAGS_MAX = 50;
+/** Of a block before a text that is worth a look. */
+const FRONT_MAX = 64_000;
 
 /** What is said before a Markdown text; one that is no YAML says nothing, and stays text. */
 function frontMatter(block: string): { readonly title: string | null; readonly tags: readonly string[] } {
   const none = { title: null, tags: [] };
-  if (block === '') return none;
+  if (block === '' || block.length > FRONT_MAX) return none;
   try {
     // No aliases: they can make much of little.
     const said: unknown = parseYaml(block.replace(/^---.*\r?\n/, '').replace(/^(?:---|\.\.\.)[ \t]*\r?\n?$/m, ''), { maxAliasCount: 0 });

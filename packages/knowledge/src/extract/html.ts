@@ -1,7 +1,7 @@
 import { Parser } from 'htmlparser2';
 import { sectionsOf, type Heading } from '../chunk/index.ts';
-import { FileProblem } from '../problem.ts';
 import type { Extracted, ExtractLimits } from './extracted.ts';
+import { checkDepth, Writer } from './writer.ts';
 
 /** Their content is nothing that a reader of the page sees. */
 const UNSEEN: ReadonlySet<string> = new Set(['script', 'style', 'noscript', 'template', 'svg', 'head', 'iframe', 'object', 'canvas']);
@@ -36,8 +36,7 @@ interface Run {
 }
 
 class Page {
-  readonly #max: number;
-  #text = '';
+  readonly #writer: Writer;
   #title = '';
   readonly #runs: Run[] = [];
   readonly #headings: Heading[] = [];
@@ -47,55 +46,51 @@ class Page {
   #headingAt = -1;
 
   constructor(max: number) {
-    this.#max = max;
+    this.#writer = new Writer(max);
   }
 
   open(name: string): void {
-    this.#open.push(name);
+    checkDepth(this.#open.push(name));
     if (UNSEEN.has(name)) this.#unseen++;
     if (name === 'pre') this.#pre++;
-    this.#break(name);
-    if (/^h[1-6]$/.test(name)) this.#headingAt = this.#text.length;
+    this.#leave(name);
+    if (/^h[1-6]$/.test(name)) this.#headingAt = this.#writer.next;
   }
 
   close(name: string): void {
-    if (this.#open.pop() !== name) return;
+    this.#open.pop();
     if (UNSEEN.has(name)) this.#unseen--;
     if (name === 'pre') this.#pre--;
     if (/^h[1-6]$/.test(name) && this.#headingAt !== -1) {
-      const text = this.#text.slice(this.#headingAt).trim().replaceAll(/\s+/g, ' ');
+      const text = this.#writer.since(this.#headingAt).trim().replaceAll(/\s+/g, ' ');
       if (text !== '') this.#headings.push({ at: this.#headingAt, level: Number(name[1]), text: text.slice(0, 120).toWellFormed() });
       this.#headingAt = -1;
     }
-    this.#break(name);
+    this.#leave(name);
   }
 
   say(said: string, start: number, end: number): void {
-    if (this.#open.at(-1) === 'title' && this.#open.at(-2) === 'head') this.#title += said;
+    if (this.#open.at(-1) === 'title' && this.#open.at(-2) === 'head' && this.#title.length < TITLE_MAX) this.#title += said;
     if (this.#unseen > 0) return;
-    if (this.#pre > 0) this.#add(said, start, end);
+    if (this.#pre > 0) {
+      this.#add(said, start, end);
+      return;
+    }
     // White space is one space, and none where a line begins.
-    else
-      for (const part of said.matchAll(/\s+|\S+/g)) {
-        const isSpace = part[0].trim() === '';
-        if (isSpace && (this.#text === '' || /\s$/.test(this.#text))) continue;
-        const from = said.length === end - start ? [start + part.index, start + part.index + part[0].length] : [start, end];
-        this.#add(isSpace ? ' ' : part[0], from[0] ?? start, from[1] ?? end);
-      }
-    if (this.#text.length > this.#max)
-      throw new FileProblem(
-        'text-too-long',
-        `It holds more than ${this.#max} characters of text (textCharactersMax). Nothing of it was taken.`,
-      );
+    const isExactly = said.length === end - start;
+    for (const { 0: part, index } of said.matchAll(/\s+|\S+/g))
+      if (part.trim() === '') this.#writer.leave(' ');
+      else if (isExactly) this.#add(part, start + index, start + index + part.length);
+      else this.#add(part, start, end);
   }
 
   extracted(): Extracted {
     const runs = this.#runs;
-    const title = this.#title.trim().replaceAll(/\s+/g, ' ').slice(0, 200).toWellFormed();
+    const title = this.#title.trim().replaceAll(/\s+/g, ' ').slice(0, TITLE_MAX).toWellFormed();
     return {
       type: 'html',
       language: null,
-      text: this.#text,
+      text: String(this.#writer),
       title: title === '' ? (this.#headings[0]?.text ?? null) : title,
       tags: [],
       sections: sectionsOf(this.#headings),
@@ -106,32 +101,22 @@ class Page {
 
   #add(text: string, start: number, end: number): void {
     const last = this.#runs.at(-1);
-    // Runs that go on where the last one ended are one.
-    if (
-      last !== undefined &&
-      last.end === start &&
-      last.at + last.length === this.#text.length &&
-      isExact(last) &&
-      text.length === end - start
-    )
-      this.#runs[this.#runs.length - 1] = { ...last, length: last.length + text.length, end };
-    else this.#runs.push({ at: this.#text.length, length: text.length, start, end });
-    this.#text += text;
+    const { gap } = this.#writer;
+    const at = this.#writer.add(text);
+    const isExactly = text.length === end - start;
+    // What goes on where the last run ended, or one space after it, is the same run.
+    if (last !== undefined && isExact(last) && isExactly && gap.length <= 1 && last.end + gap.length === start)
+      this.#runs[this.#runs.length - 1] = { ...last, length: at + text.length - last.at, end };
+    else this.#runs.push({ at, length: text.length, start, end });
   }
 
-  /** A break stands nowhere in the file. */
-  #break(name: string): void {
-    if (this.#unseen > 0 || !BLOCKS.has(name) || this.#text === '') return;
-    const wanted = PARAGRAPHS.has(name) ? 2 : name === 'td' || name === 'th' ? 0 : 1;
-    if (wanted === 0) {
-      if (!/\s$/.test(this.#text)) this.#text += '\t';
-      return;
-    }
-    const there = /\n*$/.exec(this.#text.slice(-2))?.[0].length ?? 0;
-    this.#text += '\n'.repeat(Math.max(0, wanted - there));
+  #leave(name: string): void {
+    if (this.#unseen > 0 || !BLOCKS.has(name)) return;
+    this.#writer.leave(PARAGRAPHS.has(name) ? '\n\n' : name === 'td' || name === 'th' ? '\t' : '\n');
   }
 }
 
+const TITLE_MAX = 200;
 const isExact = ({ length, start, end }: Run): boolean => length === end - start;
 
 /** The place in the file of an offset of the text; at an end, of what is before it. */
