@@ -79,6 +79,7 @@ test('what is as it was costs no write, and of a file that changed only what cha
   const { base } = await emptyBase();
   await ingest(base, [place.path]);
   const { head } = base;
+  assert.match(base.query('pears and foxes', { limit: 1 }).found[0]?.text ?? '', /Pears/);
   assert.deepEqual(counts(await ingest(base, [place.path])), { ...NONE, unchanged: 8 });
   assert.equal(base.head, head);
   place.write(
@@ -88,6 +89,8 @@ test('what is as it was costs no write, and of a file that changed only what cha
   assert.deepEqual(counts(await ingest(base, [place.path])), { ...NONE, changed: 1, unchanged: 7, chunks: [2, 1, 2] });
   assert.equal(base.query('cherries').found[0]?.citation.place.line, 13);
   assert.equal(base.query('pears').found.length, 0);
+  // What is gone takes no place of what is there.
+  assert.equal(base.query('pears and foxes', { limit: 1 }).found.length, 1);
   const [plums] = base.query('plums').found;
   assert.match((await openCitation(plums!.citation)).text, /^## Plums/);
   rmSync(place.at('paper.pdf'));
@@ -157,6 +160,11 @@ test('documents that say the same are one, and when the first goes the next stan
   const [first, second] = base.query('about apples').found;
   assert.deepEqual([first?.citation.path, first?.citation.also], [place.at('a.md'), [place.at('b.md')]]);
   assert.notEqual(second?.citation.path, place.at('b.md'));
+  place.write('b.md', section('Plums'));
+  await ingest(base, [place.path]);
+  assert.deepEqual(base.query('about apples').found[0]?.citation.also, []);
+  place.write('b.md', section('Apples'));
+  await ingest(base, [place.path]);
   rmSync(place.at('a.md'));
   assert.deepEqual(counts(await ingest(base, [place.path])), { ...NONE, changed: 1, unchanged: 1, removed: 1, chunks: [1, 0, 1] });
   assert.deepEqual(
@@ -292,6 +300,7 @@ test('an ingestion that dies at any write, before or after it is durable, is gon
   const wanted = dumpOf(whole.base);
   const types = async (base: typeof whole): Promise<readonly string[]> =>
     (await base.store.read(base.base.sid, { limit: 10_000 })).flatMap(({ events }) => events.map(({ type }) => type)).sort();
+  assert.equal((await types(whole)).filter((type) => type === 'document.added').length, 6);
   let deaths = 0;
   for (const mode of ['lost', 'unacknowledged'] as const)
     for (let at = 1; ; at++) {
@@ -329,6 +338,10 @@ test('a version that was begun and never made whole is not seen, and serves anot
     report.chunksKept > 300 && report.chunksKept + report.chunksWritten >= 501,
     `${report.chunksKept} kept, ${report.chunksWritten} written`,
   );
+  const recorded = (await below.read(base.sid, { limit: 1_000 })).flatMap(({ events }) =>
+    events.filter(({ type }) => type === 'chunk.recorded'),
+  );
+  assert.equal(recorded.length, report.chunksKept + report.chunksWritten);
 });
 
 test('two that ingest the same at the same time write it once', async (t) => {

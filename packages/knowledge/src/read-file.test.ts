@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import test from 'node:test';
 import { readFile } from './read-file.ts';
@@ -39,6 +39,27 @@ test('a file that is written while it is read is read again, and given up when t
   assert.equal(Buffer.from(await readFile(file, { ...OPTIONS, open: written })).toString(), 'first\nmore\nmore\n');
   writes = 99;
   await assert.rejects(readFile(file, { ...OPTIONS, open: written }), { code: 'changing' });
+});
+
+test('a file that is written over with as many bytes while it is read is read again', async (t) => {
+  const place = new Place(t);
+  const file = place.write('x.txt', 'old text');
+  utimesSync(file, 1, 1);
+  let isOld = true;
+  const over: typeof open = async (name, flags) => {
+    const handle = await open(name, flags);
+    const read = handle.read.bind(handle) as (...given: readonly unknown[]) => Promise<unknown>;
+    Object.assign(handle, {
+      read: async (...given: readonly unknown[]) => {
+        const found = await read(...given);
+        if (isOld) writeFileSync(file, 'new text');
+        isOld = false;
+        return found;
+      },
+    });
+    return handle;
+  };
+  assert.equal(Buffer.from(await readFile(file, { ...OPTIONS, open: over })).toString(), 'new text');
 });
 
 test('a file that shrinks while it is read is not taken in halves', async (t) => {

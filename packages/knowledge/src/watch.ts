@@ -33,7 +33,6 @@ export async function watch(base: Knowledge, paths: readonly string[], options: 
     for (let round = 0; !signal.aborted; round++) {
       // Watched first, looked at then: what changes in between is hinted at.
       await hints.watch(await foldersOf(paths, rest, signal));
-      hints.take();
       const report = await ingest(base, paths, { ...rest, signal });
       const { added, changed, removed, failed } = report;
       if (round === 0 || added + changed + removed + failed.length > 0) onRound?.(report);

@@ -115,6 +115,14 @@ test('pieces end with a paragraph, else with a sentence, and the last is no crum
     assert.equal(text.slice(0, end).length === 0 ? '' : long.slice(end - 2, end), '. ');
 });
 
+test('no crumb is left over where the piece before it can do with less', () => {
+  for (let length = 2_001; length < 2_150; length += 7) {
+    const spans = semanticChunks('word '.repeat(500).slice(0, length), { overlap: 0 });
+    assert.equal(spans.length, 2);
+    for (const { start, end } of spans) assert(end - start >= 100, `${length}: ${end - start}`);
+  }
+});
+
 test('a Markdown text is cut at its headings and each piece says what it stands under', () => {
   const body = 'Text that is long enough to stand alone. '.repeat(4).trim();
   const text = `---\ntitle: x\n---\n# One\n\n${body}\n\n## Two \`code\`\n\n${body}\n\n\`\`\`\n# no heading\n\`\`\`\n\nThree\n=====\n\n${body}\n\n### [Four](x.md)\n\n${body}\n`;

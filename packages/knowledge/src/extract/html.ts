@@ -105,7 +105,7 @@ class Page {
     const at = this.#writer.add(text);
     const isExactly = text.length === end - start;
     // What goes on where the last run ended, or one space after it, is the same run.
-    if (last !== undefined && isExact(last) && isExactly && gap.length <= 1 && last.end + gap.length === start)
+    if (last !== undefined && isExact(last) && isExactly && last.end + gap.length === start)
       this.#runs[this.#runs.length - 1] = { ...last, length: at + text.length - last.at, end };
     else this.#runs.push({ at, length: text.length, start, end });
   }
