@@ -324,7 +324,7 @@ test('a version that was begun and never made whole is not seen, and serves anot
   const place = new Place(t);
   const chapters = (count: number): string =>
     Array.from({ length: count }, (_, index) => section(`chapter ${index}`, LOREM.repeat(28))).join('');
-  place.write('long.md', chapters(500));
+  place.write('long.md', chapters(1_100));
   const world = testWorld();
   const below = memoryStore({ world });
   const mortal = mortalStore(below, { at: 2, mode: 'lost' });
@@ -332,10 +332,10 @@ test('a version that was begun and never made whole is not seen, and serves anot
   await Promise.race([mortal.died, ingest(doomed, [place.path])]);
   const { base } = await emptyBase(below);
   assert.deepEqual([base.documents(), base.query('chapter').found], [[], []]);
-  place.write('long.md', chapters(501));
+  place.write('long.md', chapters(1_101));
   const report = await ingest(base, [place.path]);
   assert(
-    report.chunksKept > 300 && report.chunksKept + report.chunksWritten >= 501,
+    report.chunksKept > 300 && report.chunksKept + report.chunksWritten >= 1_101,
     `${report.chunksKept} kept, ${report.chunksWritten} written`,
   );
   const recorded = (await below.read(base.sid, { limit: 1_000 })).flatMap(({ events }) =>
