@@ -12,6 +12,7 @@ import {
   checkGlobals,
   checkLayers,
   checkLinks,
+  checkPackage,
   checkPromises,
   checkTests,
   checkText,
@@ -23,24 +24,33 @@ interface Package {
   readonly version: string;
   readonly scripts: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
 }
 
 const manifest = (file: string): Package => JSON.parse(readFileSync(path.join(ROOT, file), 'utf8')) as Package;
 const { files, emptyFolders } = readTree();
 const sources = parseSources(files);
 const { scripts, devDependencies } = manifest('package.json');
+const KNOWLEDGE = 'packages/knowledge/src/';
+const knowledge = parseSources(files, KNOWLEDGE);
+const { dependencies: needed = {} } = manifest('packages/knowledge/package.json');
 const isClean = (problems: readonly string[]): void => assert.equal(problems.join('\n'), '');
 
 test('imports point down and go through index.ts', () => isClean(checkLayers(sources)));
-test('no imports form a cycle, types included', () => isClean(checkCycles(sources)));
+test('no imports form a cycle, types included', () => isClean([...checkCycles(sources), ...checkCycles(knowledge)]));
+test('a package beside nerva names it as its users do, and only what its manifest has', () => {
+  assert.ok(knowledge.size > 20);
+  isClean(checkPackage(knowledge, KNOWLEDGE, Object.keys(needed)));
+});
 test('layers below the edge name no clock, dice, network or process', () => isClean(checkGlobals(sources, files)));
-test('every export has a name and a docstring', () => isClean(checkExports(sources)));
+test('every export has a name and a docstring', () => isClean([...checkExports(sources), ...checkExports(knowledge)]));
 test('every test file is run by an npm script and none is narrowed or skipped without a reason', () => isClean(checkTests(files, scripts)));
 test('no work is left unfinished and no merge is left half done', () => isClean(checkText(files)));
 test('the links of the pages lead somewhere', () => isClean(checkLinks(files)));
 test('the tests that the promises name exist', () => isClean(checkPromises(files)));
-test('decisions are numbered and whole, and each dev dependency has a reason', () => {
-  isClean(checkDecisions(files, [...Object.keys(devDependencies), ...Object.keys(manifest('tests/package/package.json').devDependencies)]));
+test('decisions are numbered and whole, and each dependency has a reason', () => {
+  const all = [devDependencies, manifest('tests/package/package.json').devDependencies, needed];
+  isClean(checkDecisions(files, all.flatMap(Object.keys)));
 });
 test('frames name the version of the package as their release', () =>
   assert.equal(RELEASE, manifest('packages/nerva/package.json').version));
@@ -181,6 +191,17 @@ for (const [name, file, text, expected] of VIOLATIONS) {
     assert.match(allProblems(planted({ ...other, [file]: text })).join('\n'), expected);
   });
 }
+
+test('a package that reaches into another one, or uses what its manifest does not have, is caught', () => {
+  const src = 'packages/x/src/';
+  const text =
+    "import 'nerva/log'; import 'node:fs'; import 'yaml'; import './b.ts'; import 'left-pad'; import '../../nerva/src/log/index.ts';";
+  const planted = parseSources(new Map([[`${src}a.ts`, text]]), src);
+  assert.deepEqual(checkPackage(planted, src, ['yaml']), [
+    `${src}a.ts:1: imports left-pad: its manifest does not have it`,
+    `${src}a.ts:1: imports ../../nerva/src/log/index.ts: this leaves the package`,
+  ]);
+});
 
 test('what looks like a violation and is none passes', () => {
   const text = `import type { one } from '../core/index.ts';

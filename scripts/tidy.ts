@@ -24,9 +24,9 @@ function layerOf(folder: string): number | undefined {
 const isTest = (file: string): boolean => /\.(test|bench|sim)\.ts$/.test(file);
 const isIndex = (file: string): boolean => file.endsWith('/index.ts');
 
-/** The sources of the published package, parsed. @throws Error for a file that does not parse. */
-export function parseSources(files: Files): ReadonlyMap<string, Source> {
-  const sources = [...files].filter(([file]) => file.startsWith(SRC) && file.endsWith('.ts'));
+/** The sources of a package, by default of `nerva`, parsed. @throws Error for a file that does not parse. */
+export function parseSources(files: Files, src = SRC): ReadonlyMap<string, Source> {
+  const sources = [...files].filter(([file]) => file.startsWith(src) && file.endsWith('.ts'));
   return new Map(sources.map(([file, text]) => [file, readSource(file, text)]));
 }
 
@@ -62,6 +62,24 @@ function refuseRelative(file: string, from: string): string | undefined {
   const [layer, below] = [layerOf(folder) ?? -1, layerOf(wanted)];
   if (below === undefined || below < layer || SIDEWAYS.includes(`${folder}>${wanted}`)) return undefined;
   return `${folder} (layer ${layer}) may not use ${wanted} (layer ${below})`;
+}
+
+/** A package beside `nerva` names it as its users do, and else only what its manifest has and what lies in itself. Tests may use more. */
+export function checkPackage(sources: ReadonlyMap<string, Source>, src: string, dependencies: readonly string[]): string[] {
+  const known = ['nerva', ...dependencies];
+  const problems: string[] = [];
+  for (const [file, { imports }] of sources) {
+    if (isTest(file) || file.endsWith('/samples.ts')) continue;
+    for (const { from, line } of imports) {
+      const target = path.posix.join(path.posix.dirname(file), from);
+      const isOwn = from.startsWith('.') && target.startsWith(src) && target.endsWith('.ts');
+      if (isOwn || from.startsWith('node:') || known.some((name) => from === name || from.startsWith(`${name}/`))) continue;
+      problems.push(
+        `${file}:${line}: imports ${from}: ${from.startsWith('.') ? 'this leaves the package' : 'its manifest does not have it'}`,
+      );
+    }
+  }
+  return problems;
 }
 
 /** No cycle of imports, types included. Tests are left out. @returns each cycle once, as `a → b → a`. */

@@ -10,7 +10,7 @@ import { COMMANDS } from '../packages/nerva/src/cli/commands.ts';
 import { PROVIDER_ENTRIES, type ProviderEntry } from 'nerva/node';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const PAGES = ['models', 'memory', 'from-ai-sdk', 'from-langgraph'];
+const PAGES = ['models', 'memory', 'knowledge', 'from-ai-sdk', 'from-langgraph'];
 const pageOf = (name: string): string => readFileSync(path.join(ROOT, `docs/${name}.md`), 'utf8');
 
 test('every program of the pages type-checks as strictly as our own code', { timeout: 120_000 }, () => {

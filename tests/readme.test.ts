@@ -34,7 +34,10 @@ for (const { page, line, program, printed } of blocks) {
     // In a folder of its own, so that a store it makes is gone afterwards; the imports are found from the checkout.
     const folder = mkdtempSync(path.join(tmpdir(), 'nerva-page-'));
     try {
-      const resolved = program.replaceAll(/from '(nerva(?:\/[a-z]+)?)'/g, (_, name: string) => `from '${import.meta.resolve(name)}'`);
+      const resolved = program.replaceAll(
+        /from '(nerva(?:\/[a-z]+)?|@nerva\/[a-z]+)'/g,
+        (_, name: string) => `from '${import.meta.resolve(name)}'`,
+      );
       const args = ['--conditions=nerva-source', '--input-type=module-typescript', '-e', resolved];
       const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
       assert.equal(stdout.trimEnd(), printed.trimEnd(), stderr);

@@ -25,6 +25,8 @@ const COMMANDS = [
   'delete',
   'sim',
   'memory',
+  'ingest',
+  'query',
 ];
 const GOLDEN = fileURLToPath(new URL('../golden/cli-help.txt', import.meta.url));
 

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { after } from 'node:test';
 import { publint } from 'publint';
 import { installed, pack, project, run, subpaths } from './project.ts';
 
 const packed = pack();
-after(() => packed.remove());
+const knowledge = pack('knowledge');
+after(() => {
+  packed.remove();
+  knowledge.remove();
+});
 
 const tsconfig = (extra: object): string =>
   JSON.stringify({
@@ -80,12 +84,53 @@ test('the package has no dependencies and runs no script at its installation', (
   assert.equal(JSON.stringify(shipped['exports']).includes('src/'), false);
 });
 
-test('publint finds nothing wrong in the package', async () => {
-  const { messages } = await publint({ pkgDir: path.join(packed.folder, 'staged'), pack: false });
+test('publint finds nothing wrong in the packages', async () => {
+  for (const { folder } of [packed, knowledge]) {
+    const { messages } = await publint({ pkgDir: path.join(folder, 'staged'), pack: false });
+    assert.deepEqual(
+      messages.map(({ code, path: where }) => `${code} at ${where.join('.')}`),
+      [],
+    );
+  }
+});
+
+test('the package for knowledge holds what it is and nothing of the sources', () => {
+  assert.ok(knowledge.bytes <= 200_000, `the tarball has ${knowledge.bytes} bytes`);
+  for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'])
+    assert.ok(knowledge.files.includes(file), `${file} is not in the tarball`);
   assert.deepEqual(
-    messages.map(({ code, path: where }) => `${code} at ${where.join('.')}`),
+    knowledge.files.filter((file) => /^src\/|\.test\.|samples|tsbuildinfo/.test(file)),
     [],
   );
+});
+
+test('nerva ingest says what to install, and works once that is there', () => {
+  const folder = project(packed, 'knowledge', { 'package.json': manifest('module'), 'page.md': '# Apples\n\nThey are red.\n' });
+  const nerva = path.join(folder, 'node_modules/nerva/bin/nerva.mjs');
+  const typed = (...args: readonly string[]): string => run(process.execPath, [nerva, ...args], folder);
+  assert.throws(
+    () => typed('ingest', '.'),
+    /ingest needs the package @nerva\/knowledge, which is not installed here: npm install @nerva\/knowledge\nUsage:/,
+  );
+  const its = path.join(folder, 'node_modules/@nerva/knowledge');
+  mkdirSync(path.dirname(its), { recursive: true });
+  cpSync(path.join(knowledge.folder, 'staged'), its, { recursive: true });
+  // What it depends on, from this checkout: the tests have no network.
+  for (const name of [
+    'csv-parse',
+    'htmlparser2',
+    'domhandler',
+    'domutils',
+    'domelementtype',
+    'dom-serializer',
+    'entities',
+    'ignore',
+    'unpdf',
+    'yaml',
+  ])
+    cpSync(installed(name), path.join(folder, 'node_modules', name), { recursive: true });
+  assert.match(typed('ingest', 'page.md'), /^1 added; 1 pieces written\.\n$/);
+  assert.match(typed('query', 'what is red'), /^page\.md:1-3 {2}\d\.\d\d\n {2}Apples\n/);
 });
 
 test('an ESM project type-checks and runs', () => {

@@ -8,6 +8,12 @@ import { beforePack } from '../../scripts/pack.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PACKAGE = path.join(ROOT, 'packages/nerva');
 
+/** What the packages hold beside what they take from the root when they are packed. */
+const PACKAGES = {
+  nerva: { parts: ['dist', 'bin', 'package.json'], taken: undefined },
+  knowledge: { parts: ['dist', 'README.md', 'package.json'], taken: ['LICENSE'] },
+} as const;
+
 /** The package as npm packs it. */
 export interface Packed {
   readonly tarball: string;
@@ -18,20 +24,22 @@ export interface Packed {
   remove(): void;
 }
 
-/** Packs a copy of the built package, so that the checkout stays as it is. @throws Error when it is not built. */
-export function pack(): Packed {
-  if (!existsSync(path.join(PACKAGE, 'dist/index.js'))) throw new Error('packages/nerva/dist is not there: npm run build');
+/** Packs a copy of a built package, so that the checkout stays as it is. @throws Error when it is not built. */
+export function pack(name: keyof typeof PACKAGES = 'nerva'): Packed {
+  const source = path.join(ROOT, 'packages', name);
+  if (!existsSync(path.join(source, 'dist/index.js'))) throw new Error(`packages/${name}/dist is not there: npm run build`);
   const folder = mkdtempSync(path.join(tmpdir(), 'nerva-package-'));
   const staged = path.join(folder, 'staged');
   mkdirSync(staged);
-  for (const name of ['dist', 'bin', 'package.json']) cpSync(path.join(PACKAGE, name), path.join(staged, name), { recursive: true });
-  beforePack(staged);
+  const { parts, taken } = PACKAGES[name];
+  for (const part of parts) cpSync(path.join(source, part), path.join(staged, part), { recursive: true });
+  beforePack(staged, taken);
   const said = run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], staged);
   const parsed = JSON.parse(said) as unknown;
   const [result] = (Array.isArray(parsed) ? parsed : Object.values(parsed as object)) as [
     { readonly size: number; readonly files: readonly { readonly path: string }[] },
   ];
-  const tarball = path.join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '');
+  const tarball = path.join(folder, readdirSync(folder).find((file) => file.endsWith('.tgz')) ?? '');
   return {
     tarball,
     folder,

@@ -72,7 +72,7 @@ function parse(command: CommandName, args: readonly string[]): { readonly positi
   }
   const [min, max] = count;
   if (positionals.length < min || positionals.length > max) {
-    const expected = min === max ? String(min) : `${min} or ${max}`;
+    const expected = min === max ? String(min) : max === Infinity ? `${min} or more` : `${min} or ${max}`;
     throw new UsageError(`${command} takes ${expected} argument${expected === '1' ? '' : 's'}, ${positionals.length} came.`, command);
   }
   return { positionals, flags: flagsOf(command, given) };

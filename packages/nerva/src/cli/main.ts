@@ -7,11 +7,13 @@ import type { CommandName } from './commands.ts';
 import { processContext, type Context, type ExitCode } from './context.ts';
 import { doctor } from './doctor.ts';
 import { commandHelp, mainHelp, usageLine } from './help.ts';
+import { ingest } from './ingest.ts';
 import { replay, sessions, show } from './inspect.ts';
 import { memory } from './memory.ts';
 import { models } from './models.ts';
 import { plain, processOutput, type Output } from './output.ts';
 import { proxy } from './proxy.ts';
+import { query } from './query.ts';
 import { resume, run } from './run.ts';
 import { sim } from './sim.ts';
 import { close, prune, release, remove, stats, verify } from './upkeep.ts';
@@ -33,6 +35,8 @@ const RUN: Readonly<Record<CommandName, (context: Context) => Promise<ExitCode>>
   proxy,
   sim,
   memory,
+  ingest,
+  query,
   close,
   release,
   prune,

@@ -1,0 +1,2 @@
+export { extract } from './extract.ts';
+export type { Extracted } from './extracted.ts';

@@ -1,0 +1,40 @@
+import { inflateSync, constants } from 'node:zlib';
+import { FileProblem } from '../problem.ts';
+
+const STREAMS_MAX = 200_000;
+
+/**
+ * Unpacks every deflated stream of a PDF once, within `bytesMax` together, and forgets it: whoever reads the PDF after this does not meet more
+ * than that. A stream that is packed twice is unpacked once here. @throws FileProblem `bomb`
+ */
+export function checkStreams(bytes: Uint8Array, bytesMax: number): void {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let left = bytesMax;
+  let at = 0;
+  for (let count = 0; count < STREAMS_MAX; count++) {
+    const found = buffer.indexOf('stream', at, 'latin1');
+    if (found === -1) return;
+    at = found + 6;
+    const start = at + (buffer[at] === 0x0d ? 1 : 0) + (buffer[at] === 0x0a || buffer[at + 1] === 0x0a ? 1 : 0);
+    // The first byte of a zlib stream with the usual window; others are not deflated.
+    if (((buffer[start] ?? 0) & 0x0f) !== 8 || (((buffer[start] ?? 0) << 8) | (buffer[start + 1] ?? 0)) % 31 !== 0) continue;
+    const next = buffer.indexOf('endstream', start, 'latin1');
+    left -= unpackedBytes(buffer.subarray(start, next === -1 ? buffer.length : next), left);
+    if (left <= 0)
+      throw new FileProblem(
+        'bomb',
+        `Its ${bytes.length} bytes unpack to more than ${bytesMax} (unpackedBytesMax). Unpacking was stopped there.`,
+      );
+    at = next === -1 ? buffer.length : next + 9;
+  }
+  throw new FileProblem('bomb', `It has more than ${STREAMS_MAX} streams. Nothing of it was taken.`);
+}
+
+/** How much comes out of a stream, `max` and more counting as `max`; a damaged one is for the reader to judge. */
+function unpackedBytes(content: Buffer, max: number): number {
+  try {
+    return inflateSync(content, { maxOutputLength: max, finishFlush: constants.Z_SYNC_FLUSH }).length;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? max : 0;
+  }
+}
