@@ -47,7 +47,9 @@ test('system and developer messages at the beginning are the instructions, later
 
 test('any answer has the key of the message that a client makes of it, however it writes that', () => {
   const name = fc.stringMatching(/^[a-z]{1,5}$/);
-  const call = fc.record({ id: name, name, input: fc.dictionary(name, fc.jsonValue({ maxDepth: 2 })) });
+  // No log can hold a key `__proto__`: such arguments are a text in an answer.
+  const value = fc.jsonValue({ maxDepth: 2 }).filter((one) => !JSON.stringify(one).includes('"__proto__"'));
+  const call = fc.record({ id: name, name, input: fc.dictionary(name, value) });
   fc.assert(
     fc.property(fc.string(), fc.array(call, { maxLength: 3 }), fc.nat(3), fc.boolean(), (text, calls, indent, isParts) => {
       const parts: readonly Part[] = [
