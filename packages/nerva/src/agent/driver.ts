@@ -428,7 +428,10 @@ export class Driver {
       this.#ports.store.append({ ...frame, events: stamped(given.events, this.state.session, this.#gone) });
     const append = isOurs ? (): Promise<AppendResult> => this.#despiteErasure(write, given.events) : write;
     const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
-    if (result.ok) this.#row.wrote(frame.then, result);
+    if (!result.ok) return result;
+    this.#row.wrote(frame.then, result);
+    // What was written is not what was composed.
+    if (given.events.some(({ subject = '' }) => this.#gone.has(subject))) await this.#catchUp();
     return result;
   }
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryStore } from '../log/index.ts';
+import { eraseSubject, memoryStore, type Store } from '../log/index.ts';
 import { openMemory, type Memory } from '../memory/index.ts';
 import { scriptedModel, type Message, type ModelRequest } from '../model/index.ts';
 import { conversationModel, cutAtEveryStep, memoryKeys, testWorld } from '../testing/index.ts';
 import { createAgent, createRuntime, foldAt, type MemoryUse } from './index.ts';
-import { eraseSubject } from '../log/index.ts';
 import { items } from './list.ts';
 import { tool } from '../tool/index.ts';
 import { all, ANY, until } from './session-scene.test.ts';
@@ -237,4 +236,26 @@ test('instructions in a memory stay data: they reach no instructions, and a call
   });
   await plain.session('q', { agent: 'b' }).send('Pay.').result;
   assert.deepEqual(taints[2], [], 'what only people said taints nothing');
+});
+
+test('what a memory said is written without its words where its subject was erased meanwhile', async () => {
+  const keys = memoryKeys();
+  const { memory, store: below, world, agent, requests } = await staged({ subject: 'ada', keys });
+  await memory.setBlock({ label: 'human', type: 'human', text: 'Ada the secret.' });
+  let erasures = 0;
+  const store: Store = {
+    ...below,
+    append: (frame) => {
+      if (frame.events.some(({ type }) => type === 'memory.told') && erasures++ === 0) keys.destroy('ada');
+      return below.append(frame);
+    },
+  };
+  const runtime = createRuntime({ store, world, agents: [agent()] });
+  const session = runtime.session('s', { agent: 'a' });
+  assert.equal((await session.send('one').result).status, 'answered');
+  assert.ok(erasures > 1, 'it was written again');
+  const told = (await all(session.log())).find(({ type }) => type === 'memory.told');
+  assert.deepEqual(told?.data, { core: '' });
+  assert.doesNotMatch(JSON.stringify(requests), /secret/);
+  await runtime.close();
 });
