@@ -40,8 +40,8 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
   {
     name: 'approval-not-asked',
     file: CALLS,
-    find: `    return tool.needsApproval(value) || (bound`,
-    replace: `    return (tool.needsApproval(value) && tool.timeoutMs < 0) || (bound`,
+    find: `      tool.needsApproval(value) ||`,
+    replace: `      (tool.needsApproval(value) && tool.timeoutMs < 0) ||`,
     says: 'A tool that needs an approval is called without asking.',
   },
   {
@@ -333,8 +333,8 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
   {
     name: 'queue-lost-at-end',
     file: TURN,
-    find: `push(slice.messages, unanswered), open: null, last };`,
-    replace: `push(slice.messages, unanswered), inbox: [], open: null, last };`,
+    find: `  const over = { ...slice, open: null, last };`,
+    replace: `  const over = { ...slice, inbox: [], open: null, last };`,
     says: 'Messages that wait when a turn ends are forgotten.',
   },
   {
