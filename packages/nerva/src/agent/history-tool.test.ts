@@ -39,6 +39,13 @@ const finder = (): ReturnType<typeof scriptedModel> =>
       const [result] = last.parts;
       if (result?.type === 'tool_result') return 'Looked.';
       const text = textIn(last);
+      if (text.startsWith('both'))
+        return {
+          calls: [
+            { name: 'search_conversation', input: { query: 'ferry' } },
+            { name: 'look', input: { what: 'buses' } },
+          ],
+        };
       if (text.startsWith('look')) return { text: 'I look it up.', calls: [{ name: 'look', input: { what: text.slice(5) } }] };
       const [, limit = '5', query] = /^find(\d*): (.*)$/s.exec(text) ?? [];
       if (query === undefined) return `I heard ${text.length} letters.`;
@@ -112,11 +119,11 @@ test('answers, calls and results are found with who said them; the open question
   await session.send('look ferries to Capri').result;
   const question = 'Where does the ferry leave from, which pier?';
   const first = await find(session, question);
-  assert.deepEqual(first.found.map(({ by, tool: name }) => [by, name]).toSorted(), [
-    ['assistant', undefined],
-    ['assistant', undefined],
-    ['tool', 'look'],
-    ['user', undefined],
+  assert.deepEqual(first.found.map(({ by, tool: name }) => `${by} ${name ?? ''}`.trim()).toSorted(), [
+    'assistant',
+    'assistant',
+    'tool look',
+    'user',
   ]);
   assert.match(first.found.find(({ by }) => by === 'tool')?.text ?? '', /pier nine/);
   assert.match(
@@ -132,24 +139,53 @@ test('answers, calls and results are found with who said them; the open question
   );
   assert.equal(again.found.filter(({ by }) => by === 'tool').length, 1);
   assert.ok(!textsOf(again).includes('find10: ferry pier'));
+  await session.send('both').result;
+  const buses = (await find(session, 'buses', 10)).found.filter(({ by }) => by === 'tool');
+  assert.deepEqual(
+    buses.map(({ tool: name, text }) => [name, text.includes('buses')]),
+    [['look', true]],
+    'of two calls of one answer each is known by its name',
+  );
 });
 
 test('a message that waits for its turn is not found by the one before it', async () => {
-  const { runtime, store } = stage();
+  const { runtime } = stage();
   const session = runtime.session('s', { agent: 'a' });
-  await session.send('Hello.').result;
-  const searching = session.send('find: zebra');
-  await searching.accepted;
-  await store.append({
-    id: 'later',
-    sid: 's',
-    expected: 'fact',
-    events: [{ type: 'message.received', origin: 'person', data: { text: 'The zebra is a secret until told.' } }],
-  });
-  await searching.result;
+  const runs = ['Hello.', 'find: zebra', 'The zebra is a secret until told.', 'Go on.'].map((text) => session.send(text).result);
+  await Promise.all(runs);
+  const events = await all(session.log());
+  const seqOf = (type: string, words = ''): number =>
+    events.find((one) => one.type === type && JSON.stringify(one.data).includes(words))?.seq ?? -1;
+  assert.ok(seqOf('message.received', 'secret') < seqOf('tool.called'), 'it was there');
   assert.doesNotMatch(textsOf(await lastFound(session)).join(), /secret/);
-  await session.send('Go on.').result;
-  assert.deepEqual(textsOf(await find(session, 'secret')).slice(0, 1), ['The zebra is a secret until told.']);
+  assert.equal(textsOf(await find(session, 'secret'))[0], 'The zebra is a secret until told.');
+});
+
+test('what was read of a log is not read again, but by whoever had to make room', async () => {
+  const { runtime, store, world } = stage();
+  for (const sid of ['s1', 's2']) await runtime.session(sid, { agent: 'a' }).send('The curlew nests here.').result;
+  const reads: string[] = [];
+  const searcher = (search: Tool) => async (sid: string) => {
+    reads.length = 0;
+    const context: ToolContext = {
+      signal: new AbortController().signal,
+      callId: `${sid}:9`,
+      idempotencyKey: 'k',
+      attempt: 1,
+      session: { sid, tenant: 'default', agent: 'a' },
+      now: { atMs: world.clock.nowMs() },
+      taint: [],
+      readLog: (options) => (reads.push(`${sid} after ${options?.after ?? -1}`), store.read(sid, options)),
+    };
+    const { found } = (await search.execute({ query: 'curlew' }, context)) as Found;
+    assert.equal(found[0]?.text, 'The curlew nests here.');
+    return reads.some((read) => read.endsWith('after -1')) ? 'whole' : 'what is new';
+  };
+  const one = searcher(historyTool({ sessionsMax: 1 }));
+  const seen = [await one('s1'), await one('s1'), await one('s2'), await one('s1')];
+  assert.deepEqual(seen, ['whole', 'what is new', 'whole', 'whole']);
+  const two = searcher(historyTool({ sessionsMax: 2 }));
+  assert.deepEqual([await two('s1'), await two('s2'), await two('s1'), await two('s2')], ['whole', 'whole', 'what is new', 'what is new']);
 });
 
 test('what is found stays data: instructions in it reach no system section', async () => {
@@ -262,6 +298,8 @@ test('a long text is found in pieces that stand in it letter by letter, and a re
     assert.ok(text.length <= 1_000 && long.includes(text), 'it stands there');
     assert.ok(text.isWellFormed());
   }
+  await session.send(`a${'😀'.repeat(600)} marten`).result;
+  assert.ok(textsOf(await find(session, 'marten', 1))[0]?.isWellFormed());
   await session.send('星'.repeat(40_000)).result;
   const many = await find(session, '星星', 10);
   assert.ok(many.found.length >= 2);
@@ -294,6 +332,7 @@ test('a search that is cut anywhere ends with what the uncut one found', async (
       const outputs = frames.flatMap(({ events }) =>
         events.filter(({ type }) => type === 'tool.returned').map(({ data }) => data['output']),
       );
+      for (const output of outputs) assert.doesNotMatch(JSON.stringify(output), /find:/, 'the open question is not found');
       for (const output of outputs) assert.equal((output as unknown as Found).found[0]?.text, 'The badge is under the fern.', at);
     },
   });
