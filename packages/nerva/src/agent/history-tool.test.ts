@@ -299,7 +299,7 @@ test('a long text is found in pieces that stand in it letter by letter, and a re
     assert.ok(text.isWellFormed());
   }
   await session.send(`a${'😀'.repeat(600)} marten`).result;
-  assert.ok(textsOf(await find(session, 'marten', 1))[0]?.isWellFormed());
+  assert.match(textsOf(await find(session, 'marten', 1))[0] ?? '', /^(?:😀)+ marten$/u);
   await session.send('星'.repeat(40_000)).result;
   const many = await find(session, '星星', 10);
   assert.ok(many.found.length >= 2);
