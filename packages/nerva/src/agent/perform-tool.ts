@@ -134,6 +134,7 @@ function contextOf(slot: Slot, call: Seq, { sid, state, bound, store, signal }: 
     session: { sid, tenant: store.tenant ?? 'default', agent: bound.agent.name },
     now: { atMs: state.nowMs },
     taint: state.turn.sources,
+    readLog: (options) => store.read(sid, options),
     ...granted,
   };
 }

@@ -14,6 +14,7 @@ const context = (callId: ToolContext['callId'], idempotencyKey = `${'i'.repeat(6
   session: { sid: 's', tenant: 'default', agent: 'a' },
   taint: [],
   now: { atMs: 0 },
+  readLog: async () => [],
 });
 
 async function stage(finders: Finders = {}) {

@@ -31,6 +31,7 @@ const context = {
   session: { sid: 's', tenant: '', agent: 'a' },
   taint: [],
   now: { atMs: 0 },
+  readLog: async () => [],
 } satisfies ToolContext;
 const only = (input: ToolInput): Tool => {
   const [made, ...more] = toTools(input);

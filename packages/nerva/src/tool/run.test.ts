@@ -22,6 +22,7 @@ const contextOf = (signal = new AbortController().signal): ToolContext => ({
   session: { sid: 's', tenant: '', agent: 'a' },
   taint: [],
   now: { atMs: 0 },
+  readLog: async () => [],
 });
 const noTimer = (): never => {
   throw new Error('a timer was made');

@@ -17,6 +17,7 @@ const context = {
   session: { sid: 's', tenant: '', agent: 'a' },
   taint: [],
   now: { atMs: 0 },
+  readLog: async () => [],
 } satisfies ToolContext;
 
 test('a tool has what it was given, safe defaults for the rest, and cannot be changed', () => {

@@ -1,5 +1,5 @@
 import type { Json, JsonObject, Parsed } from '../core/index.ts';
-import type { EventId, Sid } from '../log/index.ts';
+import type { EventId, Frame, ReadOptions, Sid } from '../log/index.ts';
 
 /**
  * What calling a tool does to the world. `read`: nothing · `idempotent`: the same as before when repeated with the same key ·
@@ -24,6 +24,8 @@ export interface ToolContext {
   readonly taint: readonly string[];
   /** Time of the last event before the call. */
   readonly now: { readonly atMs: number };
+  /** A page of this session's own log as it is now, oldest first; empty at its end. What was erased has no content. No other log can be read. */
+  readonly readLog: (options?: ReadOptions) => Promise<readonly Frame[]>;
 }
 
 /** What `reconcile` found out about a call whose outcome was lost. */
