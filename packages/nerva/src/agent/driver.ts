@@ -260,10 +260,11 @@ export class Driver {
     this.isReleased = true;
     const { store } = this.#ports;
     for (;;) {
-      const status = statusOf(this.state, this.#isUnfinished(this.state));
-      if (await store.release(this.sid, this.#fence, { expected: this.state.head, status, wakeAtMs: null })) return true;
+      // A look that is under way may find more meanwhile.
+      const [status, expected] = [statusOf(this.state, this.#isUnfinished(this.state)), this.state.head];
+      if (await store.release(this.sid, this.#fence, { expected, status, wakeAtMs: null })) return true;
       const { epoch, head } = await store.info(this.sid);
-      if (epoch > this.#fence.epoch || head <= this.state.head) return false;
+      if (epoch > this.#fence.epoch || head <= expected) return false;
       // Somebody appended meanwhile: the row is set by what is there now.
       await this.#catchUp();
     }
