@@ -295,6 +295,18 @@ test('a history that is longer than the window of the one who summarises is take
   for (const request of small.asked) assert.ok(tokensOf(request) <= 1_000, `${tokensOf(request)} tokens`);
 });
 
+test('a message that is longer than the window of the one who summarises is told to it alone', async () => {
+  const made = talk({ turnsMax: 2, tokensMax: 1_000_000 });
+  await say(made, 2, (n) => (n === 0 ? 'x'.repeat(20_000) : `Question ${n}`));
+  const asked: ModelRequest[] = [];
+  const notes = scriptedModel((request) => (asked.push({ ...request, messages: [...request.messages] }), 'Part.'), {
+    contextTokensMax: 1_000,
+  });
+  const runtime = made.second({ context: { turnsMax: 1, tokensMax: 1_000_000, model: notes } });
+  await runtime.session('s').send('Go on.').result;
+  assert.match(allText(asked[0] as ModelRequest), /^<conversation>\n\[user\] x+\n<\/conversation>$/);
+});
+
 test('a context needs a model, a known window and shares that leave room', () => {
   const model = scriptedModel(['x']);
   const made = (context: ContextOptions) => () => createAgent({ name: 'a', model, context });

@@ -55,18 +55,20 @@ function cut({ turn: { messages }, context: { notes } }: AgentState, tokensMax: 
   return question > 0 ? question : answer;
 }
 
-/** No more than the one who summarises can read: the rest has its turn next. */
+/** No more than the one who summarises can read, and one message at least: the rest has its turn next. */
 function withinWindow({ turn, context }: AgentState, { model, tokensMax, summaryTokensMax }: Context, messages: number): number {
   const room = READ_SHARE * (model.contextTokensMax ?? tokensMax) - summaryTokensMax;
   let tokens = 0;
-  let legal = messages;
+  let best = 0;
   for (let index = 0; index < messages; index++) {
     const message = turn.messages.shared[index] as Message;
-    if (index > context.notes && message.role !== 'tool') legal = index;
+    if (index > context.notes && message.role !== 'tool') {
+      if (best > 0 && tokens > room) return best;
+      best = index;
+    }
     tokens += messageTokens(message);
-    if (tokens > room) return legal;
   }
-  return messages;
+  return best > 0 && tokens > room ? best : messages;
 }
 
 /** The estimate is rough, and the instructions come on top. */

@@ -71,7 +71,7 @@ export interface EventData {
     readonly message?: string;
   };
   'memory.called': Readonly<Record<never, never>>;
-  'memory.recalled': { readonly call: Seq; readonly log: Sid; readonly upto: Seq; readonly notes: number };
+  'memory.recalled': { readonly call: Seq; readonly log: Sid; readonly upto: Seq; readonly notes: number; readonly blocks: number };
   'memory.told': { readonly fixed?: string; readonly core?: string; readonly entries?: readonly ToldEntry[] };
   'memory.failed': { readonly call: Seq; readonly why: 'error' | 'lost' | 'cancelled'; readonly code?: string; readonly message?: string };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
@@ -228,6 +228,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     log: 'sid of the memory’s log',
     upto: 'seq of the last event there that was read; -1 when there was none',
     notes: 'messages that this puts into the prompt: 0 or 1',
+    blocks: 'blocks that are told among the messages from now on: where there are any, one message repeats them after a compaction',
   }),
   'memory.told': fact(
     'tool',

@@ -1,9 +1,8 @@
-import { excerpt, NervaError } from '../core/index.ts';
 import { answerUsd } from '../model/index.ts';
 import { summaryRequest } from './compaction.ts';
 import type { Draft } from './events.ts';
 import { textOf } from './messages.ts';
-import { checkedAnswer, deadlineMs, EXCERPT_BYTES, within, type Performer } from './perform.ts';
+import { checkedAnswer, deadlineMs, mishap, within, type Performer } from './perform.ts';
 import { summaryOf } from './summary.ts';
 
 /** Asks for a summary. Exactly one outcome: compacted or failed. What it says reaches no reader of the answer as it comes. */
@@ -22,11 +21,6 @@ export const performContext: Performer = async (intent, scene) => {
     const data = { call, messages, summary, usage, model, ...(usd === null ? {} : { usd }) };
     return [{ type: 'context.compacted', origin: 'model', data }];
   } catch (error) {
-    if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT'))
-      return [{ type: 'context.failed', data: { call, why: 'cancelled' } }];
-    const reason: unknown = signal.aborted ? signal.reason : error;
-    const code = NervaError.is(reason) ? reason.code : 'MODEL_UNAVAILABLE';
-    const message = excerpt(reason instanceof Error ? reason.message : String(reason), EXCERPT_BYTES);
-    return [{ type: 'context.failed', data: { call, why: 'error', code, message } }];
+    return [{ type: 'context.failed', data: { call, ...mishap(scene, error) } }];
   }
 };

@@ -142,6 +142,17 @@ function show(value: unknown): string {
   }
 }
 
+/** What to say of an effect that gave nothing: it was cut off, or what went wrong. */
+export function mishap(
+  { signal }: Scene,
+  error: unknown,
+): { readonly why: 'cancelled' } | { readonly why: 'error'; readonly code?: string; readonly message: string } {
+  if (signal.aborted && !NervaError.is(signal.reason, 'HTTP_TIMEOUT')) return { why: 'cancelled' };
+  const reason: unknown = signal.aborted ? signal.reason : error;
+  const message = excerpt(reason instanceof Error ? reason.message : String(reason), EXCERPT_BYTES);
+  return { why: 'error', ...(NervaError.is(reason) ? { code: reason.code } : {}), message };
+}
+
 function failure(call: Seq, error: unknown): EventData['model.failed'] {
   const message = excerpt(error instanceof Error ? error.message : show(error), EXCERPT_BYTES);
   if (!NervaError.is(error)) return { call, why: 'error', code: 'MODEL_UNAVAILABLE', message, retry: true };

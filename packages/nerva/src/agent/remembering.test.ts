@@ -77,7 +77,7 @@ test('a question recalls entries, each once, and the log says how far the memory
   assert.equal(requests[1]?.messages.filter((message) => textIn(message).includes('Linz &lt;')).length, 1);
   assert.equal(id, 'scope:user:ada:1');
   const read = (await all(session.log())).find(({ type }) => type === 'memory.recalled');
-  assert.deepEqual(read?.data, { call: 3, log: 'scope:user:ada', upto: 2, notes: 1 });
+  assert.deepEqual(read?.data, { call: 3, log: 'scope:user:ada', upto: 2, notes: 1, blocks: 0 });
   assert.equal((await foldAt(store, 's')).state.memory.told.size, 2);
 });
 
@@ -257,5 +257,30 @@ test('what a memory said is written without its words where its subject was eras
   const told = (await all(session.log())).find(({ type }) => type === 'memory.told');
   assert.deepEqual(told?.data, { core: '' });
   assert.doesNotMatch(JSON.stringify(requests), /secret/);
+  await runtime.close();
+});
+
+test('a conversation that was compacted is the same, message for message, once the subject of its memory is gone', async () => {
+  const keys = memoryKeys();
+  const { memory, store, world } = await staged({ subject: 'ada', keys });
+  await memory.setBlock({ label: 'human', type: 'human', text: 'Ada the secret.' });
+  const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 'seen' });
+  const model = scriptedModel((request) => {
+    if (request.instructions.startsWith('You keep')) return 'They spoke.';
+    return request.messages.at(-1)?.role === 'tool' ? 'Yes.' : { calls: [{ name: 'look', input: {} }] };
+  });
+  const agent = createAgent({ name: 'a', model, tools: [look], memory: { of: memory }, context: { turnsMax: 2 } });
+  const runtime = createRuntime({ store, world, agents: [agent] });
+  const session = runtime.session('c', { agent: 'a' });
+  for (let n = 0; n < 9; n++) await session.send(`Question ${n}`).result;
+  const shape = async () => {
+    const { turn, context } = (await foldAt(store, 'c')).state;
+    return [items(turn.messages).map(({ role, origin }) => `${role} ${origin}`), context];
+  };
+  const before = await shape();
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  assert.deepEqual(await shape(), before);
+  assert.doesNotMatch(JSON.stringify(items((await foldAt(store, 'c')).state.turn.messages)), /secret/);
+  assert.equal((await session.send('And now?').result).status, 'answered');
   await runtime.close();
 });

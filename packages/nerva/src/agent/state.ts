@@ -122,6 +122,8 @@ export interface Memories {
   readonly turn: Seq;
   /** How many notes the last reading put into the prompt. */
   readonly notes: number;
+  /** How many blocks `core` holds; known also where its words are erased. */
+  readonly blocks: number;
   /** Blocks that nobody but people may change, of the types `system` and `persona`: they follow the instructions. */
   readonly fixed: string;
   /** The other blocks, as they were told last. */

@@ -7,6 +7,7 @@ const FIRST: Memories = {
   settledBy: null,
   turn: -1,
   notes: 0,
+  blocks: 0,
   fixed: '',
   core: '',
   told: new Set(),
@@ -27,11 +28,12 @@ export const memoryFacet: Facet<Memories> & { readonly name: 'memory' } = {
       case 'memory.called':
         return { ...slice, open: { seq: raw.seq, epoch: raw.epoch }, turn: state.turn.open?.seq ?? -1 };
       case 'memory.recalled':
-        return slice.open?.seq === event.data.call ? { ...slice, open: null, settledBy: raw.seq, notes: event.data.notes } : slice;
+        if (slice.open?.seq !== event.data.call) return slice;
+        return { ...slice, open: null, settledBy: raw.seq, notes: event.data.notes, blocks: event.data.blocks };
       case 'memory.told':
         return slice.settledBy === raw.seq - 1 ? told(slice, event) : slice;
       case 'memory.failed':
-        if (slice.open?.seq !== event.data.call) return slice;
+        if (slice.open === null || (raw.erased !== true && event.data.call !== slice.open.seq)) return slice;
         return { ...slice, open: null, settledBy: raw.seq, notes: 0, turn: event.data.why === 'lost' ? -1 : slice.turn };
       case 'subject.erased':
         return event.data.subject === slice.subject ? { ...slice, fixed: '', core: '', note: memoryNote(null), notedBy: raw.seq } : slice;

@@ -84,7 +84,7 @@ function compacted(slice: Turns, { context: { taken, summary }, memory }: AgentS
   const kept = slice.messages.shared.slice(taken, slice.messages.count);
   const notes = [
     ...(summary === null ? [] : [summaryMessage(summary)]),
-    ...(memory.core === '' ? [] : [memoryNote({ core: memory.core, entries: [] })]),
+    ...(memory.blocks === 0 ? [] : [memoryNote(memory.core === '' ? null : { core: memory.core, entries: [] })]),
   ];
   const next = { ...slice, messages: listOf([...notes, ...kept]) };
   return slice.open?.failure?.code === 'CONTEXT_TOO_LONG' ? askedAnew(next) : next;
