@@ -132,6 +132,35 @@ test('a line that is not understood is refused with its number, and the others a
   assert.deepEqual([missing.code, missing.err.split(':')[0]], [1, 'OPTION_INVALID']);
 });
 
+test('records of other systems are imported under the names that they have there, each once', async (t) => {
+  const place = new Place(t);
+  const lines = [
+    { type: 'archival', text: 'Ada lives in Linz.', tags: ['home'] },
+    { type: 'memory', text: 'Ada likes tea.' },
+    { type: 'short_term', key: 'draft', value: { subject: 'Trip' }, ttlMs: 600_000 },
+    { label: 'persona', value: 'A clerk.', limit: 5_000, read_only: true },
+    { type: 'episodic', text: 'Ada said hello.' },
+  ].map((line) => JSON.stringify(line));
+  place.write('other.jsonl', lines.join('\n'));
+  const once = await place.run('memory', 'import', 's', 'other.jsonl');
+  assert.deepEqual([once.code, once.out], [1, '4 imported, 0 were there already, 1 lines refused\n']);
+  assert.match(once.err, /^line 5 was refused: What is episodic is the log of a session/);
+  assert.match((await place.run('memory', 'search', 's', 'Where does Ada live?')).out, /Ada lives in Linz/);
+  const [, block] = (await place.json('memory', 'export', 's')).lines;
+  assert.deepEqual(block, {
+    type: 'block',
+    about: 'persona',
+    label: 'persona',
+    text: 'A clerk.',
+    description: '',
+    bytesMax: 5_000,
+    isReadOnly: true,
+    importance: 0.5,
+    version: 1,
+  });
+  assert.equal((await place.run('memory', 'import', 's', 'other.jsonl')).out, '0 imported, 4 were there already, 1 lines refused\n');
+});
+
 test('a person’s data are erased when --yes says so, and what stays is told', async (t) => {
   const place = new Place(t);
   const line = (id: string, text: string) =>

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { NervaError, toWellFormed, type World } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
-import type { Block, BlockChange, Entry, Memory } from '../memory/index.ts';
+import { fromServerBlock, takenAs, type Block, type BlockChange, type Entry, type Memory, type ServerBlock } from '../memory/index.ts';
 import type { Context, ExitCode } from './context.ts';
 import { brief } from './output.ts';
 
@@ -21,7 +21,7 @@ interface Counts {
 }
 
 /**
- * `nerva memory import`: takes in what `export` wrote, line by line. A line that is not understood is refused, with its number, and the others
+ * `nerva memory import`: takes in what `export` wrote, blocks of an agent server, and what was kept under a name of TAXONOMY, line by line. A line that is not understood is refused, with its number, and the others
  * are taken. What is there already is not taken again: the same text with the same times, tags and kind, as often as it is in the file.
  */
 export async function importMemory({ out, world }: Context, memory: Memory, file: string): Promise<ExitCode> {
@@ -79,14 +79,35 @@ class Taker {
   /** @throws NervaError, and the line has changed nothing. */
   async take(line: string): Promise<keyof Counts> {
     const { type, ...data } = objectOf(line);
-    if (type === 'memory') return 'known';
-    if (type === 'block') return this.#block(data);
+    if (type === 'memory' && 'sid' in data) return 'known';
+    if (type === 'block') {
+      const { about, version: _version, ...rest } = data;
+      return this.#block({ ...rest, type: about } as unknown as BlockChange);
+    }
     if (type === 'entry') return this.#entry(data as unknown as Entry);
+    if (type === undefined && typeof data['label'] === 'string' && typeof data['value'] === 'string')
+      return this.#block(fromServerBlock(data as unknown as ServerBlock));
+    const named = typeof type === 'string' ? await this.#named(type, data, line) : null;
+    if (named !== null) return named;
     throw invalid(`it is of the type ${JSON.stringify(type) ?? 'undefined'}; "entry" or "block" was expected`);
   }
 
-  async #block({ about, version: _version, ...rest }: Readonly<Record<string, unknown>>): Promise<keyof Counts> {
-    const block = { ...rest, type: about } as unknown as BlockChange;
+  /** What was kept under a name of elsewhere; the same line again is the same record. */
+  async #named(name: string, data: Readonly<Record<string, unknown>>, line: string): Promise<keyof Counts | null> {
+    const taken = takenAs(name, data);
+    if (taken === null) return null;
+    if (taken.is === 'block') return this.#block(taken.block);
+    const key = `import ${this.#world.digest(line.trim())}`;
+    const { head } = this.#memory;
+    if (taken.is === 'entry') await this.#memory.remember(taken.text, { ...taken.options, key });
+    else {
+      const item = { ...taken.item, key: taken.item.key ?? key };
+      if (JSON.stringify(this.#memory.item(item.key)) !== JSON.stringify(item.value)) await this.#memory.setItem(item);
+    }
+    return this.#memory.head === head ? 'known' : 'imported';
+  }
+
+  async #block(block: BlockChange): Promise<keyof Counts> {
     const before: Block | undefined = this.#memory.core.find(({ label }) => label === block.label);
     const isSame = before !== undefined && Object.entries(block).every(([name, value]) => before[name as keyof Block] === value);
     if (isSame) return 'known';

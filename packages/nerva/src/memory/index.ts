@@ -10,5 +10,6 @@ export type { Fusion } from './fuse.ts';
 export type { Finders, Found, FoundWhy, Reranker, Search, Searching } from './hybrid.ts';
 export { vectorIndex, type Near, type VectorIndex } from './vectors.ts';
 export { recallIndex, type Hit, type Passage, type RecallIndex, type RecallOptions, type Shares, type Why } from './recall.ts';
+export { fromServerBlock, takenAs, toServerBlock, type ReadModel, type ServerBlock, type Taken } from './taxonomy.ts';
 export { memoryTools, type MemoryOf } from './tools.ts';
 export type { NewItem, WorkingLimits } from './working.ts';
