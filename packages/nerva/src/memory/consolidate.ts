@@ -1,6 +1,8 @@
 import { checkRange, type JsonObject, type World } from '../core/index.ts';
 import type { EventDraft, EventId, Seq } from '../log/index.ts';
-import { checkMaker, COMPARED_MAX, isNewer, isRecord, readDerivation, readEvolution } from './derived.ts';
+import { COMPARED_MAX } from './derived.ts';
+import { isRecord, readDerivation, readEvolution } from './derived-read.ts';
+import { checkMaker, isNewer } from './makers.ts';
 import type { Entry } from './entries.ts';
 import { rulesEvolver, type Evolver } from './evolve.ts';
 import { onlyNote, rulesExtractor, type Extracted, type Extractor } from './extract.ts';

@@ -34,7 +34,7 @@ function diceOf(world: World, key: string): () => number {
 }
 
 /** Which of the memory's questions it is: by what its own code says, so that no branch is missed because a prompt was changed. */
-function kindOf({ instructions = '' }: ModelRequest): 'extract' | 'evolve' | 'rewrite' {
+function kindOf({ instructions }: ModelRequest): 'extract' | 'evolve' | 'rewrite' {
   if (instructions.startsWith(EXTRACT_INSTRUCTIONS)) return 'extract';
   return instructions.startsWith(EVOLVE_INSTRUCTIONS) ? 'evolve' : 'rewrite';
 }

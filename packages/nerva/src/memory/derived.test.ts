@@ -7,7 +7,7 @@ import type { JsonObject } from '../core/index.ts';
 import { eraseSubject, memoryStore } from '../log/index.ts';
 import { sqliteIndex } from '../node/index.ts';
 import { memoryKeys, testWorld } from '../testing/index.ts';
-import { isNewer, withNewer } from './derived.ts';
+import { isNewer, withNewer } from './makers.ts';
 import { openMemory, type Memory } from './index.ts';
 
 const DERIVED = {

@@ -4,8 +4,6 @@ import { escapeMarkup } from './blocks.ts';
 import type { Derivation, Evolution } from './derived.ts';
 import type { EntryKind } from './kinds.ts';
 
-export { ENTRY_KINDS, type EntryKind } from './kinds.ts';
-
 /** Something that is kept for good: as it was said, never rewritten. */
 export interface Entry {
   /** The event that recorded it. */

@@ -1,6 +1,7 @@
 import { NervaError, type World } from '../core/index.ts';
 import type { Model } from '../model/index.ts';
-import { COMPARED_MAX, EVOLUTIONS, isRecord, type Related } from './derived.ts';
+import { COMPARED_MAX, EVOLUTIONS, type Related } from './derived.ts';
+import { isRecord } from './derived-read.ts';
 import type { Entry } from './entries.ts';
 import { shareOf } from './extract-model.ts';
 import { preferencesOf } from './extract-statements.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { scriptedModel, type Script } from '../model/index.ts';
 import { testWorld } from '../testing/index.ts';
-import { readDerivation } from './derived.ts';
+import { readDerivation } from './derived-read.ts';
 import { EXTRACT_INSTRUCTIONS, modelExtractor } from './extract-model.ts';
 import { jsonIn } from './model-json.ts';
 

@@ -1,6 +1,7 @@
 import { NervaError, utf8Bytes } from '../core/index.ts';
 import type { Model } from '../model/index.ts';
-import { isRecord, ITEM_CHARS_MAX, ITEM_RELATIONS, ITEMS_MAX, type DerivedItem, type ItemRelation } from './derived.ts';
+import { ITEM_CHARS_MAX, ITEM_RELATIONS, ITEMS_MAX, type DerivedItem, type ItemRelation } from './derived.ts';
+import { isRecord } from './derived-read.ts';
 import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { distinct, EXTRACT_BYTES_MAX, onlyNote, type Extractor } from './extract.ts';
 import { isPronoun } from './extract-people.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readDerivation, type DerivedItem, type ItemType } from './derived.ts';
+import type { DerivedItem, ItemType } from './derived.ts';
+import { readDerivation } from './derived-read.ts';
 import { byRules, extract } from './extract.ts';
 
 /** A Friday. */

@@ -2,9 +2,11 @@ import type { Json, JsonObject } from '../core/index.ts';
 import type { EventId, LogEvent, Seq } from '../log/index.ts';
 import { memoryArchive, type Archive } from './archive.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
-import { HIGH, isNewer, readDerivation, readEvolution, withNewer, type Derivation, type Evolution } from './derived.ts';
+import { HIGH, type Derivation, type Evolution } from './derived.ts';
+import { readDerivation, readEvolution } from './derived-read.ts';
 import { endedAt, TIME_MAX, type Ending, type Entry } from './entries.ts';
 import type { Witness } from './kept-rows.ts';
+import { isNewer, withNewer } from './makers.ts';
 import { TEXT_MAX } from './recall.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 

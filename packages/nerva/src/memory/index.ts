@@ -10,7 +10,8 @@ export {
   type Related,
 } from './derived.ts';
 export type { Edit } from './edit.ts';
-export { renderEntries, type Entry, type EntryKind, type ToldEntry } from './entries.ts';
+export { renderEntries, type Entry, type ToldEntry } from './entries.ts';
+export type { EntryKind } from './kinds.ts';
 export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from './kept-rows.ts';
 export { modelEvolver, type Compared, type Evolver } from './evolve.ts';
 export { extract, type Extracted, type Extractor, type ExtractOptions } from './extract.ts';

@@ -3,11 +3,12 @@ import { twice, type AppendResult, type EventDraft, type EventId, type Seq, type
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { Consolidator, type Consolidated, type Consolidating, type Derivers } from './consolidate.ts';
 import { edited, type Edit } from './edit.ts';
-import { ENTRY_KINDS, nameOf, TIME_MAX, type Entry, type EntryKind } from './entries.ts';
+import { nameOf, TIME_MAX, type Entry } from './entries.ts';
 import { byRules } from './extract.ts';
 import type { MemoryData, MemoryFold } from './fold.ts';
 import { Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
+import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
 import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';

@@ -1,8 +1,9 @@
 import { checkOptions, checkRange } from '../core/index.ts';
-import { DERIVED_FIELDS, derivedFields } from './derived.ts';
-import { holdsAt, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
+import { DERIVED_FIELDS, derivedFields } from './derived-fields.ts';
+import { holdsAt, TIME_MAX, type Entry, type Moment } from './entries.ts';
 import { filterOf, type Fields, type Filter } from './filter.ts';
 import type { Searching } from './hybrid.ts';
+import type { EntryKind } from './kinds.ts';
 
 /** What to look for. */
 export interface RecallQuery {
