@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { NervaError } from '../core/index.ts';
 import { eraseSubject, eventsOf, memoryStore, type LogEvent, type Store } from '../log/index.ts';
 import { memoryKeys, testWorld } from '../testing/index.ts';
-import { openMemory, type Evolver, type Extractor, type Memory, type MemoryOptions } from './index.ts';
+import { openMemory, type Entry, type Evolver, type Extractor, type Memory, type MemoryOptions, type Related } from './index.ts';
 
 const DAY = 86_400_000;
 
@@ -22,6 +22,10 @@ async function stage(more: Partial<MemoryOptions> = {}) {
 const texts = (memory: Memory, query: string, options = {}): readonly string[] =>
   memory.recall(query, options).map(({ entry }) => entry.text);
 const extractor = (by: string, extract: Extractor['extract']): Extractor => ({ by, extract });
+const evolverOf = (relate: (...asked: Parameters<Evolver['relate']>) => readonly Related[]): Evolver => ({
+  by: 'mine@1',
+  relate: (...asked) => Promise.resolve({ relations: relate(...asked) }),
+});
 const topic = (name: string) => ({
   items: [{ type: 'topic' as const, name, start: null, end: null, confidence: 1 }],
   relations: [],
@@ -36,19 +40,21 @@ test('what is remembered with `extract` is taken apart in the same frame, and is
   });
   await memory.remember('Carol ran 5 km, and I like tea.', { extract: true });
   const plain = await memory.remember('Ada has a cat.');
-  assert.equal((await store.read(memory.sid)).length, 3);
+  const may = await memory.remember('It rained in May.', { extract: true, validMs: Date.UTC(2026, 10, 27) });
+  assert.equal((await store.read(memory.sid)).length, 4);
   assert.deepEqual(
     [first.derived?.[0]?.by, first.derived?.[0]?.items.map(({ type, name }) => `${type} ${name}`), plain.derived],
     ['rules@1', ['date 2026-11-26', 'person Ada', 'person Bob', 'commitment call her by Friday', 'date 2026-11-27'], undefined],
   );
   const found = (filter: NonNullable<Parameters<Memory['recall']>[1]>['filter']) =>
-    memory.recall('Ada Bob Carol tea', { filter: filter ?? {}, validAtMs: world.clock.nowMs() + 1e13 }).map(({ entry }) => entry.id);
+    memory.recall('Ada Bob Carol tea rained', { filter: filter ?? {}, validAtMs: world.clock.nowMs() + 1e13 }).map(({ entry }) => entry.id);
   assert.deepEqual(found({ people: { $contains: 'Bob' } }), [first.id]);
   assert.deepEqual(found({ dates: { $gte: '2026-11-01', $lt: '2026-12-01' } }), [first.id]);
   assert.deepEqual(
-    [found({ quantities: '5 km' }).length, found({ preferences: 'tea' }).length, found({ commitments: { $ne: null } }).length],
-    [1, 1, 3],
+    [found({ quantities: '5 km' }).length, found({ preferences: 'tea' }).length, found({ commitments: 'call her by Friday' }).length],
+    [1, 1, 1],
   );
+  assert.deepEqual(found({ dates: { $gte: '2026-05-01', $lt: '2026-05-02' } }), [may.id]);
   assert.throws(() => memory.recall('x', { filter: { persons: 'Bob' } }), { code: 'OPTION_UNKNOWN' });
   assert.deepEqual((await open()).entries(), memory.entries());
 });
@@ -229,17 +235,37 @@ test('a run that is aborted ends with what was made, and throws nothing', async 
 
 test('what is forgotten is neither taken apart nor sent, and what was superseded is compared with nothing', async () => {
   const sent: string[] = [];
-  const evolver: Evolver = {
-    by: 'mine@1',
-    relate: (entry, others) => (sent.push(entry.text, ...others.map(({ text }) => text)), Promise.resolve({ relations: [] })),
-  };
-  const { memory } = await stage({ evolver, extractor: extractor('mine@1', (text) => (sent.push(text), Promise.resolve(topic('x')))) });
+  const compared: string[] = [];
+  const { memory } = await stage({
+    evolver: evolverOf((entry, others) => (compared.push([entry, ...others].map(({ text }) => text).join(' / ')), [])),
+    extractor: extractor('mine@1', (text) => (sent.push(text), Promise.resolve(topic('x')))),
+  });
   const first = await memory.remember('apple one');
+  await memory.remember('apple zero');
   const second = await memory.remember('apple two');
   await memory.remember('apple three', { supersedes: second.id });
   await memory.forget(first.id);
   assert.equal((await memory.consolidate()).left, 0);
-  assert.deepEqual(sent.toSorted(), ['apple three', 'apple two']);
+  assert.deepEqual(sent.toSorted(), ['apple three', 'apple two', 'apple zero']);
+  assert.deepEqual(compared, ['apple three / apple zero']);
+});
+
+test('of what an evolver says only what was asked counts, once each', async () => {
+  const { memory } = await stage({
+    evolver: evolverOf(() =>
+      ['scope:user:ada:1', 'scope:user:ada:2', 'scope:user:ada:1'].map((to) => ({
+        to: to as Entry['id'],
+        relation: 'extend',
+        confidence: 1,
+      })),
+    ),
+  });
+  for (const text of ['red plum', 'green pear', 'a plum tart']) await memory.remember(text);
+  await memory.consolidate();
+  assert.deepEqual(
+    memory.entries().map(({ evolved }) => evolved?.[0]?.relations.map(({ to }) => to)),
+    [[], [], ['scope:user:ada:1']],
+  );
 });
 
 test('an entry is compared with ten at most of those before it that are alike', async () => {
@@ -264,6 +290,7 @@ test('what was made of a person’s data is sealed as theirs, whoever makes it, 
   const { world, store, keys, memory, open, log } = await stage({ subject: 'ada' });
   await memory.remember('Ada lives in Linz.', { extract: true });
   await memory.remember('Ada lives in Graz.');
+  await (await open({ subject: 'bob' })).consolidate({ limit: 1 });
   const anybody = await openMemory({ store, world, scope: 'user:ada' });
   await anybody.consolidate();
   await anybody.remember('Bob lives in Linz.', { extract: true });

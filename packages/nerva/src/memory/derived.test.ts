@@ -109,6 +109,11 @@ test('what is no relation to another entry changes nothing, and one that is not 
   assert.equal((await after(evolved({ relations: [{ ...relation, relation: 'contradict' }] }))).recall('Ada').length, 1);
 });
 
+test('what a lower version says after a higher one ends nothing', async () => {
+  const memory = await after(evolved({ by: 'rules@2', relations: [] }), evolved());
+  assert.deepEqual([memory.recall('Ada').length, memory.entries()[1]?.evolved], [2, [{ by: 'rules@2', relations: [] }]]);
+});
+
 test('of one maker the highest version stands, and of many makers the first eight', () => {
   const names = (made: readonly { readonly by: string }[]) => made.map(({ by }) => by);
   let made: readonly { readonly by: string }[] = [];

@@ -141,6 +141,15 @@ test('a text of more than 100,000 bytes is refused, and of more than 50 items th
   );
 });
 
+test('a name that is too long is none, and keeps nothing else out', () => {
+  const word = `A${'b'.repeat(30)}`;
+  const name = Array.from({ length: 3 }, () => `${word}-${word}-${word}`).join(' ');
+  assert.deepEqual(
+    extract(`My sister ${name} ran 5 km.`, NOW).map(({ type }) => type),
+    ['quantity'],
+  );
+});
+
 test('something is made of each text: where nothing is found, or it is too large, a note', () => {
   assert.deepEqual(byRules('Nothing of interest.', NOW), {
     by: 'rules@1',
