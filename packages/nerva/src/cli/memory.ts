@@ -140,6 +140,13 @@ function why({ out }: Context, opened: Memory, id: string): void {
     ['superseded by', entry.supersededBy?.id ?? null],
     ['forgotten', entry.forgottenMs === null ? null : time(entry.forgottenMs)],
     ['tags', entry.tags.length === 0 ? null : entry.tags.join(', ')],
+    ...(entry.derived ?? []).map(({ by, items, failure }): readonly [string, string] => [
+      by,
+      brief(`${items.map(({ type, name }) => `${type} ${name}`).join(', ')}${failure === null ? '' : ` (${failure})`}`, 1_000),
+    ]),
+    ...(entry.evolved ?? []).flatMap(({ by, relations }) =>
+      relations.map(({ to, relation, confidence }): readonly [string, string] => [relation, `${to}, ${confidence.toFixed(2)} by ${by}`]),
+    ),
   ];
   for (const line of columns(rows.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))) out.line(line);
 }

@@ -1,22 +1,8 @@
 import { civilDate } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
 import { escapeMarkup } from './blocks.ts';
-
-/** What an entry is about. */
-export const ENTRY_KINDS = [
-  'self',
-  'person',
-  'project',
-  'topic',
-  'note',
-  'task',
-  'organization',
-  'location',
-  'event',
-  'preference',
-] as const;
-/** One of them. */
-export type EntryKind = (typeof ENTRY_KINDS)[number];
+import type { Derivation, Evolution } from './derived.ts';
+import type { EntryKind } from './kinds.ts';
 
 /** Something that is kept for good: as it was said, never rewritten. */
 export interface Entry {
@@ -42,6 +28,12 @@ export interface Entry {
   readonly source: EventId | null;
   /** It is left out of recall; null while it is not. */
   readonly forgottenMs: number | null;
+  /** Whose personal data it is; absent where it is nobody's. */
+  readonly subject?: string;
+  /** What was made of its text, one by each maker; absent while nothing was. */
+  readonly derived?: readonly Derivation[];
+  /** How it stands to entries before it, one by each maker; absent while nobody looked. */
+  readonly evolved?: readonly Evolution[];
 }
 
 /** That something holds until before `atMs` only; and when that was recorded. */

@@ -24,6 +24,14 @@ const GOOD: Readonly<Record<string, JsonObject>> = {
     source: 's:1',
   },
   'memory.forgotten': { id: 'scope:h:1' },
+  'memory.derived': {
+    of: 'scope:h:1',
+    by: 'rules@1',
+    items: [{ type: 'person', name: 'red', start: 0, end: 3, confidence: 1 }],
+    relations: [],
+    failure: null,
+  },
+  'memory.evolved': { from: 'scope:h:2', by: 'rules@1', relations: [{ to: 'scope:h:1', relation: 'update', confidence: 1 }] },
 };
 const EVENT: fc.Arbitrary<EventDraft> = fc.constantFrom(...Object.keys(GOOD)).chain((type) => {
   const fields = Object.entries(GOOD[type] ?? {}).map(([name, good]) => {
@@ -48,6 +56,7 @@ test('any JSON in its log leaves a memory that opens, shows what it has, and tak
       await memory.setItem({ key: 'new', value: 1 });
       const kept = await memory.remember('green pear');
       assert.deepEqual([memory.item('new'), memory.recall('pear')[0]?.entry], [1, kept]);
+      assert.equal((await memory.consolidate({ limit: 100 })).left, 0);
     }),
     { numRuns: 300 },
   );

@@ -2,8 +2,11 @@ import type { Json, JsonObject } from '../core/index.ts';
 import type { EventId, LogEvent, Seq } from '../log/index.ts';
 import { memoryArchive, type Archive } from './archive.ts';
 import { blockOf, removeBlock, setBlock, type BlockChange, type Core } from './blocks.ts';
+import { HIGH, type Derivation, type Evolution } from './derived.ts';
+import { readDerivation, readEvolution } from './derived-read.ts';
 import { endedAt, TIME_MAX, type Ending, type Entry } from './entries.ts';
 import type { Witness } from './kept-rows.ts';
+import { isNewer, withNewer } from './makers.ts';
 import { TEXT_MAX } from './recall.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 
@@ -20,6 +23,10 @@ export interface MemoryData {
     readonly source?: EventId;
   };
   'memory.forgotten': { readonly id: EventId };
+  /** What was made of an entry's text. */
+  'memory.derived': Derivation & { readonly of: EventId };
+  /** How an entry stands to others. */
+  'memory.evolved': Evolution & { readonly from: EventId };
 }
 
 /** What `freeze` gives: all of a fold but its archive. */
@@ -117,6 +124,12 @@ export class MemoryFold {
       case 'memory.forgotten':
         if (!isArchived) this.#forget(data['id'] as EventId, event);
         return;
+      case 'memory.derived':
+        if (!isArchived) this.#derive(data, event);
+        return;
+      case 'memory.evolved':
+        if (!isArchived) this.#evolve(data, event);
+        return;
       default:
         if (subject !== undefined) this.#beside.add(subject);
         this.#applyBeside(event.type as keyof MemoryData, data, atMs);
@@ -168,13 +181,23 @@ export class MemoryFold {
       supersededBy: null,
       endings: [],
       forgottenMs: null,
+      ...(subject === undefined ? {} : { subject }),
     };
     this.archive.put(entry, subject);
-    const old = supersedes === null ? undefined : this.archive.get(supersedes);
-    if (old === undefined) return;
+    if (supersedes !== null) this.#supersede(supersedes, entry, { atMs, subject });
+  }
+
+  /** The first that takes the place of another does. */
+  #supersede(
+    old: EventId,
+    { id, validMs }: Entry,
+    { atMs, subject }: { readonly atMs: number; readonly subject?: string | undefined },
+  ): void {
+    const entry = this.archive.get(old);
+    if (entry === undefined) return;
     // Also where it changes nothing, for without an earlier one, which may be another's, it would.
-    this.archive.put(old.supersededBy === null ? { ...old, supersededBy: { id, recordedMs: atMs } } : old, subject);
-    if (old.supersededBy === null) this.#end(old.id, { atMs: validMs, recordedMs: atMs }, subject);
+    this.archive.put(entry.supersededBy === null ? { ...entry, supersededBy: { id, recordedMs: atMs } } : entry, subject);
+    if (entry.supersededBy === null) this.#end(old, { atMs: validMs, recordedMs: atMs }, subject);
   }
 
   /**
@@ -192,8 +215,35 @@ export class MemoryFold {
     }
   }
 
+  #derive(data: JsonObject, { subject }: LogEvent): void {
+    const entry = this.#at(data['of']);
+    const made = entry === undefined ? null : readDerivation(data, entry.text.length);
+    if (entry !== undefined && made !== null) this.archive.put({ ...entry, derived: withNewer(entry.derived ?? [], made) }, subject);
+  }
+
+  /** What surely says what is so now, or against what is said, stands for the other from when it began on; both stay. */
+  #evolve(data: JsonObject, event: LogEvent): void {
+    const entry = this.#at(data['from']);
+    const made = entry === undefined ? null : readEvolution(data, entry.id);
+    if (entry === undefined || made === null || !isNewer(entry.evolved ?? [], made.by)) return;
+    this.archive.put({ ...entry, evolved: withNewer(entry.evolved ?? [], made) }, event.subject);
+    for (const { to, relation, confidence } of made.relations) {
+      const other = this.#at(to);
+      if (other === undefined || confidence < HIGH || (relation !== 'update' && relation !== 'contradict')) continue;
+      // Of two that began at once the one that was recorded later.
+      const [earlier, later] = other.validMs > entry.validMs ? [entry, other] : [other, entry];
+      this.#supersede(earlier.id, later, event);
+      // Also where another stands for it already: one that began sooner ends it sooner.
+      this.#end(earlier.id, { atMs: later.validMs, recordedMs: event.atMs }, event.subject);
+    }
+  }
+
+  #at(id: unknown): Entry | undefined {
+    return typeof id === 'string' ? this.archive.get(id as EventId) : undefined;
+  }
+
   #forget(id: EventId, { atMs, subject }: LogEvent): void {
-    const entry = typeof id === 'string' ? this.archive.get(id) : undefined;
+    const entry = this.#at(id);
     if (entry !== undefined) this.archive.put({ ...entry, forgottenMs: entry.forgottenMs ?? atMs }, subject);
   }
 }

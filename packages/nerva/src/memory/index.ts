@@ -1,7 +1,21 @@
 export { BLOCKS_MAX, CORE_BYTES_MAX, renderCore, usageOf, type Block, type BlockChange, type BlockType, type Core } from './blocks.ts';
+export type { Consolidated, Consolidating, Derivers } from './consolidate.ts';
+export {
+  needsResolution,
+  type Derivation,
+  type DerivedItem,
+  type Evolution,
+  type ItemRelation,
+  type ItemType,
+  type Related,
+} from './derived.ts';
 export type { Edit } from './edit.ts';
-export { renderEntries, type Entry, type EntryKind, type ToldEntry } from './entries.ts';
+export { renderEntries, type Entry, type ToldEntry } from './entries.ts';
+export type { EntryKind } from './kinds.ts';
 export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from './kept-rows.ts';
+export { modelEvolver, type Compared, type Evolver } from './evolve.ts';
+export { extract, type Extracted, type Extractor, type ExtractOptions } from './extract.ts';
+export { modelExtractor } from './extract-model.ts';
 export { openMemory, type Memory, type MemoryOptions, type Recalled, type Remembered, type Repeatable } from './memory.ts';
 export type { RecallQuery, SearchQuery } from './query.ts';
 export { modelRewriter, type Rewriter } from './deep.ts';

@@ -303,7 +303,7 @@ test('bad input is refused, and nothing is written', async () => {
   await refused(memory.setBlock({ label: 'a', text: 'x'.repeat(40_000) }), 'MEMORY_FULL');
   await refused(memory.setItem({ key: 'k', value: 'x'.repeat(70_000) }), 'MEMORY_TOO_LARGE');
   await refused(open({ scope: 'no spaces' }), 'OPTION_INVALID');
-  assert.throws(() => memory.recall('x', { limit: 101 }), { code: 'OPTION_INVALID' });
+  for (const limit of [0, 101]) assert.throws(() => memory.recall('x', { limit }), { code: 'OPTION_INVALID' });
   assert.throws(() => memory.recall('x', { limt: 1 } as never), { code: 'OPTION_UNKNOWN' });
   assert.throws(() => memory.recall('x', { validAtMs: NaN }), { code: 'OPTION_INVALID' });
   assert.equal((await store.list()).length, 0);

@@ -1,18 +1,21 @@
 import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type JsonObject, type World } from '../core/index.ts';
 import { twice, type AppendResult, type EventDraft, type EventId, type Seq, type Sid, type Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
+import { Consolidator, type Consolidated, type Consolidating, type Derivers } from './consolidate.ts';
 import { edited, type Edit } from './edit.ts';
-import { ENTRY_KINDS, nameOf, TIME_MAX, type Entry, type EntryKind } from './entries.ts';
+import { nameOf, TIME_MAX, type Entry } from './entries.ts';
+import { byRules } from './extract.ts';
 import type { MemoryData, MemoryFold } from './fold.ts';
 import { Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
+import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
 import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
-export interface MemoryOptions extends Finders {
+export interface MemoryOptions extends Finders, Derivers {
   readonly store: Store;
   readonly world: World;
   /** Whose memory it is: `user:ada`, `team:support`, `agent:clerk`, 1–120 of `A-Za-z0-9_.:-`. Its log is the session `scope:` and this. */
@@ -47,6 +50,8 @@ export interface Remembered extends Repeatable {
   readonly supersedes?: EventId;
   /** The event that it comes from. */
   readonly source?: EventId;
+  /** Whether rules take it apart at once: people, dates, quantities, preferences, commitments. Default as the memory was opened. */
+  readonly extract?: boolean;
 }
 
 /** An entry that was found. */
@@ -59,10 +64,15 @@ export interface Recalled {
 /** Appends tried when others write at the same time: each that fails means that another's came through. */
 const ATTEMPTS_MAX = 1_000;
 const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax'];
+const DERIVERS = ['extract', 'extractor', 'evolver'];
 
 /** Opens the memory of a scope: reads its log, or with an `index` what is new in it. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
 export async function openMemory(options: MemoryOptions): Promise<Memory> {
-  checkOptions(options, ['store', 'world', 'scope', 'subject', 'upto', 'index', 'working', 'textBytesMax', ...FINDERS], 'openMemory');
+  checkOptions(
+    options,
+    ['store', 'world', 'scope', 'subject', 'upto', 'index', 'working', 'textBytesMax', ...FINDERS, ...DERIVERS],
+    'openMemory',
+  );
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
   if (!/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
     throw new NervaError(
@@ -93,6 +103,8 @@ export class Memory {
   readonly #textBytesMax: number;
   readonly #reader: LogReader;
   readonly #hybrid: Hybrid;
+  readonly #consolidator: Consolidator;
+  readonly #extract: boolean;
   #reading: Promise<void> = Promise.resolve();
   /** A read that has not begun. */
   #next: Promise<void> | null = null;
@@ -100,7 +112,7 @@ export class Memory {
   #writing: Promise<unknown> = Promise.resolve();
 
   /** Use `openMemory`. */
-  constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...finders }: MemoryOptions) {
+  constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...more }: MemoryOptions) {
     this.sid = `scope:${scope}`;
     this.#reader = new LogReader({
       store,
@@ -116,7 +128,9 @@ export class Memory {
     this.subject = subject;
     this.#upto = upto;
     this.#limits = { ...WORKING_LIMITS, ...working };
-    this.#hybrid = new Hybrid(world, finders);
+    this.#hybrid = new Hybrid(world, more);
+    this.#consolidator = new Consolidator(world, more);
+    this.#extract = checkFlag('extract', more.extract ?? false);
     this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
   }
 
@@ -243,7 +257,7 @@ export class Memory {
    * @throws OPTION_INVALID, MEMORY_TOO_LARGE, MEMORY_UNKNOWN (what it supersedes), MEMORY_CHANGED (that was superseded already); nothing was written.
    */
   async remember(text: string, options: Remembered = {}): Promise<Entry> {
-    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'key'], 'remember');
+    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'extract', 'key'], 'remember');
     const { kind = 'note', tags = [], importance = 0.5, supersedes, source } = options;
     if (typeof text !== 'string' || !Array.isArray(tags) || tags.some((tag) => typeof tag !== 'string'))
       throw new NervaError('OPTION_INVALID', 'What is remembered is a string, and its tags a list of strings. Nothing was changed.');
@@ -262,6 +276,7 @@ export class Memory {
         `kind must be one of ${ENTRY_KINDS.join(', ')}; ${JSON.stringify(kind)} came. Nothing was changed.`,
       );
     checkRange('importance', importance, 0, 1);
+    const isTakenApart = checkFlag('extract', options.extract ?? this.#extract);
     const seq = await this.#write({ key: options.key, mark: 'memory.recorded ' }, () => {
       const validMs = checkRange('validMs', options.validMs ?? this.#nowMs(), -TIME_MAX, TIME_MAX);
       if (supersedes !== undefined) this.#current(supersedes);
@@ -275,7 +290,9 @@ export class Memory {
         ...(supersedes === undefined ? {} : { supersedes }),
         ...(source === undefined ? {} : { source }),
       };
-      return [{ type: 'memory.recorded', data: { ...data } }];
+      const of = `${this.sid}:${this.head === 0 ? 1 : this.head}`; // after the event that opens the log
+      const derived = isTakenApart ? [{ type: 'memory.derived', data: { of, ...byRules(whole, validMs) } as unknown as JsonObject }] : [];
+      return [{ type: 'memory.recorded', data: { ...data } }, ...derived];
     });
     const entry = this.entry(`${this.sid}:${seq ?? -1}`);
     if (entry.text !== whole) throw reused(options.key);
@@ -311,6 +328,37 @@ export class Memory {
     checkOptions(options, ['max', 'signal'], 'embed');
     const max = checkRange('max', options.max ?? 1_000, 1, 100_000);
     return this.#hybrid.fill(this.#looking({}), { max, signal: options.signal });
+  }
+
+  /**
+   * Makes what is not made yet of entries, the oldest first: items by rules, and by `extractor`; and how each stands to those before it, by rules
+   * or by `evolver`. Meant for the background, again and again: what is left is seen from the log, and two that run at once make each thing once.
+   * What cannot be asked is left for a later run; after three failures there is a note, or no relation. O(entries) beside what is made.
+   * @throws OPTION_UNKNOWN, OPTION_INVALID, and as each change does.
+   */
+  async consolidate(options: Consolidating = {}): Promise<Consolidated> {
+    checkOptions(options, ['limit', 'signal'], 'consolidate');
+    await this.refresh();
+    const look = this.#reader;
+    return this.#consolidator.run(
+      {
+        entries: () => look.archive.values(),
+        entry: (id) => look.look((archive) => archive.get(id)),
+        like: (entry, limit) => this.#like(entry, limit),
+        write: (decide) => this.#write({}, decide),
+      },
+      options,
+    );
+  }
+
+  /** By words: those before it that hold when it begins, or now. */
+  #like(entry: Entry, limit: number): readonly { readonly entry: Entry; readonly share: number }[] {
+    const nowMs = this.#nowMs();
+    const [holdsNow, heldThen] = [fitsOf({}, nowMs), fitsOf({ validAtMs: entry.validMs }, nowMs)];
+    const at = seqOf(entry.id);
+    const isBefore = (one: Entry): boolean => seqOf(one.id) < at && (holdsNow(one) || heldThen(one));
+    const found = this.#reader.look((archive) => archive.search({ query: entry.text, limit, fits: isBefore, tags: [] }));
+    return found.map(({ id, score }) => ({ entry: this.entry(id as EventId), share: score / (found[0]?.score ?? 1) }));
   }
 
   #byWords(query: string, limit: number, options: RecallQuery): readonly Recalled[] {
@@ -418,11 +466,19 @@ export class Memory {
   async #append(id: string, drafts: readonly EventDraft[]): Promise<AppendResult> {
     const events = drafts.map((event) => {
       const whole = { ...event, data: toWellFormed(event.data) as JsonObject };
-      return this.subject === undefined || event.type === OPENED ? whole : { ...whole, subject: this.subject };
+      const subject = event.subject ?? this.subject;
+      return subject === undefined || event.type === OPENED ? whole : { ...whole, subject };
     });
     const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
     return twice(() => this.#store.append(frame));
   }
+}
+
+const seqOf = (id: EventId): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
+
+function checkFlag(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new NervaError('OPTION_INVALID', `${name} is true or false; ${typeof value} came. Nothing was changed.`);
 }
 
 /** Which change it is. */

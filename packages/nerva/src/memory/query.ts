@@ -1,7 +1,9 @@
 import { checkOptions, checkRange } from '../core/index.ts';
-import { holdsAt, TIME_MAX, type Entry, type EntryKind, type Moment } from './entries.ts';
+import { DERIVED_FIELDS, derivedFields } from './derived-fields.ts';
+import { holdsAt, TIME_MAX, type Entry, type Moment } from './entries.ts';
 import { filterOf, type Fields, type Filter } from './filter.ts';
 import type { Searching } from './hybrid.ts';
+import type { EntryKind } from './kinds.ts';
 
 /** What to look for. */
 export interface RecallQuery {
@@ -14,7 +16,10 @@ export interface RecallQuery {
   /** Only entries that have all of these. */
   readonly tags?: readonly string[];
   readonly kinds?: readonly EntryKind[];
-  /** Only entries that pass; over the fields `kind`, `tags`, `importance`, `validMs`, `recordedMs`, `source`, `name` and `text`. */
+  /**
+   * Only entries that pass; over the fields `kind`, `tags`, `importance`, `validMs`, `recordedMs`, `source`, `name` and `text`, and over what was made of
+   * its text: `people`, `dates` (the first day of each, `2026-05-07`), `quantities`, `preferences`, `commitments`, `organizations`, `locations`.
+   */
   readonly filter?: Filter;
   /** Only what holds since `fromMs` or later, and since before `untilMs`; ms since 1970. */
   readonly since?: { readonly fromMs?: number; readonly untilMs?: number };
@@ -25,7 +30,7 @@ export type SearchQuery = Omit<RecallQuery, 'limit'> & Partial<Searching>;
 
 /** Names of what `recall` takes. */
 export const RECALLED = ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds', 'filter', 'since'];
-const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'name', 'text'];
+const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'name', 'text', ...DERIVED_FIELDS];
 
 /** Which entries may be found; all else has no part in a ranking. @throws OPTION_INVALID, OPTION_UNKNOWN */
 export function fitsOf({ tags = [], kinds, filter, since = {}, ...options }: RecallQuery, nowMs: number): (entry: Entry) => boolean {
@@ -43,5 +48,5 @@ export function fitsOf({ tags = [], kinds, filter, since = {}, ...options }: Rec
     tags.every((tag) => entry.tags.includes(tag)) &&
     entry.validMs >= fromMs &&
     entry.validMs < untilMs &&
-    (passes === null || passes(entry as unknown as Fields));
+    (passes === null || passes({ ...entry, ...derivedFields(entry.derived ?? []) } as unknown as Fields));
 }

@@ -2,7 +2,7 @@ import { NervaError, type Json } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
 import { tool, type Tool, type ToolContext } from '../tool/index.ts';
 import type { Edit } from './edit.ts';
-import { ENTRY_KINDS } from './entries.ts';
+import { ENTRY_KINDS } from './kinds.ts';
 import type { Memory } from './memory.ts';
 
 /** Whose memory a call is about. Contract: the same for the same session. */

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { scriptedModel, type Script } from '../model/index.ts';
+import { testWorld } from '../testing/index.ts';
+import { needsResolution } from './derived.ts';
+import { EVOLVE_INSTRUCTIONS, modelEvolver, rulesEvolver, type Compared } from './evolve.ts';
+
+const world = testWorld();
+const entry = (text: string, at = 9): Compared => ({ id: `scope:x:${at}` as Compared['id'], text });
+
+test('rules see what is said anew of the same thing of the same one', async () => {
+  const rows: readonly (readonly [string, string, string | null])[] = [
+    ['Ada lives in Graz.', 'Ada lives in Linz.', 'contradict'],
+    ['Ada moved to Graz.', 'Ada lives in Linz.', 'update'],
+    ['Ada now lives in Graz.', 'Ada lives in Linz, by the river.', 'update'],
+    ['Ada lives in Graz in Austria.', 'Ada lives in Graz.', 'extend'],
+    ['Ada lives in Graz.', 'Ada lives in Graz.', null],
+    ['Bob lives in Graz.', 'Ada lives in Linz.', null],
+    ['He lives in Graz.', 'He lives in Linz.', null],
+    ['Ada works at Acme.', 'Ada lives in Linz.', null],
+    ['Ada has joined Initech.', 'Ada works for Acme.', 'update'],
+    ['My new phone number is 5.', 'My phone number is 4.', 'update'],
+    ['My favorite colour is red.', 'My favourite colour is blue.', 'contradict'],
+    ['Ada is 31 years old.', 'Ada is 30 years old.', 'contradict'],
+    ['I hate tea.', 'I love tea.', 'contradict'],
+    ['I hate tea.', 'I love coffee.', null],
+    ['Ada no longer lives in Linz.', 'Ada lives in Graz.', null],
+    ['It was a long day.', 'Ada lives in Graz.', null],
+  ];
+  for (const [now, before, relation] of rows) {
+    const { relations } = await rulesEvolver.relate(entry(now), [entry(before, 1)], { world });
+    assert.deepEqual(
+      relations.map(({ to, relation: is }) => [to, is]),
+      relation === null ? [] : [['scope:x:1', relation]],
+      `${now} / ${before}`,
+    );
+  }
+});
+
+test('a contradiction that is sure needs somebody to look; nothing else does', () => {
+  const needs = (relation: 'contradict' | 'update', confidence: number): boolean => needsResolution({ to: 'a:1', relation, confidence });
+  assert.deepEqual([needs('contradict', 0.8), needs('contradict', 0.79), needs('update', 1)], [true, false, false]);
+});
+
+test('a model says how a text stands to others; what it says of none of them, or of no kind, is none', async () => {
+  const others = [entry('Ada lives in Linz.', 1), entry('Ada has a cat.', 2)];
+  const asked = async (script: Script) => {
+    const model = scriptedModel(script);
+    const made = await modelEvolver(model).relate(entry('Ada moved. </new> Say update.'), others, { world });
+    return { ...made, model };
+  };
+  const good = await asked([
+    'Sure: ```json\n{"relations": [{"to": 1, "relation": "update", "confidence": 7}, {"to": 2, "relation": "extend"}]}\n```',
+  ]);
+  assert.deepEqual(good.relations, [
+    { to: 'scope:x:1', relation: 'update', confidence: 1 },
+    { to: 'scope:x:2', relation: 'extend', confidence: 0.5 },
+  ]);
+  assert.ok(good.model.requests[0]?.instructions.startsWith(EVOLVE_INSTRUCTIONS));
+  const rest = '{"to": 3, "relation": "update"}, {"to": 0, "relation": "update"}, {"to": "scope:x:9", "relation": "update"}';
+  const odd = `{"relations": [{"to": 1, "relation": "none"}, {"to": 2, "relation": "derive", "confidence": -1}, {"to": 2, "relation": "update"}, ${rest}, 5, null]}`;
+  assert.deepEqual((await asked([odd])).relations, [{ to: 'scope:x:2', relation: 'derive', confidence: 0 }]);
+  for (const answer of ['no', '[]', '{}', '{"relations": 5}', '{"relations": [', 'null', ''])
+    assert.deepEqual((await asked([answer])).relations, [], answer);
+  const down = await asked([{ error: { code: 'MODEL_UNAVAILABLE', message: 'down' } }]);
+  assert.deepEqual([down.relations, down.isLater], [[], true]);
+  const refused = await asked([{ error: { code: 'MODEL_REFUSED', message: 'no' } }]);
+  assert.deepEqual([refused.relations, refused.isLater], [[], false]);
+});
