@@ -104,6 +104,19 @@ test('a memory that fails or hangs fails no turn', async () => {
   }
 });
 
+test('a reading that failed is over, also where its words are erased', async () => {
+  const keys = memoryKeys();
+  const { store, world, agent } = await staged({ keys });
+  const runtime = createRuntime({ store, world, agents: [agent(() => Promise.reject(new Error('the secret')))] });
+  const session = runtime.session('s', { agent: 'a', subject: 'ada' });
+  await session.send('go').result;
+  const before = (await foldAt(store, 's')).state.memory;
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  const { memory } = (await foldAt(store, 's')).state;
+  assert.deepEqual([memory.open, memory.settledBy], [null, before.settledBy]);
+  assert.doesNotMatch(JSON.stringify(await all(session.log())), /secret/);
+});
+
 test('each session has the memory that is picked for it', async () => {
   const { store, world, requests, agent } = await staged();
   const memories = new Map<string, Memory>();
