@@ -10,6 +10,8 @@ const PIECE = 80;
 const REACH = 6;
 /** Terms of a question, beyond which nearness does not look: bits of a mask. */
 const NEAR_TERMS = 31;
+/** Terms of a question that are looked for, the rarest: a page that somebody pasted may not hold up all else. */
+const ASKED_MAX = 64;
 /** Words that share so many first letters, and this part of the longer one, or all but so many letters of it, are taken for forms of one. */
 const ALIKE = 4;
 const ALIKE_PART = 0.7;
@@ -156,18 +158,23 @@ export class Postings {
     gone.isGone = true;
   }
 
-  /** Scores of what shares a term with these, each once, and that `fits`. O(places of the terms). */
+  /** Scores of what shares a term with these, of many the rarest, each once, and that `fits`. O(places of the terms). */
   score(terms: readonly string[], fits?: (slot: number) => boolean): Scores {
     this.#reserve();
     const groups = new Float64Array(this.#groupsById.length);
     const touched: number[] = [];
     const weights: number[] = [];
-    const { asked = 0, before = 0, secondBefore = 0, thirdBefore = 0, behind = 0 } = this.#sharing ?? {};
+    const shares = { asked: 0, before: 0, secondBefore: 0, thirdBefore: 0, behind: 0, ...this.#sharing };
     const whole = this.#corpus ?? { passages: this.#passages, pieces: this.#pieces, length: this.#length };
-    const meanLength = ((1 + (asked + before) / 2 + secondBefore + thirdBefore + behind) * whole.length) / whole.pieces;
-    for (const [at, term] of terms.entries()) {
+    const beside = (shares.asked + shares.before) / 2 + shares.secondBefore + shares.thirdBefore + shares.behind;
+    const meanLength = ((1 + beside) * whole.length) / whole.pieces;
+    const asked = terms.map((term) => {
       const sources = this.#sources(term);
-      const weight = this.#corpus === null ? this.#rarityOf(sources) : rarity(whole.passages, this.#corpus.holding(term));
+      const holding = this.#corpus?.holding(term);
+      const weight = holding === undefined ? this.#rarityOf(sources) : holding === 0 ? 0 : rarity(whole.passages, holding);
+      return { sources, weight };
+    });
+    for (const [at, { sources, weight }] of heaviest(asked).entries()) {
       for (const piece of this.#gather(sources)) {
         const share = saturated(this.#sums[piece] ?? 0, this.#weightOf(piece) / meanLength);
         this.#sums[piece] = 0;
@@ -419,6 +426,14 @@ export class Postings {
   #slot = (slot: number): Slot => this.#slots[slot] as Slot;
   #posting = (id: number): Posting => this.#postings[id] as Posting;
   #group = (id: number): Group => this.#groupsById[id] as Group;
+}
+
+/** The ASKED_MAX that weigh most, in their order; of equals the first. */
+export function heaviest<T extends { readonly weight: number }>(asked: readonly T[]): readonly T[] {
+  if (asked.length <= ASKED_MAX) return asked;
+  const order = Array.from(asked.keys()).toSorted((one, other) => (asked[other]?.weight ?? 0) - (asked[one]?.weight ?? 0) || one - other);
+  const kept = new Set(order.slice(0, ASKED_MAX));
+  return asked.filter((_, at) => kept.has(at));
 }
 
 /** In how many pieces a passage of so many terms is cut, each of at most PIECE; an empty one is one. */

@@ -120,7 +120,8 @@ export interface RecallIndex {
   remove(id: string): boolean;
   /**
    * The best passages for a question, best first; `limit` 1–1,000, default 10. What `only` refuses is left out before anything is ranked,
-   * and no share is measured by it; in a conversation its words still count for the turns beside it. O(passages that share a word with it, or
+   * and no share is measured by it; in a conversation its words still count for the turns beside it. Of a question of more than 64 terms the rarest
+   * 64 are looked for. O(passages that share a word with it, or
    * lie near a day that it names).
    */
   search(query: string, options?: SearchOptions): readonly Hit[];

@@ -117,6 +117,22 @@ export function memoryIndexContract(name: string, make: () => IndexHarness): voi
       assert.equal(one.entries().length, 6);
     });
 
+    law('of a page that somebody asks with, the rarest words are looked for', async ({ index }) => {
+      const world = testWorld();
+      const store = memoryStore({ world });
+      const open = (kept: MemoryIndex | undefined) =>
+        openMemory({ store, world, scope: 's', ...(kept === undefined ? {} : { index: kept }) });
+      const memory = await open(index);
+      const words = Array.from({ length: 90 }, (_, at) => `w${at}x`);
+      for (const [at, word] of words.entries()) for (let times = at < 30 ? 2 : 1; times > 0; times--) await memory.remember(word);
+      const page = [...Array.from({ length: 500 }, (_, at) => `never${at}said`), ...words].join(' ');
+      const found = memory.recall(page, { limit: 100 });
+      assert.deepEqual(found, (await open(undefined)).recall(page, { limit: 100 }));
+      const texts = new Set(found.map(({ entry }) => entry.text));
+      assert.deepEqual([found.length, texts.size], [68, 64]);
+      assert.ok(words.slice(30).every((word) => texts.has(word)));
+    });
+
     law('scopes, tenants and stores see nothing of each other', async ({ index }) => {
       const world = testWorld();
       const store = memoryStore({ world });
