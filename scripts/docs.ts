@@ -75,7 +75,11 @@ const ELSEWHERE: readonly (readonly [fault: string, why: string])[] = [
   ['an older or newer release on one store', 'covered by the logs of every release: tests/golden/releases.test.ts'],
   ['out of memory, too many open files, a slow processor', 'unsupported: outside of what a World holds'],
   ['replication lag, quorum loss, split brain between machines', 'unsupported: there is no distributed store yet'],
-  ['embedding and vector search, memory tiers', 'unsupported: there is no memory yet'],
+  [
+    'an embedder, a rewriter or a reranker that fails or answers nonsense',
+    'covered, each in turn: packages/nerva/src/memory/hybrid.test.ts, derived-sim.test.ts',
+  ],
+  ['a memory whose store fails', 'covered here: the scenario `remembering` keeps its memory in the simulated store'],
   ['MCP servers, calls between agents, sandboxes, WebAssembly', 'unsupported: these subsystems do not exist yet'],
 ];
 
