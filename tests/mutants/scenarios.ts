@@ -1,5 +1,5 @@
 import { createAgent } from 'nerva/agent';
-import { fromFunction } from 'nerva/policy';
+import { fromFunction, table } from 'nerva/policy';
 import type { Scenario } from 'nerva/sim';
 import { tool } from 'nerva/tool';
 import { simKeys } from '../scenarios/keys.ts';
@@ -93,6 +93,9 @@ const crowded: Scenario = {
   resumeMax: 1,
 };
 
+/** Two processes: when the one at work dies, the other is the only one to take up what it leaves. */
+const heir: Scenario = { ...crowded, name: 'heir', processes: 2 };
+
 /** A fork at the moment at which the parent waits for a person. */
 const forkAsking: Scenario = {
   name: 'fork-asking',
@@ -160,6 +163,34 @@ const mistaken: Scenario = {
   ],
 };
 
+/** Rules that count the steps of a turn. */
+const stepped: Scenario = {
+  name: 'stepped',
+  agents: [
+    createAgent({
+      name: 'stepper',
+      tools: [note()],
+      policy: table({
+        name: 'steps',
+        rows: [
+          { name: 'first', when: { $step: 0 }, then: { type: 'call', calls: [{ tool: 'note', input: { amount: 1 } }] } },
+          { name: 'second', when: { $step: 1 }, then: { type: 'answer', output: 'Noted.' } },
+        ],
+      }),
+    }),
+  ],
+  steps: [SEND],
+  invariants: [
+    {
+      name: 'rules see how far a turn is',
+      check: ({ logs }) => {
+        const rules = [...logs.values()].flat().flatMap(({ type, data }) => (type === 'policy.decided' ? [data['policy']] : []));
+        return new Set(rules).size < rules.length ? `A rule for one step decided twice: ${rules.join(', ')}.` : null;
+      },
+    },
+  ],
+};
+
 const LARGE = 'é'.repeat(20_000);
 
 /** Two tenants with large results of their own. */
@@ -211,4 +242,6 @@ export const EXTRA: readonly Scenario[] = [
   mistaken,
   apart,
   derived,
+  stepped,
+  heir,
 ];

@@ -25,6 +25,14 @@ export const crowdNone = crowd(0, 1);
 export const crowdOne = crowd(1, 2);
 export const crowdTwo = crowd(2, 1);
 
+/** Two processes on one store: what one leaves behind the other takes up. */
+export const pair: Scenario = {
+  name: 'pair',
+  agents: clerk,
+  steps: (seed) => messages(choicesOf(seed), { prefix: 's', count: 3, each: 2, spanMs: 20_000 }),
+  processes: 2,
+};
+
 /** Two tenants whose sessions know nothing of each other. */
 export const tenants: Scenario = {
   name: 'tenants',

@@ -58,6 +58,7 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   'crowd-0-1': [visits('store.release', 4), visits('store.takeOver')],
   'crowd-1-2': [visits('store.release', 2), visits('store.takeOver')],
   'crowd-2-1': [visits('store.release'), event('approval.granted'), event('approval.denied')],
+  pair: [visits('process.start', 2), event('approval.granted'), ends('answer')],
   tenants: [(report) => report.logs.has('a-1') && report.logs.has('b-2'), event('tool.returned')],
   storm: [ends('cancelled'), ends('answer'), event('cancel.requested'), event('message.received', { deliver: 'steer' })],
   asking: [event('approval.granted'), event('approval.denied', { why: 'too much' }), event('approval.denied', { why: 'superseded' })],

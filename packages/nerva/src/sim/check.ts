@@ -14,6 +14,7 @@ const PARTS: Readonly<Record<keyof Scenario, true>> = {
   isWired: true,
   servers: true,
   network: true,
+  processes: true,
   idleMax: true,
   resumeMax: true,
 };
@@ -29,7 +30,7 @@ type Loose = Readonly<Record<string, unknown>>;
  */
 export function checkScenario(value: unknown): Scenario {
   checkOptions(value, SCENARIO_PARTS, 'A scenario');
-  const { name, agents, steps, invariants = [] } = value as Loose;
+  const { name, agents, steps, invariants = [], processes = 1 } = value as Loose;
   if (typeof name !== 'string' || name === '') throw invalid('a scenario', 'needs a name');
   const where = `scenario "${name}"`;
   if (typeof agents !== 'function') checkAgents(where, agents);
@@ -38,6 +39,8 @@ export function checkScenario(value: unknown): Scenario {
   for (const [index, one] of (invariants as readonly Loose[]).entries())
     if (typeof one?.['name'] !== 'string' || typeof one['check'] !== 'function')
       throw invalid(where, `has an invariant (number ${index}) that is no {name, check}`);
+  if (!Number.isInteger(processes) || (processes as number) < 1 || (processes as number) > 8)
+    throw invalid(where, `has ${show(processes)} processes: 1 to 8`);
   return value as Scenario;
 }
 

@@ -75,6 +75,8 @@ export interface Scenario {
   readonly servers?: readonly SimServer[];
   /** Of a wired scenario. */
   readonly network?: NetworkOptions;
+  /** Processes that drive at the same time, 1–8, default 1. People talk to the last one. One that dies is replaced only when none is left. */
+  readonly processes?: number;
   /** Of the runtime. */
   readonly idleMax?: number;
   readonly resumeMax?: number;

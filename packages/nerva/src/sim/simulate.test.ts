@@ -80,6 +80,7 @@ test('what keeps a run from beginning is SIM_INVALID and names the part, also wh
     [{ agents: [agent, agent], input: 'x' }, /two agents that are named "a"/],
     [{ agents: [{}], input: 'x' }, /createAgent\(\) did not make/],
     [{ agent, input: 'x', invariants: [{ name: 'law' }] }, /invariant \(number 0\)/],
+    [{ agent, input: 'x', processes: 9 }, /has 9 processes: 1 to 8/],
     [{ agents: throws, input: 'x' }, /threw while a run was set up.*no such file/],
     [{ agent, steps: throws }, /threw while a run was set up.*no such file/],
   ] as const) {

@@ -97,7 +97,7 @@ export class Simulation implements Supervisor, Judged {
     const { hub } = this;
     let isOver = false;
     let failure: unknown = null;
-    void this.#start();
+    void this.#startAll();
     const whole = this.#rest().then(
       () => (isOver = true),
       (error: unknown) => {
@@ -153,7 +153,10 @@ export class Simulation implements Supervisor, Judged {
     process.die();
     this.#forget(process);
     this.hub.trace.note(`p${process.n} died`, this.hub.scheduler.nowMs);
-    this.hub.scheduler.in(RESTART_MS, () => void (this.#desks.length === 0 ? this.#start() : this.store.expire((owner) => owner.isDead)));
+    this.hub.scheduler.in(
+      RESTART_MS,
+      () => void (this.#desks.length === 0 ? this.#startAll() : this.store.expire((owner) => owner.isDead)),
+    );
   }
 
   pause(process: SimProcess): void {
@@ -195,6 +198,11 @@ export class Simulation implements Supervisor, Judged {
     // A disk that stays full for longer than the grace has nothing recorded.
     if (!this.hub.fired.has('store.full')) this.audit.recordedAll(process, untilMs);
     this.crash(process, 'process.restart');
+  }
+
+  async #startAll(): Promise<void> {
+    const { processes = 1 } = this.scenario;
+    for (let count = 0; count < processes; count++) await this.#start();
   }
 
   async #start(): Promise<void> {

@@ -228,6 +228,11 @@ function judgeState(judged: Judged, book: Book, state: AgentState): void {
         `Session ${sid}: the fold counts ${kept} (tokens, of the turn, millionths of USD), the record ${booked}.`,
       );
   }
+  if (!book.isErased && state.budget.reserved !== null)
+    hub.violated(
+      'fold = record',
+      `Session ${sid}: the fold still sets something aside for model call ${state.budget.reserved.seq}, and nothing happens any more.`,
+    );
   for (const call of book.calls.values()) if (call.seq >= book.base) judgeCall(judged, book, call);
   judgePrompt(hub, book, state.turn.messages.shared.slice(0, state.turn.messages.count));
 }
