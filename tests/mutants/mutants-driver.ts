@@ -47,7 +47,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `    if (!result.ok) return this.#refuse(result, facts, fence);`,
     replace: `    if (!result.ok) {
       this.state = composed.state;
-      this.#perform(composed.drafts, base.head);
+      this.#perform(composed.drafts, { seq: base.head, epoch: this.#fence?.epoch ?? 0 });
       this.state = base;
       return this.#refuse(result, facts, fence);
     }`,
@@ -120,6 +120,9 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     this.#isDirty = true;`,
     replace: `    await this.#catchUp();`,
     says: 'After a conflict nothing is decided anew.',
+    unfound: {
+      gap: 'Whoever wrote in between wakes the driver too, so that it decides anew all the same; it was once told apart with a full disk.',
+    },
   },
   {
     name: 'frame-id-of-position',
