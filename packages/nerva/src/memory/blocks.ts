@@ -1,4 +1,5 @@
 import { checkRange, NervaError, utf8Bytes } from '../core/index.ts';
+import type { EventId } from '../log/index.ts';
 
 /** What a block is about, in the order in which blocks stand in a prompt. */
 export const BLOCK_TYPES = ['system', 'persona', 'human', 'facts', 'goals', 'scratch'] as const;
@@ -21,10 +22,12 @@ export interface Block {
   readonly importance: number;
   /** How often it was set; an edit that names another is refused. */
   readonly version: number;
+  /** The entry that stands there, while it holds; absent in a block that was set. */
+  readonly entry?: EventId;
 }
 
 /** What `setBlock` takes: what is absent stays, or is empty in a new block, whose `type` is `facts` unless it says another. */
-export type BlockChange = { readonly label: string } & Partial<Omit<Block, 'label' | 'version'>>;
+export type BlockChange = { readonly label: string } & Partial<Omit<Block, 'label' | 'version' | 'entry'>>;
 
 /** All blocks, in the order in which they are rendered. */
 export type Core = readonly Block[];
@@ -79,7 +82,7 @@ export function setBlock(core: Core, change: BlockChange): Core {
   return next;
 }
 
-const NEW: Omit<Block, 'label' | 'version'> = {
+const NEW: Omit<Block, 'label' | 'version' | 'entry'> = {
   type: 'facts',
   text: '',
   description: '',
@@ -88,7 +91,8 @@ const NEW: Omit<Block, 'label' | 'version'> = {
   importance: 0.5,
 };
 
-function inOrder(one: Block, other: Block): number {
+/** In the order of types, then of labels. */
+export function inOrder(one: Block, other: Block): number {
   const byType = BLOCK_TYPES.indexOf(one.type) - BLOCK_TYPES.indexOf(other.type);
   return byType === 0 ? (one.label < other.label ? -1 : 1) : byType;
 }
@@ -112,12 +116,22 @@ export function removeBlock(core: Core, label: string): Core {
 /** The core as it stands in a prompt: the same bytes for the same blocks, and no text can end a block or begin one. Empty for none. */
 export function renderCore(core: Core): string {
   if (core.length === 0) return '';
-  const rows = core.map(({ label, type, description, isReadOnly, text }) => {
-    const about = description === '' ? '' : ` description="${escapeMarkup(description)}"`;
-    return `<block type="${type}" label="${label}"${about}${isReadOnly ? ' read-only="true"' : ''}>${escapeMarkup(text)}</block>`;
-  });
-  return `<core_memory>\n${rows.join('\n')}\n</core_memory>`;
+  return `${OPEN}\n${core.map(renderBlock).join('\n')}\n${CLOSE}`;
 }
+
+/** A block as it stands in a prompt, among others. */
+export function renderBlock({ label, type, description, isReadOnly, text }: Block): string {
+  const about = description === '' ? '' : ` description="${escapeMarkup(description)}"`;
+  return `<block type="${type}" label="${label}"${about}${isReadOnly ? ' read-only="true"' : ''}>${escapeMarkup(text)}</block>`;
+}
+
+/** Bytes of `renderCore` of blocks that render to so many each. */
+export function coreBytes(blocks: readonly number[]): number {
+  return blocks.length === 0 ? 0 : blocks.reduce((sum, bytes) => sum + bytes + 1, OPEN.length + 1 + CLOSE.length);
+}
+
+const OPEN = '<core_memory>';
+const CLOSE = '</core_memory>';
 
 /** Text that ends nothing and begins nothing where it stands between marks. */
 export const escapeMarkup = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '');
