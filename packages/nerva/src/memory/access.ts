@@ -12,7 +12,7 @@ export interface Accesses {
 export interface AccessPattern extends Accesses {
   /** Halves every seven days from the last access on. */
   readonly recency: number;
-  /** Ten accesses a day and more are 1; at the first, .5. */
+  /** Ten accesses a day and more are 1; in the first day .5 at least. */
   readonly frequency: number;
   /** Half what it was said to be worth, .3 recency, .2 frequency. */
   readonly importance: number;
@@ -35,17 +35,20 @@ export function patternOf(
     accesses === undefined || nowMs - accesses.lastMs > ACCESS_KEPT_MS ? { count: 1, firstMs: recordedMs, lastMs: recordedMs } : accesses;
   const recency = recencyOf(nowMs - known.lastMs);
   const frequency = frequencyOf(known.count, nowMs - known.firstMs);
-  return { ...known, recency, frequency, importance: rounded(0.5 * importance + 0.3 * recency + 0.2 * frequency) };
+  return { ...known, recency, frequency, importance: rounded(0.5 * shareOf(importance) + 0.3 * recency + 0.2 * frequency) };
 }
 
 /** Halves every seven days. */
 export const recencyOf = (ageMs: number): number => rounded(0.5 ** (Math.max(0, ageMs) / HALF_LIFE_MS));
 
-/** Accesses a day of the days since the first, of ten; .5 at the moment of the first. */
+/** Accesses a day since the first, of ten; in the first day, which tells no rate yet, .5 at least. */
 export function frequencyOf(count: number, ageMs: number): number {
-  if (ageMs <= 0) return AT_FIRST;
-  return rounded(Math.min(1, count / Math.max(1, ageMs / DAY_MS) / PER_DAY_FULL));
+  if (ageMs < DAY_MS) return Math.max(AT_FIRST, Math.min(1, count / PER_DAY_FULL));
+  return rounded(Math.min(1, count / (ageMs / DAY_MS) / PER_DAY_FULL));
 }
+
+/** What was said, within 0–1: a log may say any number. */
+export const shareOf = (importance: number): number => Math.min(1, Math.max(0, importance));
 
 /** To nine digits: the last bits of a power differ between engines, and no decision may hang on them. */
 export const rounded = (score: number): number => Math.round(score * 1e9) / 1e9;

@@ -1,5 +1,6 @@
 import { checkRange, NervaError, utf8Bytes } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
+import { coreOf, escapeMarkup } from './markup.ts';
 
 /** What a block is about, in the order in which blocks stand in a prompt. */
 export const BLOCK_TYPES = ['system', 'persona', 'human', 'facts', 'goals', 'scratch'] as const;
@@ -115,8 +116,7 @@ export function removeBlock(core: Core, label: string): Core {
 
 /** The core as it stands in a prompt: the same bytes for the same blocks, and no text can end a block or begin one. Empty for none. */
 export function renderCore(core: Core): string {
-  if (core.length === 0) return '';
-  return `${OPEN}\n${core.map(renderBlock).join('\n')}\n${CLOSE}`;
+  return coreOf(core.map(renderBlock));
 }
 
 /** A block as it stands in a prompt, among others. */
@@ -124,18 +124,6 @@ export function renderBlock({ label, type, description, isReadOnly, text }: Bloc
   const about = description === '' ? '' : ` description="${escapeMarkup(description)}"`;
   return `<block type="${type}" label="${label}"${about}${isReadOnly ? ' read-only="true"' : ''}>${escapeMarkup(text)}</block>`;
 }
-
-/** Bytes of `renderCore` of blocks that render to so many each. */
-export function coreBytes(blocks: readonly number[]): number {
-  return blocks.length === 0 ? 0 : blocks.reduce((sum, bytes) => sum + bytes + 1, OPEN.length + 1 + CLOSE.length);
-}
-
-const OPEN = '<core_memory>';
-const CLOSE = '</core_memory>';
-
-/** Text that ends nothing and begins nothing where it stands between marks. */
-export const escapeMarkup = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '');
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 /** How full the core is. `contentBytes`: of the texts alone; `utilization`: of the rendered bytes, 0–1. */
 export function usageOf(core: Core): { readonly contentBytes: number; readonly renderedBytes: number; readonly utilization: number } {

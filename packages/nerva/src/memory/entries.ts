@@ -1,6 +1,6 @@
 import { civilDate } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
-import { escapeMarkup } from './blocks.ts';
+import { escapeMarkup } from './markup.ts';
 import type { Derivation, Evolution } from './derived.ts';
 import type { EntryKind } from './kinds.ts';
 

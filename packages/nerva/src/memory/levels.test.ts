@@ -4,7 +4,8 @@ import type { EventId } from '../log/index.ts';
 import type { Entry } from './entries.ts';
 import { activationOf, levelOf, levelsOf } from './levels.ts';
 
-const idOf = (at: number): EventId => `scope:s:${at}`;
+const SID: string = 'scope:s';
+const idOf = (at: number): EventId => `${SID}:${at}`;
 function entryOf(at: number, more: Partial<Entry> = {}): Entry {
   return {
     id: idOf(at),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { utf8Bytes } from '../core/index.ts';
+import type { EventId } from '../log/index.ts';
 import { patternOf, type Accesses, type AccessPattern } from './access.ts';
 import { CORE_BYTES_MAX, renderCore, setBlock, type Core } from './blocks.ts';
 import type { Entry } from './entries.ts';
@@ -11,6 +12,7 @@ import { codeOf } from './scene.test.ts';
 
 const DAY = 86_400_000;
 const NOW = 200 * DAY;
+const SID: string = 'scope:s';
 
 interface Made {
   readonly kind?: EntryKind;
@@ -25,7 +27,7 @@ function scene(promoted: readonly Made[], candidates: readonly Made[] = [], set:
   const told = new Map<string, Accesses>();
   const entryOf = ({ kind = 'note', importance = 0.9, text = 'x', daysAgo = 0 }: Made, seq: number): Entry => {
     const atMs = NOW - daysAgo * DAY;
-    const id = `scope:s:${seq}` as const;
+    const id: EventId = `${SID}:${seq}`;
     told.set(id, { count: 1, firstMs: atMs, lastMs: atMs });
     const known = { id, text, name: text, kind, tags: [], importance, validMs: 0, recordedMs: 0, source: null };
     return { ...known, invalidMs: null, supersedes: null, supersededBy: null, endings: [], forgottenMs: null };

@@ -1,9 +1,10 @@
 import { checkRange, NervaError, utf8Bytes } from '../core/index.ts';
 import type { EventId, Seq } from '../log/index.ts';
-import { rounded, type AccessPattern } from './access.ts';
-import { CORE_BYTES_MAX, coreBytes, inOrder, renderBlock, type Block, type BlockType, type Core } from './blocks.ts';
+import { rounded, shareOf, type AccessPattern } from './access.ts';
+import { CORE_BYTES_MAX, inOrder, renderBlock, type Block, type BlockType, type Core } from './blocks.ts';
 import { dayOf, type Entry } from './entries.ts';
 import type { EntryKind } from './kinds.ts';
+import { coreBytes } from './markup.ts';
 import { PROMOTED_MAX, type EvictedWhy } from './tier-fold.ts';
 
 /** Which entries stand among the blocks, and for how long. */
@@ -78,7 +79,7 @@ const KIND_SHARE: Readonly<Record<EntryKind, number>> = {
 export function promotionScore(entry: Pick<Entry, 'importance' | 'kind'>, pattern: AccessPattern, by: TierLimits['by'] = 'hybrid'): number {
   if (by === 'importance') return pattern.importance;
   const ofKind = Object.hasOwn(KIND_SHARE, entry.kind) ? KIND_SHARE[entry.kind] : KIND_SHARE.note; // a log may say any kind
-  return rounded(0.4 * entry.importance + 0.3 * pattern.recency + 0.2 * pattern.frequency + 0.1 * ofKind);
+  return rounded(0.4 * shareOf(entry.importance) + 0.3 * pattern.recency + 0.2 * pattern.frequency + 0.1 * ofKind);
 }
 
 /** How much it is worth to leave it there: of two the one with less goes first. */
