@@ -116,6 +116,25 @@ test('what is drawn on by half or more gives no place', () => {
   assert.deepEqual([one(edge + 0.001).promote, one(edge - 0.001).promote], [[], [2]]);
 });
 
+/** Of little score, and worth keeping; and of more score, and worth less. */
+const RECENT: Made = { importance: 0.1, daysAgo: 2 };
+const MATTERS: Made = { importance: 0.8, daysAgo: 25 };
+
+test('nothing gives place to what is worth less, and nothing that has just come', () => {
+  const limits = { entriesMax: 1, scoreMin: 0.2 };
+  const { evict, rejected } = scene([RECENT], [MATTERS]).plan(limits);
+  assert.deepEqual([evict, rejected], [[], [2]]);
+  const { promote, ...rest } = scene([], [RECENT, MATTERS]).plan(limits);
+  assert.deepEqual([promote, rest.evict, rest.rejected], [[2], [], [1]]);
+});
+
+test('what gives place to one leaves its room to another', () => {
+  const large = { ...RECENT, text: 'x'.repeat(1_500) };
+  const middle = { ...MATTERS, text: 'x'.repeat(1_000) };
+  const { promote, evict } = scene([large], [middle, { importance: 0.1, daysAgo: 1.5 }]).plan({ scoreMin: 0.2, coreBytesMax: 1_700 });
+  assert.deepEqual([evict, promote], [['budget 1'], [3, 2]]);
+});
+
 test('what was not asked for in thirty days leaves, ten in a run, the least worth first, and never what is said of oneself', () => {
   const days = (...all: readonly number[]) => all.map((daysAgo): Made => ({ daysAgo }));
   assert.deepEqual(scene(days(29, 30, 30.001, 31)).plan().evict, ['idle 4', 'idle 3']);
@@ -202,11 +221,10 @@ test('any plan keeps the bounds, what is said of oneself, and what is worth more
         list.length > some.entriesMax || utf8Bytes(renderCore(list.map(blockOfEntry))) > some.coreBytesMax;
       if (!isTooMuch(mustStay)) assert.ok(!isTooMuch(now));
       else assert.deepEqual(promote, []);
-      const before = isTooMuch(there) || evict.some((why) => why.startsWith('idle'));
-      if (!before && evict.length > 0) {
-        const worst = Math.min(...now.filter((entry) => !there.includes(entry)).map((entry) => keepingScore(pattern(entry))));
-        for (const out of there.filter((entry) => !now.includes(entry))) assert.ok(keepingScore(pattern(out)) < Math.max(worst, 1));
-      }
+      const best = Math.max(...now.filter((entry) => !there.includes(entry)).map((entry) => keepingScore(pattern(entry))));
+      const gavePlace =
+        isTooMuch(there) || evict.some((why) => why.startsWith('idle')) ? [] : there.filter((entry) => !now.includes(entry));
+      for (const out of gavePlace) assert.ok(keepingScore(pattern(out)) < best);
       assert.ok(utf8Bytes(renderCore(shownCore([], now))) <= CORE_BYTES_MAX);
     }),
     { numRuns: 300 },

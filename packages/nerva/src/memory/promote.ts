@@ -125,7 +125,7 @@ export interface TierView {
   readonly set: Core;
   /** Entries among the blocks that hold, in the order in which they were promoted. */
   readonly promoted: readonly Entry[];
-  /** Entries that hold and may be promoted. */
+  /** Entries that hold, are not among the blocks, and may be promoted. */
   readonly candidates: Iterable<Entry>;
   readonly patternOf: (entry: Entry) => AccessPattern;
   readonly nowMs: number;
@@ -208,10 +208,9 @@ class Planner {
     const { set, candidates, patternOf } = this.#view;
     const { by, scoreMin, entryBytesMax, candidatesMax } = this.#limits;
     const taken = new Set(set.map(({ label }) => label));
-    const gone = new Set(this.#evict.map(({ entry }) => entry.id));
     const scored: Scored[] = [];
     for (const entry of candidates) {
-      if (this.#standing.has(entry.id) || gone.has(entry.id) || taken.has(labelOf(entry.id))) continue;
+      if (taken.has(labelOf(entry.id))) continue;
       const score = promotionScore(entry, patternOf(entry), by);
       if (score >= scoreMin && bytesOf(blockOfEntry(entry)) <= entryBytesMax) scored.push({ entry, score });
     }
