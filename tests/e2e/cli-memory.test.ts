@@ -47,9 +47,52 @@ test('a memory is searched, as of now and as of then, shown, counted, and each e
   );
   assert.match(
     await run('stats', 'user:ada'),
-    /^events +6\nblocks +1\nentries +3\nsuperseded +1\nforgotten +1\ncore +\d+ bytes as rendered \(17 of text\), 0\.\d % full\n$/,
+    /^events +6\nblocks +1\npromoted +0\nentries +3\nsuperseded +1\nforgotten +1\ncore +\d+ bytes as rendered \(17 of text\), 0\.\d % full\n$/,
   );
-  assert.match(await run('stats', 'user:ada', '--at', '2'), /^events +3\nblocks +1\nentries +1\n/);
+  assert.match(await run('stats', 'user:ada', '--at', '2'), /^events +3\nblocks +1\npromoted +0\nentries +1\n/);
+});
+
+test('a memory is tended by what a session was told: what matters stands among the blocks, says why, and is exported once', async (t) => {
+  const { place } = await kept(t);
+  const world = nodeWorld();
+  const store = await openStore(`file:${join(place.path, '.nerva/nerva.db')}`, { world });
+  const memory = await openMemory({ store, world, scope: 'user:ada' });
+  const { id } = await memory.remember('Ada is allergic to peanuts.', { kind: 'person', importance: 0.9 });
+  const ids = Array.from({ length: 100 }, () => ({ id }));
+  const events = ids.map((one) => ({ type: 'memory.told', data: { entries: [one] } }));
+  await store.append({ id: 'x', sid: 's1', expected: 0, events });
+  await store.close();
+  await world.transport.close();
+  const run = async (...args: readonly string[]) => {
+    const { code, out, err } = await place.run('memory', ...args);
+    assert.deepEqual([code, err], [0, '']);
+    return out;
+  };
+  assert.match(
+    await run('why', 'user:ada', id),
+    /\ndrawn on +0\.85: 1 time, .*\nscore +0\.83, .*\namong blocks +no\nlevel +0 of 4: as it was said\nactivation +0\.0\n$/,
+  );
+  assert.equal(
+    await run('tend', 'user:ada', 's1'),
+    `${id} stands among the blocks from now on\n100 accesses noted, 1 promoted, 0 evicted, 0 without room\n`,
+  );
+  assert.equal(await run('tend', 'user:ada', 's1'), '0 accesses noted, 0 promoted, 0 evicted, 0 without room\n');
+  assert.match(
+    await run('why', 'user:ada', id),
+    /\ndrawn on +0\.95: 100 times, .*\nscore +0\.93, .*\namong blocks +since scope:user:ada:8\nlevel +4 of 4: among the blocks\nactivation +0\.4\n$/,
+  );
+  assert.match(
+    await run('show', 'user:ada'),
+    /^entry\.6 {2}human, the entry scope:user:ada:6\n {4}Ada is allergic to peanuts\.\nhuman {2}human, version 1\n/,
+  );
+  assert.match(
+    await run('stats', 'user:ada'),
+    /\nblocks +1\npromoted +1\n(?:.*\n)*suggestion +person has 100 % of the accesses: split it\n$/,
+  );
+  const types = (await place.json('memory', 'export', 'user:ada')).lines.map(({ type }) => type);
+  assert.deepEqual(types, ['memory', 'block', 'entry', 'entry', 'entry', 'entry']);
+  const [tended] = (await place.json('memory', 'tend', 'user:ada', 's1')).lines;
+  assert.deepEqual(tended, { type: 'tended', sid: 'scope:user:ada', accesses: 0, promoted: [], evicted: [], rejected: [] });
 });
 
 test('memory --json is an object a line', async (t) => {

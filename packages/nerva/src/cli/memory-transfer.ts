@@ -6,10 +6,10 @@ import { fromServerBlock, takenAs, type Block, type BlockChange, type Entry, typ
 import type { Context, ExitCode } from './context.ts';
 import { brief } from './output.ts';
 
-/** `nerva memory export`: blocks and entries, the superseded and forgotten too, an object a line. What is kept for a while stays behind. */
+/** `nerva memory export`: blocks that were set, and entries, the superseded and forgotten too, an object a line. What is kept for a while stays behind, and so does what was promoted: it is an entry. */
 export function exportMemory({ out }: Context, memory: Memory): void {
   out.json({ type: 'memory', sid: memory.sid, head: memory.head });
-  for (const { type: about, ...block } of memory.core) out.json({ type: 'block', about, ...block });
+  for (const { type: about, entry, ...block } of memory.core) if (entry === undefined) out.json({ type: 'block', about, ...block });
   for (const entry of memory.entries()) out.json({ type: 'entry', ...entry });
 }
 

@@ -4,6 +4,7 @@ import { openMemory, usageOf, type Entry, type Memory } from '../memory/index.ts
 import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { eraseMemory } from './memory-erase.ts';
+import { suggestionRows, standingRows, tendMemory } from './memory-tiers.ts';
 import { exportMemory, importMemory } from './memory-transfer.ts';
 import { brief, columns, time } from './output.ts';
 
@@ -33,6 +34,11 @@ const VERBS: Readonly<Record<string, Known>> = {
   stats: looks(stats, null),
   export: looks(exportMemory, null),
   import: { does: (context, { memory, argument }) => importMemory(context, memory, argument), takes: 'a file', store: 'create' },
+  tend: {
+    does: (context, { memory, argument }) => tendMemory(context, memory, argument),
+    takes: 'a session that was told of it',
+    store: 'write',
+  },
   erase: { does: (context, { memory, store }) => eraseMemory(context, memory, store), takes: null, store: 'write' },
 };
 
@@ -111,8 +117,9 @@ function show({ out }: Context, opened: Memory): void {
     for (const entry of opened.entries()) out.json({ type: 'entry', ...entry });
     return;
   }
-  for (const { label, type, text, isReadOnly, version } of opened.core) {
-    out.line(`${label}  ${type}, version ${version}${isReadOnly ? ', read-only' : ''}`);
+  for (const { label, type, text, isReadOnly, version, entry } of opened.core) {
+    const what = entry === undefined ? `version ${version}${isReadOnly ? ', read-only' : ''}` : `the entry ${entry}`;
+    out.line(`${label}  ${type}, ${what}`);
     for (const line of text.split('\n')) out.line(`    ${brief(line, 500)}`);
   }
   const entries = opened.entries();
@@ -129,7 +136,7 @@ const standing = ({ forgottenMs, supersededBy }: Entry): string =>
 
 function why({ out }: Context, opened: Memory, id: string): void {
   const entry = opened.entry(id as Entry['id']);
-  if (out.isJson) return out.json({ type: 'entry', ...entry });
+  if (out.isJson) return out.json({ type: 'entry', ...entry, standing: opened.standing(entry.id) });
   const rows: readonly (readonly [string, string | null])[] = [
     ['text', brief(entry.text, 2_000)],
     ['recorded', time(entry.recordedMs)],
@@ -147,26 +154,31 @@ function why({ out }: Context, opened: Memory, id: string): void {
     ...(entry.evolved ?? []).flatMap(({ by, relations }) =>
       relations.map(({ to, relation, confidence }): readonly [string, string] => [relation, `${to}, ${confidence.toFixed(2)} by ${by}`]),
     ),
+    ...standingRows(opened.standing(entry.id)),
   ];
   for (const line of columns(rows.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))) out.line(line);
 }
 
 function stats({ out }: Context, opened: Memory): void {
   const entries = opened.entries();
+  const suggestions = opened.suggestions();
+  const promoted = opened.core.filter(({ entry }) => entry !== undefined).length;
   const totals = {
     events: opened.head,
-    blocks: opened.core.length,
+    blocks: opened.core.length - promoted,
+    promoted,
     ...usageOf(opened.core),
     entries: entries.length,
     superseded: entries.filter(({ supersededBy }) => supersededBy !== null).length,
     forgotten: entries.filter(({ forgottenMs }) => forgottenMs !== null).length,
   };
-  if (out.isJson) return out.json({ type: 'memory', scope: opened.sid.slice(PREFIX.length), ...totals });
+  if (out.isJson) return out.json({ type: 'memory', scope: opened.sid.slice(PREFIX.length), ...totals, suggestions });
   const { utilization, renderedBytes, contentBytes, ...counts } = totals;
   const rows = Object.entries(counts).map(([name, value]) => [name, String(value)]);
   for (const line of columns([
     ...rows,
     ['core', `${renderedBytes} bytes as rendered (${contentBytes} of text), ${(100 * utilization).toFixed(1)} % full`],
+    ...suggestionRows(suggestions),
   ]))
     out.line(line);
 }

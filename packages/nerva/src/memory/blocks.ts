@@ -1,4 +1,6 @@
 import { checkRange, NervaError, utf8Bytes } from '../core/index.ts';
+import type { EventId } from '../log/index.ts';
+import { coreOf, escapeMarkup } from './markup.ts';
 
 /** What a block is about, in the order in which blocks stand in a prompt. */
 export const BLOCK_TYPES = ['system', 'persona', 'human', 'facts', 'goals', 'scratch'] as const;
@@ -21,10 +23,12 @@ export interface Block {
   readonly importance: number;
   /** How often it was set; an edit that names another is refused. */
   readonly version: number;
+  /** The entry that stands there, while it holds; absent in a block that was set. */
+  readonly entry?: EventId;
 }
 
 /** What `setBlock` takes: what is absent stays, or is empty in a new block, whose `type` is `facts` unless it says another. */
-export type BlockChange = { readonly label: string } & Partial<Omit<Block, 'label' | 'version'>>;
+export type BlockChange = { readonly label: string } & Partial<Omit<Block, 'label' | 'version' | 'entry'>>;
 
 /** All blocks, in the order in which they are rendered. */
 export type Core = readonly Block[];
@@ -79,7 +83,7 @@ export function setBlock(core: Core, change: BlockChange): Core {
   return next;
 }
 
-const NEW: Omit<Block, 'label' | 'version'> = {
+const NEW: Omit<Block, 'label' | 'version' | 'entry'> = {
   type: 'facts',
   text: '',
   description: '',
@@ -88,7 +92,8 @@ const NEW: Omit<Block, 'label' | 'version'> = {
   importance: 0.5,
 };
 
-function inOrder(one: Block, other: Block): number {
+/** In the order of types, then of labels. */
+export function inOrder(one: Block, other: Block): number {
   const byType = BLOCK_TYPES.indexOf(one.type) - BLOCK_TYPES.indexOf(other.type);
   return byType === 0 ? (one.label < other.label ? -1 : 1) : byType;
 }
@@ -111,17 +116,14 @@ export function removeBlock(core: Core, label: string): Core {
 
 /** The core as it stands in a prompt: the same bytes for the same blocks, and no text can end a block or begin one. Empty for none. */
 export function renderCore(core: Core): string {
-  if (core.length === 0) return '';
-  const rows = core.map(({ label, type, description, isReadOnly, text }) => {
-    const about = description === '' ? '' : ` description="${escapeMarkup(description)}"`;
-    return `<block type="${type}" label="${label}"${about}${isReadOnly ? ' read-only="true"' : ''}>${escapeMarkup(text)}</block>`;
-  });
-  return `<core_memory>\n${rows.join('\n')}\n</core_memory>`;
+  return coreOf(core.map(renderBlock));
 }
 
-/** Text that ends nothing and begins nothing where it stands between marks. */
-export const escapeMarkup = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '');
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+/** A block as it stands in a prompt, among others. */
+export function renderBlock({ label, type, description, isReadOnly, text }: Block): string {
+  const about = description === '' ? '' : ` description="${escapeMarkup(description)}"`;
+  return `<block type="${type}" label="${label}"${about}${isReadOnly ? ' read-only="true"' : ''}>${escapeMarkup(text)}</block>`;
+}
 
 /** How full the core is. `contentBytes`: of the texts alone; `utilization`: of the rendered bytes, 0–1. */
 export function usageOf(core: Core): { readonly contentBytes: number; readonly renderedBytes: number; readonly utilization: number } {

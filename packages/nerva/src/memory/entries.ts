@@ -1,6 +1,6 @@
 import { civilDate } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
-import { escapeMarkup } from './blocks.ts';
+import { escapeMarkup } from './markup.ts';
 import type { Derivation, Evolution } from './derived.ts';
 import type { EntryKind } from './kinds.ts';
 
@@ -75,7 +75,8 @@ export function renderEntries(entries: readonly ToldEntry[]): string {
   return `<recalled>\n${rows.join('\n')}\n</recalled>`;
 }
 
-function dayOf(ms: number): string {
+/** The day of a time, `2026-05-07`. */
+export function dayOf(ms: number): string {
   const { year, month, day } = civilDate(Math.floor(ms / DAY_MS));
   return [year, month, day].map((part) => String(part).padStart(2, '0')).join('-');
 }

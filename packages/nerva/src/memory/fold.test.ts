@@ -32,6 +32,9 @@ const GOOD: Readonly<Record<string, JsonObject>> = {
     failure: null,
   },
   'memory.evolved': { from: 'scope:h:2', by: 'rules@1', relations: [{ to: 'scope:h:1', relation: 'update', confidence: 1 }] },
+  'memory.accessed': { at: [{ atMs: 1, ids: ['scope:h:1'] }], from: { sid: 's', upto: 3 } },
+  'memory.promoted': { id: 'scope:h:1', score: 1 },
+  'memory.evicted': { id: 'scope:h:1', why: 'idle', score: 0 },
 };
 const EVENT: fc.Arbitrary<EventDraft> = fc.constantFrom(...Object.keys(GOOD)).chain((type) => {
   const fields = Object.entries(GOOD[type] ?? {}).map(([name, good]) => {
@@ -57,6 +60,9 @@ test('any JSON in its log leaves a memory that opens, shows what it has, and tak
       const kept = await memory.remember('green pear');
       assert.deepEqual([memory.item('new'), memory.recall('pear')[0]?.entry], [1, kept]);
       assert.equal((await memory.consolidate({ limit: 100 })).left, 0);
+      await memory.tend({ sessions: ['s'] });
+      for (const { id } of memory.entries()) assert.ok(memory.standing(id).importance <= 1);
+      assert.deepEqual([memory.suggestions(), memory.core.length <= 33], [[], true]);
     }),
     { numRuns: 300 },
   );

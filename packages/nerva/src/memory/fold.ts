@@ -8,10 +8,11 @@ import { endedAt, TIME_MAX, type Ending, type Entry } from './entries.ts';
 import type { Witness } from './kept-rows.ts';
 import { isNewer, withNewer } from './makers.ts';
 import { TEXT_MAX } from './recall.ts';
+import { TierFold, type FrozenTiers, type TierData } from './tier-fold.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 
 /** What a memory's log says, by type. */
-export interface MemoryData {
+export interface MemoryData extends TierData {
   /** The first event: whose memory it is. */
   'scope.opened': { readonly scope: string };
   'memory.block.set': BlockChange;
@@ -39,6 +40,7 @@ interface Frozen {
   readonly itemsMax: number;
   readonly witnesses: readonly (readonly [string, Witness])[];
   readonly beside: readonly string[];
+  readonly tiers: FrozenTiers;
 }
 
 /**
@@ -53,13 +55,16 @@ export class MemoryFold {
   atMs = 0;
   /** The log does not begin like that of a memory: it belongs to a session. */
   isForeign = false;
+  /** The blocks that were set. */
   core: Core = [];
+  /** Where entries stand. */
+  tiers = new TierFold();
   readonly #items = new Map<string, Item>();
   #itemBytes = 0;
   /** So many items are looked through for what is over. */
   #itemsMax = SWEEP_MIN;
   readonly #witnesses = new Map<string, Witness>();
-  /** Subjects with something among the blocks and items. */
+  /** Subjects with something among the blocks and items, or of whose entries it is known where they stand. */
   readonly #beside = new Set<string>();
 
   /** `archive`: where its entries are kept. */
@@ -69,8 +74,9 @@ export class MemoryFold {
 
   /** The fold that `freeze` gave the text of, on the archive of the same log. */
   static thaw(archive: Archive, text: string): MemoryFold {
-    const { items, witnesses, beside, itemsMax, ...plain } = JSON.parse(text) as Frozen;
+    const { items, witnesses, beside, itemsMax, tiers, ...plain } = JSON.parse(text) as Frozen;
     const fold = Object.assign(new MemoryFold(archive), plain);
+    fold.tiers = TierFold.thaw(tiers);
     for (const item of items) fold.#keep(item, -Infinity);
     fold.#itemsMax = itemsMax;
     for (const [subject, witness] of witnesses) fold.#witnesses.set(subject, witness);
@@ -90,6 +96,7 @@ export class MemoryFold {
       itemsMax: this.#itemsMax,
       witnesses: Array.from(this.#witnesses),
       beside: Array.from(this.#beside),
+      tiers: this.tiers.freeze(),
     };
     return JSON.stringify(frozen);
   }
@@ -133,6 +140,7 @@ export class MemoryFold {
       default:
         if (subject !== undefined) this.#beside.add(subject);
         this.#applyBeside(event.type as keyof MemoryData, data, atMs);
+        this.tiers.apply(event.type, data, event);
     }
   }
 

@@ -12,6 +12,9 @@ import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
 import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
+import { refused, reused } from './refusals.ts';
+import type { Suggestion } from './suggest.ts';
+import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
@@ -104,6 +107,7 @@ export class Memory {
   readonly #reader: LogReader;
   readonly #hybrid: Hybrid;
   readonly #consolidator: Consolidator;
+  readonly #tender: Tender;
   readonly #extract: boolean;
   #reading: Promise<void> = Promise.resolve();
   /** A read that has not begun. */
@@ -130,6 +134,15 @@ export class Memory {
     this.#limits = { ...WORKING_LIMITS, ...working };
     this.#hybrid = new Hybrid(world, more);
     this.#consolidator = new Consolidator(world, more);
+    this.#tender = new Tender({
+      sid: this.sid,
+      store,
+      fold: () => this.#fold,
+      entry: (id) => this.#reader.look((archive) => archive.get(id)),
+      entries: () => this.#reader.archive.values(),
+      nowMs: () => this.#nowMs(),
+      write: (decide, key) => this.#write({ key, mark: 'memory.accessed ' }, decide),
+    });
     this.#extract = checkFlag('extract', more.extract ?? false);
     this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
   }
@@ -143,8 +156,9 @@ export class Memory {
     return this.#fold.head;
   }
 
+  /** The blocks that were set, and as such the entries that `tend` promoted, as long as they hold. */
   get core(): Core {
-    return this.#fold.core;
+    return this.#tender.core();
   }
 
   /** The blocks as they stand in a prompt. */
@@ -167,7 +181,7 @@ export class Memory {
   async setBlock(change: BlockChange): Promise<void> {
     checkOptions(change, ['label', 'type', 'text', 'description', 'bytesMax', 'isReadOnly', 'importance'], 'setBlock');
     await this.#write({}, () => {
-      setBlock(this.core, change);
+      setBlock(this.#fold.core, change);
       return [{ type: 'memory.block.set', data: { ...change } }];
     });
   }
@@ -191,15 +205,17 @@ export class Memory {
           },
         );
       const change = { label, text: edited(block.text, edit) };
-      setBlock(this.core, change);
+      setBlock(this.#fold.core, change);
       return [{ type: 'memory.block.set', data: change }];
     });
   }
 
-  /** @throws MEMORY_UNKNOWN */
+  /** Also an entry that was promoted: it stays in the archive, and is not promoted again before it is asked for again. @throws MEMORY_UNKNOWN */
   async removeBlock(label: string): Promise<void> {
     await this.#write({}, () => {
-      removeBlock(this.core, label);
+      const removal = this.#tender.removal(label);
+      if (removal !== null) return removal;
+      removeBlock(this.#fold.core, label);
       return [{ type: 'memory.block.removed', data: { label } }];
     });
   }
@@ -351,6 +367,34 @@ export class Memory {
     );
   }
 
+  /**
+   * Decides which entries stand among the blocks: what matters and is asked for comes in, what is not goes out, and stays in the archive. What was
+   * asked for is read from the logs of `sessions`, and what `noteAccess` said. Meant for the background, again and again: two that run at once
+   * count and decide each thing once, and without anything new nothing is written. O(entries).
+   * @throws OPTION_UNKNOWN, OPTION_INVALID, and as each change does.
+   */
+  async tend(options: Tending = {}): Promise<Tended> {
+    checkOptions(options, TENDING, 'tend');
+    await this.refresh();
+    return this.#tender.tend(options);
+  }
+
+  /** Notes that 1–1,000 entries were told now, by a program that asked for them without a session. @throws MEMORY_UNKNOWN, OPTION_INVALID */
+  async noteAccess(ids: readonly EventId[], options: Repeatable = {}): Promise<void> {
+    checkOptions(options, ['key'], 'noteAccess');
+    await this.#tender.note(ids, options.key);
+  }
+
+  /** How an entry is drawn on, and how far it has come. @throws MEMORY_UNKNOWN */
+  standing(id: EventId): Standing {
+    return this.#tender.standing(this.entry(id));
+  }
+
+  /** What the accesses of the last seven days suggest about the kinds of entries, from a hundred on. Nothing is done about it. */
+  suggestions(): readonly Suggestion[] {
+    return this.#tender.suggestions();
+  }
+
   /** By words: those before it that hold when it begins, or now. */
   #like(entry: Entry, limit: number): readonly { readonly entry: Entry; readonly share: number }[] {
     const nowMs = this.#nowMs();
@@ -485,17 +529,4 @@ function checkFlag(name: string, value: unknown): boolean {
 interface Keyed {
   readonly key?: string | undefined;
   readonly mark?: string | undefined;
-}
-
-function reused(key: string | undefined): NervaError {
-  return new NervaError(
-    'OPTION_INVALID',
-    `Another change was made under the key ${JSON.stringify(key?.slice(0, 80))}: each has a key of its own. Nothing was changed.`,
-  );
-}
-
-function refused(sid: Sid, why: 'fenced' | 'closed' | 'limit'): NervaError {
-  if (why === 'limit')
-    return new NervaError('SESSION_FULL', `${sid} reached the limit of its log. Nothing was changed.`, { details: { sid } });
-  return new NervaError('SESSION_CLOSED', `${sid} is ${why}. Nothing was changed.`, { details: { sid } });
 }

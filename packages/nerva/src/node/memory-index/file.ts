@@ -10,7 +10,7 @@ export type Remade = 'version' | 'damaged';
 /** "NrvI". */
 const APPLICATION_ID = 0x4e727649;
 /** Raised by one whenever what is kept, or how words are cut to stems, changes: the index is then made anew. */
-const VERSION = 2;
+const VERSION = 3;
 /** How long a connection waits for another one's lock. */
 const BUSY_MS = 5_000;
 
