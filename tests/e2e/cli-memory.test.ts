@@ -95,6 +95,31 @@ test('a memory is tended by what a session was told: what matters stands among t
   assert.deepEqual(tended, { type: 'tended', sid: 'scope:user:ada', accesses: 0, promoted: [], evicted: [], rejected: [] });
 });
 
+test('what an agent may do is granted and taken back, and an entry goes to another scope when it is taken there', async (t) => {
+  const { place, linz } = await kept(t);
+  const run = async (...args: readonly string[]) => {
+    const { code, out, err } = await place.run('memory', ...args);
+    return [code, out, err.split('\n')[0] ?? ''] as const;
+  };
+  assert.deepEqual(await run('grant', 'team:x', 'clerk', '--rights', 'recall,edit'), [0, 'clerk may recall, edit in scope:team:x\n', '']);
+  assert.match((await run('stats', 'team:x'))[1], /\nrights +clerk may recall, edit\n$/);
+  assert.deepEqual(await run('revoke', 'team:x', 'clerk', '--rights', 'edit'), [0, 'clerk may recall in scope:team:x\n', '']);
+  assert.deepEqual(await run('revoke', 'team:x', 'clerk', '--json'), [
+    0,
+    '{"type":"rights","sid":"scope:team:x","agent":"clerk","rights":[]}\n',
+    '',
+  ]);
+  const [code, , wrong] = await run('grant', 'team:x', 'clerk', '--rights', 'all');
+  assert.deepEqual([code, /OPTION_INVALID.*some of recall, remember, forget, edit; "all" came/.test(wrong)], [1, true], wrong);
+  assert.match((await run('grant', 'team:x', 'clerk'))[2], /needs --rights/);
+  assert.equal((await run('revoke', 'team:y', 'clerk'))[0], 1);
+  const now = linz.id.replace(/2$/, '3');
+  assert.deepEqual(await run('share', 'user:ada', now, '--to', 'team:x'), [0, `scope:team:x:4 says what ${now} does\n`, '']);
+  assert.match((await run('why', 'team:x', 'scope:team:x:4'))[1], /^text +Ada lives in Graz.*\n(?:.*\n)*from +scope:user:ada:3\n/);
+  assert.match((await run('share', 'user:ada', linz.id, '--to', 'team:x'))[2], /MEMORY_CHANGED.*share that one/);
+  assert.match((await run('share', 'user:ada', now))[2], /needs --to SCOPE/);
+});
+
 test('memory --json is an object a line', async (t) => {
   const { place } = await kept(t);
   const lines = async (...args: readonly string[]) =>

@@ -4,6 +4,7 @@ import { openMemory, usageOf, type Entry, type Memory } from '../memory/index.ts
 import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { eraseMemory } from './memory-erase.ts';
+import { changeRights, rightsRows, shareMemory } from './memory-rights.ts';
 import { suggestionRows, standingRows, tendMemory } from './memory-tiers.ts';
 import { exportMemory, importMemory } from './memory-transfer.ts';
 import { brief, columns, time } from './output.ts';
@@ -14,7 +15,7 @@ interface Asked {
   readonly store: Store;
   readonly argument: string;
 }
-type Verb = (context: Context, asked: Asked) => Promise<ExitCode> | void;
+type Verb = (context: Context, asked: Asked) => Promise<ExitCode | void> | void;
 interface Known {
   readonly does: Verb;
   readonly takes: string | null;
@@ -27,6 +28,11 @@ const looks = (does: (context: Context, memory: Memory, argument: string) => voi
   takes,
   store: 'read',
 });
+const rights = (isGrant: boolean): Known => ({
+  does: (context, { memory, argument }) => changeRights(context, memory, { agent: argument, isGrant }),
+  takes: 'an agent',
+  store: isGrant ? 'create' : 'write',
+});
 const VERBS: Readonly<Record<string, Known>> = {
   search: looks(search, 'a question'),
   show: looks(show, null),
@@ -37,6 +43,13 @@ const VERBS: Readonly<Record<string, Known>> = {
   tend: {
     does: (context, { memory, argument }) => tendMemory(context, memory, argument),
     takes: 'a session that was told of it',
+    store: 'write',
+  },
+  grant: rights(true),
+  revoke: rights(false),
+  share: {
+    does: (context, { memory, store, argument }) => shareMemory(context, memory, store, argument),
+    takes: 'the id of an entry',
     store: 'write',
   },
   erase: { does: (context, { memory, store }) => eraseMemory(context, memory, store), takes: null, store: 'write' },
@@ -172,13 +185,15 @@ function stats({ out }: Context, opened: Memory): void {
     superseded: entries.filter(({ supersededBy }) => supersededBy !== null).length,
     forgotten: entries.filter(({ forgottenMs }) => forgottenMs !== null).length,
   };
-  if (out.isJson) return out.json({ type: 'memory', scope: opened.sid.slice(PREFIX.length), ...totals, suggestions });
+  if (out.isJson)
+    return out.json({ type: 'memory', scope: opened.sid.slice(PREFIX.length), ...totals, suggestions, rights: opened.rights });
   const { utilization, renderedBytes, contentBytes, ...counts } = totals;
   const rows = Object.entries(counts).map(([name, value]) => [name, String(value)]);
   for (const line of columns([
     ...rows,
     ['core', `${renderedBytes} bytes as rendered (${contentBytes} of text), ${(100 * utilization).toFixed(1)} % full`],
     ...suggestionRows(suggestions),
+    ...rightsRows(opened.rights),
   ]))
     out.line(line);
 }

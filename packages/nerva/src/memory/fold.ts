@@ -8,11 +8,12 @@ import { endedAt, TIME_MAX, type Ending, type Entry } from './entries.ts';
 import type { Witness } from './kept-rows.ts';
 import { isNewer, withNewer } from './makers.ts';
 import { TEXT_MAX } from './recall.ts';
+import { withRights, type Rights, type RightsData } from './rights.ts';
 import { TierFold, type FrozenTiers, type TierData } from './tier-fold.ts';
 import { itemBytes, type Item, type Working } from './working.ts';
 
 /** What a memory's log says, by type. */
-export interface MemoryData extends TierData {
+export interface MemoryData extends TierData, RightsData {
   /** The first event: whose memory it is. */
   'scope.opened': { readonly scope: string };
   'memory.block.set': BlockChange;
@@ -41,6 +42,7 @@ interface Frozen {
   readonly witnesses: readonly (readonly [string, Witness])[];
   readonly beside: readonly string[];
   readonly tiers: FrozenTiers;
+  readonly rights: Rights;
 }
 
 /**
@@ -59,6 +61,8 @@ export class MemoryFold {
   core: Core = [];
   /** Where entries stand. */
   tiers = new TierFold();
+  /** Of agents, through their tools. */
+  rights: Rights = {};
   readonly #items = new Map<string, Item>();
   #itemBytes = 0;
   /** So many items are looked through for what is over. */
@@ -86,12 +90,13 @@ export class MemoryFold {
 
   /** All but the archive, as JSON. O(blocks + items). */
   freeze(): string {
-    const { head, atMs, isForeign, core } = this;
+    const { head, atMs, isForeign, core, rights } = this;
     const frozen: Frozen = {
       head,
       atMs,
       isForeign,
       core,
+      rights,
       items: Array.from(this.#items.values()),
       itemsMax: this.#itemsMax,
       witnesses: Array.from(this.#witnesses),
@@ -141,6 +146,7 @@ export class MemoryFold {
         if (subject !== undefined) this.#beside.add(subject);
         this.#applyBeside(event.type as keyof MemoryData, data, atMs);
         this.tiers.apply(event.type, data, event);
+        this.rights = withRights(this.rights, event.type, data);
     }
   }
 

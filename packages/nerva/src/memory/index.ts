@@ -25,7 +25,9 @@ export type { Finders, Found, FoundWhy, Reranker, Search, Searching } from './hy
 export { vectorIndex, type Near, type VectorIndex } from './vectors.ts';
 export { recallIndex, type Hit, type Passage, type RecallIndex, type RecallOptions, type Shares, type Why } from './recall.ts';
 export { fromServerBlock, takenAs, toServerBlock, type ReadModel, type ServerBlock, type Taken } from './taxonomy.ts';
-export { memoryTools, type MemoryOf } from './tools.ts';
+export { memoryTools, type Guard, type MemoryOf } from './tools.ts';
+export { MEMORY_RIGHTS, type MemoryRight, type Rights } from './rights.ts';
+export { shareEntry } from './share.ts';
 export type { Accesses, AccessPattern } from './access.ts';
 export type { Level, LevelNote } from './levels.ts';
 export type { TierLimits } from './promote.ts';

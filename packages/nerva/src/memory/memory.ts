@@ -13,6 +13,7 @@ import { KEYED, LogReader, OPENED } from './log-reader.ts';
 import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
 import { refused, reused } from './refusals.ts';
+import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
@@ -53,6 +54,8 @@ export interface Remembered extends Repeatable {
   readonly supersedes?: EventId;
   /** The event that it comes from. */
   readonly source?: EventId;
+  /** Whose personal data it is, where that is not whose the memory's is: it goes when they are erased. */
+  readonly subject?: string;
   /** Whether rules take it apart at once: people, dates, quantities, preferences, commitments. Default as the memory was opened. */
   readonly extract?: boolean;
 }
@@ -273,8 +276,8 @@ export class Memory {
    * @throws OPTION_INVALID, MEMORY_TOO_LARGE, MEMORY_UNKNOWN (what it supersedes), MEMORY_CHANGED (that was superseded already); nothing was written.
    */
   async remember(text: string, options: Remembered = {}): Promise<Entry> {
-    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'extract', 'key'], 'remember');
-    const { kind = 'note', tags = [], importance = 0.5, supersedes, source } = options;
+    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'subject', 'extract', 'key'], 'remember');
+    const { kind = 'note', tags = [], importance = 0.5, supersedes, source, subject } = options;
     if (typeof text !== 'string' || !Array.isArray(tags) || tags.some((tag) => typeof tag !== 'string'))
       throw new NervaError('OPTION_INVALID', 'What is remembered is a string, and its tags a list of strings. Nothing was changed.');
     const whole = toWellFormed(text) as string;
@@ -308,7 +311,8 @@ export class Memory {
       };
       const of = `${this.sid}:${this.head === 0 ? 1 : this.head}`; // after the event that opens the log
       const derived = isTakenApart ? [{ type: 'memory.derived', data: { of, ...byRules(whole, validMs) } as unknown as JsonObject }] : [];
-      return [{ type: 'memory.recorded', data: { ...data } }, ...derived];
+      const drafts = [{ type: 'memory.recorded', data: { ...data } }, ...derived];
+      return subject === undefined ? drafts : drafts.map((draft) => ({ ...draft, subject }));
     });
     const entry = this.entry(`${this.sid}:${seq ?? -1}`);
     if (entry.text !== whole) throw reused(options.key);
@@ -393,6 +397,29 @@ export class Memory {
   /** What the accesses of the last seven days suggest about the kinds of entries, from a hundred on. Nothing is done about it. */
   suggestions(): readonly Suggestion[] {
     return this.#tender.suggestions();
+  }
+
+  /** Lets an agent do this through tools that are guarded (`memoryTools`). @throws OPTION_INVALID, MEMORY_FULL; nothing was written. */
+  async grant(agent: string, rights: readonly MemoryRight[]): Promise<void> {
+    await this.#changeRights('memory.granted', agent, rights);
+  }
+
+  /** Takes rights of an agent back, default all; its next call is refused. @throws OPTION_INVALID; nothing was written. */
+  async revoke(agent: string, rights: readonly MemoryRight[] = MEMORY_RIGHTS): Promise<void> {
+    await this.#changeRights('memory.revoked', agent, rights);
+  }
+
+  /** What each agent may do through tools that are guarded. */
+  get rights(): Rights {
+    return this.#fold.rights;
+  }
+
+  async #changeRights(type: keyof RightsData, agent: string, rights: readonly MemoryRight[]): Promise<void> {
+    await this.#write({}, () => {
+      checkRights(this.rights, agent, rights);
+      const data = { agent, rights };
+      return withRights(this.rights, type, data) === this.rights ? [] : [{ type, data }];
+    });
   }
 
   /** By words: those before it that hold when it begins, or now. */

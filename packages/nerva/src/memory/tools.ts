@@ -1,23 +1,57 @@
-import { NervaError, type Json } from '../core/index.ts';
+import { checkOptions, NervaError, type Json } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
 import { tool, type Tool, type ToolContext } from '../tool/index.ts';
 import type { Edit } from './edit.ts';
 import { ENTRY_KINDS } from './kinds.ts';
 import type { Memory } from './memory.ts';
+import { rightsOf, type MemoryRight } from './rights.ts';
 
 /** Whose memory a call is about. Contract: the same for the same session. */
 export type MemoryOf = (context: Pick<ToolContext, 'session'>) => Memory | Promise<Memory>;
+
+/** How tools of a memory are held. */
+export interface Guard {
+  /** Whether an agent needs rights of the memory (`memory.grant`): without any it is refused. Default false: whoever has the tools may use them. */
+  readonly isGuarded?: boolean;
+}
 
 const TEXT = { type: 'string' } as const;
 
 /**
  * A memory as tools for a model: `recall`, `remember`, `forget`, `memory_read` and `memory_edit`. A call that is repeated after a crash is
  * made once. What recall gives is in the session's log, with the place in the memory's log up to which it had been read; it is data, and
- * has no more authority than any result of a tool.
+ * has no more authority than any result of a tool. @throws OPTION_UNKNOWN
  */
-export function memoryTools(memory: Memory | MemoryOf): readonly Tool[] {
+export function memoryTools(memory: Memory | MemoryOf, options: Guard = {}): readonly Tool[] {
+  checkOptions(options, ['isGuarded'], 'memoryTools');
   const of: MemoryOf = typeof memory === 'function' ? memory : () => memory;
-  return [recallTool(of), rememberTool(of), forgetTool(of), readTool(of), editTool(of)] as unknown as readonly Tool[];
+  const { isGuarded = false } = options;
+  const tools = [recallTool(of), rememberTool(of), forgetTool(of), readTool(of), editTool(of)] as unknown as readonly Tool[];
+  return isGuarded ? tools.map((one) => guarded(one, of)) : tools;
+}
+
+/** Which right a tool takes. */
+const TAKES: Readonly<Record<string, MemoryRight>> = {
+  recall: 'recall',
+  remember: 'remember',
+  forget: 'forget',
+  memory_read: 'recall',
+  memory_edit: 'edit',
+};
+
+/** A tool that refuses whoever has no right to it now. */
+function guarded(one: Tool, of: MemoryOf): Tool {
+  const right = TAKES[one.name] ?? 'edit';
+  return {
+    ...one,
+    execute: async (input, context) => {
+      const memory = await of(context);
+      await memory.refresh();
+      const { agent } = context.session;
+      if (rightsOf(memory.rights, agent).includes(right)) return one.execute(input, context);
+      return { refused: `Agent ${agent} may not ${right} in ${memory.sid}: nobody granted it that. Nothing was changed.` };
+    },
+  };
 }
 
 /** Refusals are results that the model reads; all else is a failure of the call. */

@@ -28,6 +28,7 @@ type Step =
   | { readonly type: 'forget'; readonly at: number; readonly subject: string | undefined }
   | { readonly type: 'block'; readonly text: string; readonly subject: string | undefined }
   | { readonly type: 'item'; readonly key: string }
+  | { readonly type: 'grant' | 'revoke'; readonly agent: string; readonly right: 'recall' | 'edit' }
   | { readonly type: 'wait'; readonly ms: number }
   | { readonly type: 'erase'; readonly subject: string }
   | { readonly type: 'reopen' };
@@ -38,7 +39,7 @@ function stepsOf(seed: number): readonly Step[] {
   const below = (count: number): number => Math.floor(dice.roll() * count);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)] as T;
   const one = (): Step => {
-    const at = below(13);
+    const at = below(15);
     if (at < 6)
       return {
         type: 'remember',
@@ -50,6 +51,8 @@ function stepsOf(seed: number): readonly Step[] {
       };
     if (at < 8) return { type: 'forget', at: below(9), subject: pick([undefined, 'ada']) };
     if (at === 8) return { type: 'block', text: pick(['', 'x', '<block>']), subject: pick([undefined, 'bob']) };
+    if (at > 12)
+      return { type: pick(['grant', 'revoke'] as const), agent: pick(['a', '__proto__']), right: pick(['recall', 'edit'] as const) };
     if (at === 9) return { type: 'item', key: pick(['k', 'l']) };
     if (at === 10) return { type: 'wait', ms: below(90_000_000) };
     return at === 11 ? { type: 'erase', subject: pick(['ada', 'bob']) } : { type: 'reopen' };
@@ -73,6 +76,7 @@ function shown(memory: Memory, nowMs: number): unknown {
   return [
     memory.head,
     memory.core,
+    memory.rights,
     memory.item('k'),
     memory.item('l'),
     memory.entries(),
@@ -174,6 +178,8 @@ async function holds(harness: IndexHarness, steps: readonly Step[]): Promise<voi
     } else if (step.type === 'forget') await Promise.all(known.slice(step.at, step.at + 1).map(({ id }) => writer.forget(id)));
     else if (step.type === 'block') await writer.setBlock({ label: 'b', text: step.text });
     else if (step.type === 'item') await memory.setItem({ key: step.key, value: known.length, ttlMs: 3 * DAY_MS });
+    else if (step.type === 'grant') await memory.grant(step.agent, [step.right]);
+    else if (step.type === 'revoke') await memory.revoke(step.agent, [step.right]);
     else if (step.type === 'wait') await world.advance(step.ms);
     else if (step.type === 'erase') {
       gone.add(step.subject);
