@@ -31,50 +31,49 @@ export interface Meter {
 /** The meter of a definition. */
 export function meterOf({ model, countTokens, resultsMax, specs, params }: Metered): Meter {
   const text = counterOf(model, countTokens);
-  const cuts = new WeakMap<Message, Message>();
-  const levelOf = ({ parts }: Message): number =>
-    level(
-      parts.flatMap((part) => (part.type === 'tool_result' ? [outputTokens(part, text)] : [])),
-      resultsMax,
-    );
-  const shown = (message: Message): Message => {
-    if (resultsMax === Infinity || message.role !== 'tool') return message;
-    let known = cuts.get(message);
-    if (known === undefined) cuts.set(message, (known = cutResults(message, levelOf(message), text)));
-    return known;
-  };
-  const message = (given: Message): number => {
-    const { parts } = shown(given);
-    const max = resultsMax === Infinity || given.role !== 'tool' ? Infinity : levelOf(given);
-    return parts.reduce((sum, part) => sum + partTokens(part, text, max), MESSAGE_TOKENS + fileTokens(given));
-  };
-  const sums = new WeakMap<readonly Message[], { readonly count: number; readonly tokens: number }>();
-  const sumOf = ({ count, shared }: List<Message>): number => {
-    const kept = sums.get(shared);
-    let { count: index, tokens } = kept === undefined || kept.count > count ? NO_MESSAGES : kept;
-    for (; index < count; index++) tokens += message(shared[index] as Message);
-    if (count > FEW) sums.set(shared, { count, tokens });
-    return tokens;
-  };
+  const cutOf = remembered((message: Message) => cutResults(message, resultsMax, text));
+  const message = (given: Message): number =>
+    resultsMax === Infinity || given.role !== 'tool' ? messageTokens(given, Infinity, text) : cutOf(given).tokens;
   const tools = specs.length === 0 ? 0 : text(JSON.stringify(specs));
   const answer = params.outputSchema === undefined ? 0 : text(JSON.stringify(params.outputSchema));
   let last = { instructions: '', tokens: 0 };
   return {
     text,
     message,
-    messages: sumOf,
+    messages: summed(message),
     fixed(instructions) {
       if (last.instructions !== instructions) last = { instructions, tokens: text(instructions) };
       return last.tokens + tools + answer;
     },
-    shown,
-    shownBlob: (named, output) => (resultsMax === Infinity ? output : cutOutput(output, levelOf(named), text)),
+    shown: (given) => (resultsMax === Infinity || given.role !== 'tool' ? given : cutOf(given).shown),
+    shownBlob: (named, output) => (resultsMax === Infinity ? output : cutOutput(output, cutOf(named).max, text)),
+  };
+}
+
+function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {
+  const made = new WeakMap<K, V>();
+  return (key) => {
+    let value = made.get(key);
+    if (value === undefined) made.set(key, (value = make(key)));
+    return value;
+  };
+}
+
+/** A sum over a list that goes on from where it came to: what a list shares with the one that it grew from never changes. */
+function summed(tokensOf: (message: Message) => number): (messages: List<Message>) => number {
+  const sums = new WeakMap<readonly Message[], { readonly count: number; readonly tokens: number }>();
+  return ({ count, shared }) => {
+    const kept = sums.get(shared);
+    let { count: index, tokens } = kept === undefined || kept.count > count ? NO_MESSAGES : kept;
+    for (; index < count; index++) tokens += tokensOf(shared[index] as Message);
+    if (count > FEW) sums.set(shared, { count, tokens });
+    return tokens;
   };
 }
 
 const NO_MESSAGES = { count: 0, tokens: 0 };
 /** So few are counted anew each time: what an old WeakMap holds outlives V8's young collections, and most conversations are short. */
-const FEW = 32;
+const FEW = 4;
 
 /** What of a definition a meter needs. */
 export interface Metered {
@@ -102,6 +101,10 @@ function counterOf(model: string, given: TokenCounter | undefined): TokenCounter
 
 const plain = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
+/** `outputMax`: of a result that stands beside the log, and is cut once it is at hand. */
+const messageTokens = (message: Message, outputMax: number, text: TokenCounter): number =>
+  message.parts.reduce((sum, part) => sum + partTokens(part, text, outputMax), MESSAGE_TOKENS + fileTokens(message));
+
 function partTokens(part: Part, text: TokenCounter, outputMax: number): number {
   if (part.type === 'file') return 0; // counted as files are
   const echo = 'echo' in part ? Math.ceil(JSON.stringify(part.echo).length / ECHO_BYTES_A_TOKEN) : 0;
@@ -125,14 +128,22 @@ function level(sizes: readonly number[], max: number): number {
   return Infinity;
 }
 
-function cutResults(message: Message, max: number, text: TokenCounter): Message {
-  if (max === Infinity) return message;
-  const parts = message.parts.map((part) => {
-    if (part.type !== 'tool_result' || isBlobRef(part.output)) return part;
-    const output = cutOutput(part.output, max, text);
-    return output === part.output ? part : { ...part, output };
+/** A message of results as it is sent, what it takes then, and how much each of them may take. */
+interface Cut {
+  readonly shown: Message;
+  readonly tokens: number;
+  readonly max: number;
+}
+
+function cutResults(message: Message, resultsMax: number, text: TokenCounter): Cut {
+  const sizes = message.parts.map((part) => (part.type === 'tool_result' ? outputTokens(part, text) : 0));
+  const max = level(sizes, resultsMax);
+  const parts = message.parts.map((part, index) => {
+    if (part.type !== 'tool_result' || isBlobRef(part.output) || (sizes[index] ?? 0) <= max) return part;
+    return { ...part, output: cutOutput(part.output, max, text) };
   });
-  return { ...message, parts };
+  const shown = max === Infinity ? message : { ...message, parts };
+  return { shown, tokens: messageTokens(shown, max, text), max };
 }
 
 function cutOutput(output: Json, max: number, text: TokenCounter): Json {

@@ -175,58 +175,68 @@ export function tokenEstimator(family: TokenFamily): TokenCounter {
   return ESTIMATORS[family];
 }
 
-const SPACE = 32;
-/** What the character before was. */
+/** Kinds of characters beside the scripts. */
+const LOWER = 0;
 const UPPER = 1;
-const LOWER = 2;
+const ACCENT = 2;
 const DIGIT = 3;
-const OTHER = 0;
+const SPACE = 4;
+const MARK = 5;
+/** Kinds of characters from here on are scripts, and cost what their script costs. */
+const SCRIPTS = ['cyrillic', 'alphabet', 'arabic', 'abugida', 'indic', 'han', 'kana', 'hangul', 'sign', 'pair', 'rest'] as const;
+const FIRST_SCRIPT = 6;
+type Script = (typeof SCRIPTS)[number];
+
+/** The kind of each unit of UTF-16, made when it is needed first. */
+let kinds: Uint8Array | null = null;
 
 function estimated(text: string, rates: Rates): number {
+  kinds ??= Uint8Array.from({ length: 0x10000 }, (_, unit) => kindOf(unit));
   let sum = 0;
-  let before = 0;
-  let kind = OTHER;
+  let before = MARK;
   let digits = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
-    let now = OTHER;
-    if (isLower(unit) || isUpper(unit)) {
-      now = isLower(unit) ? LOWER : UPPER;
+    const kind = kinds[unit] as number;
+    if (kind <= ACCENT) {
       // In camelCase a word begins at each capital.
-      if ((kind !== LOWER && kind !== UPPER) || (now === UPPER && kind === LOWER)) sum += rates.word;
-      sum += rates.letter + (unit < 0x80 ? 0 : rates.accent);
-    } else if (unit >= 0x30 && unit <= 0x39) {
-      now = DIGIT;
-      digits = kind === DIGIT ? digits + 1 : 0;
-      sum += rates.digit + (digits % 3 === 0 ? rates.group : 0);
-    } else if (isSpace(unit)) {
+      if (before > ACCENT || (kind === UPPER && before !== UPPER)) sum += rates.word;
+      sum += kind === ACCENT ? rates.letter + rates.accent : rates.letter;
+    } else if (kind === DIGIT) {
+      digits = before === DIGIT ? digits + 1 : 0;
+      sum += digits % 3 === 0 ? rates.digit + rates.group : rates.digit;
+    } else if (kind === SPACE) {
       if (isBreak(text, i)) sum += rates.break;
-    } else if (unit < 0x80) sum += unit === before ? rates.repeat : rates.mark;
+    } else if (kind === MARK) sum += i > 0 && unit === text.charCodeAt(i - 1) ? rates.repeat : rates.mark;
     else {
-      if (isLead(unit)) i++;
-      sum += rates[scriptOf(unit)];
+      const script = SCRIPTS[kind - FIRST_SCRIPT] as Script;
+      sum += rates[script];
+      if (script === 'pair') i++;
     }
-    kind = now;
-    before = unit;
+    before = kind;
   }
   return Math.ceil(sum / 100);
 }
 
-const isUpper = (unit: number): boolean => unit >= 0x41 && unit <= 0x5a;
-/** Latin letters beyond ASCII count as small ones. */
-const isLower = (unit: number): boolean =>
-  (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x80 && unit < 0x250) || (unit >= 0x1e00 && unit < 0x1f00);
-const isSpace = (unit: number): boolean => unit === SPACE || unit === 0x0a || unit === 0x09 || unit === 0x0d;
-const isLead = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00;
-
-/** A space between words belongs to a word. Lines that end, tabs, and the second of several spaces do not. */
+/** A space between words belongs to a word. Ends of lines, tabs, and the second of several spaces do not. */
 function isBreak(text: string, i: number): boolean {
   const before = i === 0 ? 0 : text.charCodeAt(i - 1);
-  if (text.charCodeAt(i) !== SPACE) return !isSpace(before) || before === SPACE;
-  return before === SPACE && (i < 2 || text.charCodeAt(i - 2) !== SPACE);
+  if (text.charCodeAt(i) !== 0x20) return before === 0x20 || !isSpace(before);
+  return before === 0x20 && (i < 2 || text.charCodeAt(i - 2) !== 0x20);
 }
 
-type Script = 'cyrillic' | 'alphabet' | 'arabic' | 'abugida' | 'indic' | 'han' | 'kana' | 'hangul' | 'sign' | 'pair' | 'rest';
+const isSpace = (unit: number): boolean => unit === 0x20 || unit === 0x0a || unit === 0x09 || unit === 0x0d;
+
+function kindOf(unit: number): number {
+  if (unit >= 0x80) {
+    if (unit < 0x250 || (unit >= 0x1e00 && unit < 0x1f00)) return ACCENT;
+    return FIRST_SCRIPT + SCRIPTS.indexOf((ENDS.find(([end]) => unit < end) ?? LAST)[1]);
+  }
+  if (unit >= 0x61 && unit <= 0x7a) return LOWER;
+  if (unit >= 0x41 && unit <= 0x5a) return UPPER;
+  if (unit >= 0x30 && unit <= 0x39) return DIGIT;
+  return isSpace(unit) ? SPACE : MARK;
+}
 
 /** Where the blocks of Unicode end, in order: what comes before each end and behind the one above is of that script. */
 const ENDS: readonly (readonly [number, Script])[] = [
@@ -259,8 +269,4 @@ const ENDS: readonly (readonly [number, Script])[] = [
   [0xfff0, 'sign'],
 ];
 
-/** Of a unit from 0x250 on. */
-function scriptOf(unit: number): Script {
-  for (const [end, script] of ENDS) if (unit < end) return script;
-  return 'rest';
-}
+const LAST = [0x10000, 'rest'] as const;
