@@ -127,9 +127,9 @@ test('blocks of a memory that outgrow the section of what is fixed end the turn 
   const agent = createAgent({ name: 'a', model: scriptedModel(() => 'Yes.'), instructions: 'Be kind.', context, memory: { of: memory } });
   const runtime = createRuntime({ store, world, agents: [agent] });
   const session = runtime.session('s', { agent: 'a' });
-  assert.equal((await session.send('one').result).status, 'answered');
-  await memory.setBlock({ label: 'me', type: 'persona', text: 'A careful clerk. '.repeat(80), isReadOnly: true });
-  assert.equal((await session.send('two').result).status, 'failed');
+  for (const text of ['one', 'two', 'three']) assert.equal((await session.send(text).result).status, 'answered');
+  await memory.setBlock({ label: 'me', type: 'persona', text: 'A careful clerk. '.repeat(250), isReadOnly: true });
+  assert.equal((await session.send('four').result).status, 'failed');
   const { state } = await foldAt(store, 's');
   assert.match(
     state.turn.last?.why ?? '',
@@ -185,4 +185,30 @@ test('a text is cut to tokens, whatever counts them, and never inside a characte
       assert.equal(cut, cut.toWellFormed());
     }
   assert.equal(cutText('short', 20, count), 'short');
+});
+
+test('who summarises is told of a result what the model was told, and a summary takes no more tokens than it may, in any script', async () => {
+  const asked: ModelRequest[] = [];
+  const model = scriptedModel(
+    (request, n) => {
+      if (request.instructions.startsWith('You keep the record'))
+        return (asked.push(request), asked.length === 1 ? '- 短。' : `- ${'订单已经付款。'.repeat(100)}`);
+      return n === 0 ? callsOf('long') : 'Yes.';
+    },
+    { requestsMax: 0 },
+  );
+  const made = scene({
+    model,
+    tools: give({ long: 'word '.repeat(2_000) }),
+    context: { tokensMax: 2_000, strategy: 'observations', summaryTokensMax: 100, sections: { results: 0.2 } },
+  });
+  for (let n = 0; n < 60; n++)
+    assert.equal((await made.session.send(`Question ${n}: ${'what of the bridge? '.repeat(8)}`).result).status, 'answered');
+  const [first] = asked.map(({ messages }) => textIn(messages[0] as Message));
+  assert.match(first ?? '', /result of long: word .*… \[\d+ bytes cut\]/);
+  assert.ok(count(first ?? '') < 2_000);
+  const summaries = (await made.of('context.compacted')).map(({ data }) => String(data.summary));
+  assert.ok(summaries.length >= 2);
+  assert.match(summaries[1] ?? '', /^- 短。\n- 订单/);
+  for (const summary of summaries) assert.ok(count(summary) <= 100, `${count(summary)} tokens`);
 });

@@ -99,11 +99,10 @@ export function summaryOf(text: string, scene: SummaryScene): Json {
   const said = text.trim();
   if (said === '') throw new NervaError('MODEL_GARBAGE', 'The summary is empty.');
   // As many bytes as so many tokens of this text take.
-  const bytesMax = Math.floor((scene.tokensMax * utf8Bytes(said)) / scene.text(said));
-  if (scene.strategy === 'structured') return structured(said, scene, bytesMax);
+  if (scene.strategy === 'structured') return structured(said, scene, Math.floor((scene.tokensMax * utf8Bytes(said)) / scene.text(said)));
   const { summary } = scene.state.context;
   const isList = scene.strategy === 'observations' && typeof summary?.text === 'string' && summary.text !== '';
-  if (!isList || isFullLog(scene.state, scene)) return excerpt(said, bytesMax);
+  if (!isList || isFullLog(scene.state, scene)) return cutText(said, scene.tokensMax, scene.text);
   return cutText(`${String(summary.text)}\n${said}`, scene.tokensMax, scene.text);
 }
 

@@ -156,5 +156,6 @@ test('spaces between words cost nothing, lines, indents and repeated marks littl
   assert.equal(count(' '.repeat(1_000)), 1);
   assert.equal(count('='.repeat(100)), Math.ceil((60 + 99 * 20) / 100));
   assert.equal(count('x\n    y') - count('x y'), 1);
+  assert.equal(count('🎉'.repeat(100)), 138, 'a character of two units is one');
   assert.equal(count(''), 0);
 });
