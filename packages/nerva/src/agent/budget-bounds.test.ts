@@ -7,7 +7,7 @@ import { fromFunction } from '../policy/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { refusal, reserveFor } from './budget.ts';
-import { estimateTokens } from './context.ts';
+import { boundTokens, estimateTokens } from './context.ts';
 import { bind, createAgent, type AgentOptions, type Bound } from './definition.ts';
 import { asDrafts, type Draft, type EventData, type EventType } from './events.ts';
 import { evolve, initial } from './fold.ts';
@@ -51,17 +51,17 @@ test('before the first answer everything counts: instructions, tools, parameters
   const fixed = utf8Bytes('Be brief – ça va?') + utf8Bytes(JSON.stringify([bound.specs, params]));
   const state = folded([...begun, message('mind', 'steer'), message('later')]);
   const bytes = fixed + bytesOf('go') + bytesOf('mind');
-  assert.equal(estimateTokens(state, bound, 1), bytes);
-  assert.equal(estimateTokens(state, bound, 4), Math.ceil(bytes / 4));
+  assert.equal(boundTokens(state, bound), bytes);
+  assert.equal(estimateTokens(state, bound), Math.ceil(bytes / 4));
 });
 
 test('after an answer what the provider counted stands for all before it, and notes count too', () => {
   const bound = boundOf({ instructions: 'x'.repeat(500) });
-  assert.equal(estimateTokens(folded(answered(70)), bound, 1), 70);
+  assert.equal(boundTokens(folded(answered(70)), bound), 70);
   const more = folded([...answered(70), the('output.rejected', { answer: 4, message: 'JSON please' }), message('mind', 'steer')]);
-  assert.equal(estimateTokens(more, bound, 1), 70 + bytesOf('JSON please') + bytesOf('mind'));
+  assert.equal(boundTokens(more, bound), 70 + bytesOf('JSON please') + bytesOf('mind'));
   const noted = { ...more, turn: { ...more.turn, notes: ['ça va'] } };
-  assert.equal(estimateTokens(noted, bound, 1), 70 + bytesOf('JSON please') + bytesOf('mind') + utf8Bytes('ça va') + 16);
+  assert.equal(boundTokens(noted, bound), 70 + bytesOf('JSON please') + bytesOf('mind') + utf8Bytes('ça va') + 16);
 });
 
 test('a bound counts every byte of a file, also of one beside the log; an estimate counts an image as one and nothing else', () => {
@@ -74,7 +74,7 @@ test('a bound counts every byte of a file, also of one beside the log; an estima
   const tokens = (files: EventData['message.received']['files'], bytesPerToken: number): number => {
     const sent = the('message.received', { text: 'go', ...(files === undefined ? {} : { files }) }, 'person');
     const state = folded([begun[0] as Draft, sent, begun[2] as Draft]);
-    return estimateTokens(state, bound, bytesPerToken);
+    return bytesPerToken === 1 ? boundTokens(state, bound) : estimateTokens(state, bound);
   };
   const plain = fixed + bytesOf('go');
   const json = (file: object): number => utf8Bytes(JSON.stringify({ type: 'file', ...file }));
@@ -99,7 +99,7 @@ test('an image that the model made is no image that it is charged for', () => {
     }),
   ]);
   const bytes = utf8Bytes(JSON.stringify([[], params])) + bytesOf('go') + utf8Bytes('[]') + 16;
-  assert.equal(estimateTokens(state, bound, 4), Math.ceil(bytes / 4));
+  assert.equal(estimateTokens(state, bound), Math.ceil(bytes / 4));
 });
 
 test('what is set aside is the whole input and the longest answer, in tokens and USD, and nothing where no budget asks', () => {

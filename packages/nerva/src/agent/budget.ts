@@ -1,7 +1,8 @@
 import type { Model, Price } from '../model/index.ts';
+import { overFixed } from './context-options.ts';
 import type { Bound } from './definition.ts';
 import type { EndReason, Reserve } from './events.ts';
-import { estimateTokens } from './context.ts';
+import { boundTokens, estimateTokens, fixedTokens } from './context.ts';
 import type { AgentState, Tally } from './state.ts';
 
 /** Why the next step may not start, or null. B1: Σ(spent + reserved) + the worst case of the next call ≤ limit. */
@@ -66,7 +67,7 @@ export function reserveFor(state: AgentState, bound: Bound): Reserve | null {
   const { model, params } = bound.agent;
   return model === undefined
     ? null
-    : worstOf(bound, model, () => ({ input: estimateTokens(state, bound, 1), output: params.maxOutputTokens ?? 0 }));
+    : worstOf(bound, model, () => ({ input: boundTokens(state, bound), output: params.maxOutputTokens ?? 0 }));
 }
 
 /** What a call of a model may take at most, or null when no budget asks for it. */
@@ -85,10 +86,18 @@ export function worstOf(
 /** What a token of input costs at most: writing to a cache may cost more than plain input. */
 const dearest = ({ inputUsd, cacheWriteUsd = 0 }: Price): number => Math.max(inputUsd, cacheWriteUsd);
 
-/** The conversation does not fit: counted by what the provider said last, and four bytes a token for what came since. */
+/** The conversation does not fit: counted by what the provider said last, and by an estimate for what came since. */
 function contextRefusal(state: AgentState, bound: Bound): string | null {
+  const fixed = fixedRefusal(state, bound);
+  if (fixed !== null) return `CONTEXT_TOO_LONG: ${fixed}`;
   const tokensMax = bound.agent.context?.tokensMax ?? bound.agent.model?.contextTokensMax;
   if (tokensMax === undefined) return null;
-  const tokens = Math.ceil(estimateTokens(state, bound, 4)) + (bound.agent.params.maxOutputTokens ?? 0);
+  const tokens = estimateTokens(state, bound) + (bound.agent.params.maxOutputTokens ?? 0);
   return tokens > tokensMax ? `CONTEXT_TOO_LONG: about ${tokens} tokens, the model takes ${tokensMax}` : null;
+}
+
+/** What no compaction takes away does not fit alone, or null. With a memory it may grow after the agent was made. */
+export function fixedRefusal(state: AgentState, bound: Bound): string | null {
+  const { context, params } = bound.agent;
+  return context === undefined ? null : overFixed(context, fixedTokens(state, bound), params.maxOutputTokens ?? 0);
 }

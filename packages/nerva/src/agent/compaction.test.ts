@@ -1,23 +1,30 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NervaError } from '../core/index.ts';
-import { scriptedModel, type Message, type ModelRequest, type ScriptStep } from '../model/index.ts';
+import { scriptedModel, type Message, type ModelRequest, type Part, type ScriptStep } from '../model/index.ts';
 import { cutAtEveryStep } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
+import { tokenEstimator } from './tokens.ts';
 import { createAgent, foldAt, type ContextOptions } from './index.ts';
 import { ANY, gate, scene, until, type Scene, type SceneOptions } from './session-scene.test.ts';
 
 const isAsked = ({ instructions }: ModelRequest): boolean => instructions.startsWith('You keep the record');
 const textIn = ({ parts }: Message): string => parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
 const allText = ({ messages }: ModelRequest): string => messages.map(textIn).join('\n');
-/** What a request takes, counted as the agent counts: four bytes a token. */
-const tokensOf = ({ instructions, messages, tools, params }: ModelRequest): number =>
-  Math.ceil(
-    (Buffer.byteLength(instructions) +
-      Buffer.byteLength(JSON.stringify([tools, params])) +
-      Buffer.byteLength(JSON.stringify(messages.map(({ parts }) => parts)))) /
-      4,
+const count = tokenEstimator('other');
+/** What a request takes, counted as the agent counts for a model that nobody knows. */
+const tokensOf = ({ instructions, messages, tools }: ModelRequest): number =>
+  messages.reduce(
+    (sum, { parts }) => sum + 5 + parts.reduce((all, part) => all + partTokens(part), 0),
+    count(instructions) + (tools.length === 0 ? 0 : count(JSON.stringify(tools))),
   );
+
+function partTokens(part: Part): number {
+  if (part.type === 'tool_call') return count(part.name) + count(JSON.stringify(part.input)) + 8;
+  if (part.type === 'tool_result')
+    return count(part.name) + count(typeof part.output === 'string' ? part.output : JSON.stringify(part.output)) + 8;
+  return part.type === 'text' ? count(part.text) : 0;
+}
 
 type Answers = (request: ModelRequest, n: number) => ScriptStep | string | Promise<ScriptStep | string>;
 

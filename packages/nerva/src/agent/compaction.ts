@@ -1,6 +1,6 @@
 import { utf8Bytes } from '../core/index.ts';
 import type { Message, ModelRequest } from '../model/index.ts';
-import { spendRefusal, worstOf } from './budget.ts';
+import { fixedRefusal, spendRefusal, worstOf } from './budget.ts';
 import { estimateTokens, messageTokens, shortDigest } from './context.ts';
 import type { Context } from './context-options.ts';
 import type { Bound } from './definition.ts';
@@ -17,17 +17,19 @@ import type { AgentState } from './state.ts';
 export function compactionOf(state: AgentState, bound: Bound): readonly Draft[] | null {
   const { context } = bound.agent;
   if (context === undefined) return null;
-  const tokens = estimateTokens(state, bound, 4) + (bound.agent.params.maxOutputTokens ?? 0);
+  // Nothing that can be left out would help.
+  if (fixedRefusal(state, bound) !== null) return null;
+  const tokens = estimateTokens(state, bound) + (bound.agent.params.maxOutputTokens ?? 0);
   const { hasOverflowed, hasFailed, isFresh, turns } = state.context;
   const isFull = hasOverflowed || tokens > context.tokensMax;
   const isLong = isFull || tokens > context.compactAt * context.tokensMax;
   if ((!isLong && turns <= context.turnsMax) || (isFresh && !isFull)) return null;
   const room = isLong ? context.keep * Math.min(tokens, context.tokensMax) : Infinity;
-  const messages = cut(state, room, isLong ? Infinity : Math.ceil(context.turnsMax / 2));
+  const messages = cut(state, bound, room, isLong ? Infinity : Math.ceil(context.turnsMax / 2));
   if (messages === 0) return null;
   if (context.strategy === 'drop') return drop(messages);
   if (hasFailed) return isFull ? drop(messages) : null;
-  const asked = withinWindow(state, context, messages);
+  const asked = withinWindow(state, bound, context, messages);
   const request = summaryRequest(state, bound, asked);
   const reserve = worstOf(bound, context.model, () => ({ input: utf8Bytes(JSON.stringify(request)), output: context.summaryTokensMax }));
   if (spendRefusal(state, bound, reserve) !== null) return isFull ? drop(messages) : null;
@@ -39,7 +41,11 @@ export function compactionOf(state: AgentState, bound: Bound): readonly Draft[] 
 const drop = (messages: number): readonly Draft[] => [{ type: 'context.compacted', data: { messages } }];
 
 /** How many messages at the beginning go: what is left begins with a question, or within a turn with an answer, never with a result (K1). 0: none can. */
-function cut({ turn: { messages }, context: { notes } }: AgentState, tokensMax: number, turnsMax: number): number {
+function cut(state: AgentState, bound: Bound, tokensMax: number, turnsMax: number): number {
+  const {
+    turn: { messages },
+    context: { notes },
+  } = state;
   // What stands before the conversation goes only with something of it (K3).
   let tokens = 0;
   let turns = 0;
@@ -47,7 +53,7 @@ function cut({ turn: { messages }, context: { notes } }: AgentState, tokensMax: 
   let answer = 0;
   for (let index = messages.count - 1; index > notes; index--) {
     const message = messages.shared[index] as Message;
-    tokens += messageTokens(message);
+    tokens += messageTokens(message, state, bound);
     if (answer + question > 0 && (tokens > tokensMax || turns >= turnsMax)) break;
     if (isQuestion(message)) [question, turns] = [index, turns + 1];
     else if (message.role !== 'tool') answer = index;
@@ -56,7 +62,8 @@ function cut({ turn: { messages }, context: { notes } }: AgentState, tokensMax: 
 }
 
 /** No more than the one who summarises can read, and one message at least: the rest has its turn next. */
-function withinWindow({ turn, context }: AgentState, { model, tokensMax, summaryTokensMax }: Context, messages: number): number {
+function withinWindow(state: AgentState, bound: Bound, { model, tokensMax, summaryTokensMax }: Context, messages: number): number {
+  const { turn, context } = state;
   const room = READ_SHARE * (model.contextTokensMax ?? tokensMax) - summaryTokensMax;
   let tokens = 0;
   let best = 0;
@@ -66,7 +73,7 @@ function withinWindow({ turn, context }: AgentState, { model, tokensMax, summary
       if (best > 0 && tokens > room) return best;
       best = index;
     }
-    tokens += messageTokens(message);
+    tokens += messageTokens(message, state, bound);
   }
   return best > 0 && tokens > room ? best : messages;
 }
@@ -80,9 +87,9 @@ export function summaryRequest(state: AgentState, bound: Bound, messages: number
   if (context === undefined) throw new Error('Invariant broken: A5 a summary is asked for only where there is a context');
   const { summaryTokensMax } = context;
   const outputSchema = outputSchemaFor(context.strategy);
-  const text = transcript(state, messages);
+  const text = transcript(state, messages, bound.meter);
   return {
-    instructions: instructionsFor(context.strategy, state, summaryTokensMax),
+    instructions: instructionsFor(context.strategy, state, { tokensMax: summaryTokensMax, text: bound.meter.text }),
     messages: [{ role: 'user', parts: [{ type: 'text', text }], origin: 'tool' }],
     tools: NO_TOOLS,
     params: { maxOutputTokens: summaryTokensMax, ...(outputSchema === null ? {} : { outputSchema }) },

@@ -1,5 +1,7 @@
 import { checkOptions, checkRange, NervaError, type JsonObject } from '../core/index.ts';
-import { fromAiSdk, isAiSdkModel, type AiSdkModel, type Model } from '../model/index.ts';
+import { fromAiSdk, isAiSdkModel, type AiSdkModel, type Model, type ModelParams } from '../model/index.ts';
+import type { Meter } from './meter.ts';
+import type { TokenCounter } from './tokens.ts';
 
 /** What becomes of the beginning of a conversation that gets too long for its model. */
 export const STRATEGIES = ['summary', 'structured', 'observations', 'drop'] as const;
@@ -26,16 +28,32 @@ export interface ContextOptions {
   readonly summaryTokensMax?: number;
   /** Who summarises. Default: the agent's model. */
   readonly model?: Model | AiSdkModel;
+  /** How much of `tokensMax` what is no conversation may take. Default: as much as there is. */
+  readonly sections?: ContextSections;
+  /** The model's own tokenizer. Default: an estimate by the model's family. What the provider counted last goes before either. */
+  readonly countTokens?: TokenCounter;
+}
+
+/** Shares of `tokensMax`, each 0.01–1, their sum at most 1. What they leave is the conversation's. */
+export interface ContextSections {
+  /** Of instructions, tools, the schema of an answer and the blocks of a memory that follow the instructions. They are never cut: more than this is an error. */
+  readonly fixed?: number;
+  /** Of what a memory puts before a question: its blocks are cut to this, and entries recalled as far as there is room beside what it said before. */
+  readonly memory?: number;
+  /** Of the results of one step's calls together: longer ones are cut, small ones whole, the log has all of them. */
+  readonly results?: number;
 }
 
 /** The same with nothing open. */
-export interface Context extends Required<Omit<ContextOptions, 'model' | 'tokensMax' | 'turnsMax'>> {
+export interface Context extends Required<Omit<ContextOptions, 'model' | 'tokensMax' | 'turnsMax' | 'countTokens'>> {
   readonly tokensMax: number;
   readonly turnsMax: number;
+  readonly countTokens: TokenCounter | undefined;
   readonly model: Model;
 }
 
-const OPTIONS = ['tokensMax', 'compactAt', 'keep', 'turnsMax', 'strategy', 'summaryTokensMax', 'model'] as const;
+const OPTIONS = ['tokensMax', 'compactAt', 'keep', 'turnsMax', 'strategy', 'summaryTokensMax', 'model', 'sections', 'countTokens'] as const;
+const SECTIONS = ['fixed', 'memory', 'results'] as const;
 
 /** Checks the option. @throws OPTION_UNKNOWN, OPTION_INVALID, AGENT_INVALID (no model, or nobody says how much it takes). */
 export function checkContext(agent: string, given: ContextOptions | undefined, model: Model | undefined): Context | undefined {
@@ -72,11 +90,73 @@ export function checkContext(agent: string, given: ContextOptions | undefined, m
       100_000,
     ),
     model: given.model === undefined ? model : isAiSdkModel(given.model) ? fromAiSdk(given.model) : given.model,
+    sections: checkSections(agent, given.sections, tokensMax),
+    countTokens: checkCounter(given.countTokens),
   };
 }
 
-/** As a part of the definition. What has no bound is absent. */
-export function contextJson({ model, tokensMax, turnsMax, ...rest }: Context): JsonObject {
+function checkSections(agent: string, given: ContextSections = {}, tokensMax: number): ContextSections {
+  checkOptions(given, SECTIONS, 'createAgent: context.sections');
+  const shares = SECTIONS.flatMap((name) =>
+    given[name] === undefined ? [] : [checkRange(`context.sections.${name}`, given[name], 0.01, 1)],
+  );
+  const sum = shares.reduce((all, share) => all + share, 0);
+  // Shares such as 0.7 and 0.3 may add up to a little more than 1.
+  if (sum > 1 + Number.EPSILON * SECTIONS.length)
+    throw new NervaError(
+      'OPTION_INVALID',
+      `context.sections of agent "${agent}" add up to ${sum}; they are shares of one window, so give at most 1 together. Nothing was made.`,
+    );
+  if (shares.length > 0 && tokensMax === Infinity)
+    throw new NervaError(
+      'AGENT_INVALID',
+      `createAgent: context.sections of agent "${agent}" are shares of a window that nobody knows. Give context.tokensMax, or contextTokensMax to the model.`,
+    );
+  return given;
+}
+
+function checkCounter(given: TokenCounter | undefined): TokenCounter | undefined {
+  if (given === undefined || typeof given === 'function') return given;
+  throw new NervaError(
+    'OPTION_INVALID',
+    `context.countTokens must be a function from a text to its number of tokens; a ${typeof given} came. Nothing was made.`,
+  );
+}
+
+/** Refuses an agent none of whose requests would fit. @throws AGENT_INVALID */
+export function checkFixed(
+  context: Context,
+  { name, instructions, params }: { readonly name: string; readonly instructions: string; readonly params: ModelParams },
+  meter: Meter,
+): void {
+  const over = overFixed(context, meter.fixed(instructions), params.maxOutputTokens ?? 0);
+  if (over !== null) throw new NervaError('AGENT_INVALID', `createAgent: agent "${name}": ${over} Nothing was made.`);
+}
+
+/** How many tokens a section may take. Without one there is no limit. */
+export const sectionMax = (context: Context | undefined, name: keyof ContextSections): number =>
+  Math.floor((context?.sections[name] ?? Infinity) * (context?.tokensMax ?? Infinity));
+
+/** What to say when the parts of a request that are never left out take more than they may; null when they fit. */
+export function overFixed({ tokensMax, sections: { fixed }, countTokens }: Context, tokens: number, outputTokens: number): string | null {
+  const max = Math.min(Math.floor((fixed ?? 1) * tokensMax), tokensMax - outputTokens);
+  if (tokens <= max) return null;
+  const limit =
+    fixed === undefined
+      ? `context.tokensMax ${tokensMax} and params.maxOutputTokens ${outputTokens} leave`
+      : `context.sections.fixed ${fixed} of ${tokensMax} tokens allows`;
+  const exact = countTokens === undefined ? ', or give context.countTokens, which counts exactly' : '';
+  return `instructions, tools and what follows the instructions take about ${tokens} tokens; ${limit} ${max}. Shorten them, raise the limit${exact}.`;
+}
+
+/** As a part of the definition. What has no bound is absent; a function stands by its source text. */
+export function contextJson({ model, tokensMax, turnsMax, sections, countTokens, ...rest }: Context): JsonObject {
   const bounds = Object.entries({ tokensMax, turnsMax }).filter(([, max]) => max !== Infinity);
-  return { ...rest, ...Object.fromEntries(bounds), model: model.name };
+  return {
+    ...rest,
+    ...Object.fromEntries(bounds),
+    ...(Object.keys(sections).length === 0 ? {} : { sections: { ...sections } }),
+    ...(countTokens === undefined ? {} : { countTokens: String(countTokens) }),
+    model: model.name,
+  };
 }

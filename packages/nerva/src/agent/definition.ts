@@ -11,7 +11,8 @@ import {
   utf8Bytes,
   type World,
 } from '../core/index.ts';
-import { checkContext, contextJson, type Context, type ContextOptions } from './context-options.ts';
+import { checkContext, checkFixed, contextJson, sectionMax, type Context, type ContextOptions } from './context-options.ts';
+import { meterOf, specsOf, type Meter } from './meter.ts';
 import { checkRetry, type Retry } from './retry-options.ts';
 import type { BlobRef, Store } from '../log/index.ts';
 import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
@@ -159,7 +160,7 @@ export function createAgent(options: AgentOptions): Agent {
       `createAgent: agent "${name}" has tools, and ${model.name} cannot call any. ${thatCan('tool_use')}`,
     );
   const { stopWhen = [] } = options;
-  return Object.freeze({
+  const agent: Agent = Object.freeze({
     name,
     model,
     policy,
@@ -177,7 +178,12 @@ export function createAgent(options: AgentOptions): Agent {
     context,
     memory: checkMemory(options.memory),
   });
+  if (context !== undefined) checkFixed(context, agent, meterFor(agent, specsOf(tools)));
+  return agent;
 }
+
+const meterFor = ({ model, context, params }: Agent, specs: readonly ToolSpec[]): Meter =>
+  meterOf({ model: model?.name ?? '', countTokens: context?.countTokens, resultsMax: sectionMax(context, 'results'), specs, params });
 
 function checkMemory(given: MemoryUse | undefined): Required<MemoryUse> | undefined {
   if (given === undefined) return undefined;
@@ -237,6 +243,7 @@ export interface Bound {
   readonly content: string;
   readonly tools: ReadonlyMap<string, Tool>;
   readonly specs: readonly ToolSpec[];
+  readonly meter: Meter;
   readonly hash: World['digest'];
   /** Of what a person is shown: tool, schema and input. */
   callDigest(tool: Tool, input: Json): string;
@@ -250,6 +257,7 @@ export function bind(agent: Agent, hash: World['digest']): Bound {
   const content = canonicalJson(definition);
   const digest = hash(content);
   const compiled = agent.output === undefined ? null : compileSchema(agent.output);
+  const specs = specsOf(agent.tools);
   return {
     agent,
     definition,
@@ -258,7 +266,8 @@ export function bind(agent: Agent, hash: World['digest']): Bound {
     hash,
     digest,
     tools: new Map(agent.tools.map((tool) => [tool.name, tool])),
-    specs: agent.tools.map((tool) => ({ name: tool.name, description: tool.description, inputSchema: tool.inputJsonSchema })),
+    specs,
+    meter: meterFor(agent, specs),
     callDigest: (tool, input) => hash(canonicalJson({ tool: tool.definition, input })),
     parseOutput(text) {
       let value: Json;

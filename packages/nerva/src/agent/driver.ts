@@ -16,7 +16,7 @@ import { again } from './again.ts';
 import { compose, isAskedAt, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
-import { asDrafts, type Draft } from './events.ts';
+import { asDrafts, createdDraft, type Draft } from './events.ts';
 import { evolve, initial } from './fold.ts';
 import { stamped } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
@@ -281,8 +281,7 @@ export class Driver {
   async #create(drafts: readonly Draft[], id: string, by: string | undefined): Promise<AppendResult> {
     const { agent } = this.bound;
     const subject = drafts[0]?.subject;
-    const created: Draft = { type: 'session.created', data: { agent: agent.name, ...(subject === undefined ? {} : { subject }) } };
-    const composed = this.#compose([created, ...drafts]);
+    const composed = this.#compose([createdDraft(agent.name, subject), ...drafts]);
     const then = { status: statusOf(composed.state, composed.isActing), agent: agent.name, owner: this.#ports.owner } as const;
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append({

@@ -20,7 +20,7 @@ export interface Reserve {
 
 /** The data of each event type that the agent writes and folds. */
 export interface EventData {
-  'session.created': { readonly agent: string; readonly subject?: string };
+  'session.created': { readonly agent: string; readonly subject?: string; readonly tokens?: number };
   'session.configured': { readonly from: string; readonly to: string };
   'session.forked': { readonly parent: Sid; readonly at: Seq; readonly effects: ForkEffects };
   'session.closed': { readonly why: string };
@@ -129,6 +129,17 @@ export type Draft = {
   [K in EventType]: { readonly type: K; readonly data: EventData[K]; readonly origin?: Origin; readonly subject?: string };
 }[EventType];
 
+/**
+ * The first event of a session. How its tokens are estimated is decided by, so it keeps the version of the day to its end: what was decided is decided
+ * again alike, whatever a later release estimates.
+ */
+export const createdDraft = (agent: string, subject: string | undefined): Draft => ({
+  type: 'session.created',
+  data: { agent, ...(subject === undefined ? {} : { subject }), tokens: TOKENS_VERSION },
+});
+
+const TOKENS_VERSION = 2;
+
 interface Row {
   /** A decision is appended at an expected head; a fact at whatever head there is. */
   readonly kind: 'decision' | 'fact';
@@ -147,6 +158,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
   'session.created': decision('The first event of a log.', {
     agent: 'name of the agent',
     subject: 'whose personal data the session holds; absent: nobody in particular',
+    tokens: 'by which version tokens are estimated to its end; absent: four bytes each',
   }),
   'session.configured': decision('The definition changed under an open turn; comes before any effect under the new one.', {
     from: 'digest',

@@ -53,7 +53,7 @@ test('before its first event a session is nobody’s, at rest and owes nothing',
     sid: 's',
     head: 0,
     nowMs: 0,
-    session: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false, isErased: false },
+    session: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false, isErased: false, tokens: 1 },
     approval: new Map(),
     model: { open: null, settledBy: null, count: 0 },
     tool: { slots: [], doubts: [], resolvedBy: -1, ended: [], deduped: new Map(), count: 0 },
@@ -73,6 +73,7 @@ test('who a session is: its agent, subject and definition, where it was forked f
     effects: 'live',
     isClosed: false,
     isErased: false,
+    tokens: 1,
   });
   const later = folded([
     ...begun,
@@ -88,6 +89,7 @@ test('who a session is: its agent, subject and definition, where it was forked f
     effects: 'simulated',
     isClosed: true,
     isErased: false,
+    tokens: 1,
   });
 });
 

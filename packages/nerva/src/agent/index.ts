@@ -1,4 +1,4 @@
-export type { ContextOptions, ContextStrategy } from './context-options.ts';
+export type { ContextOptions, ContextSections, ContextStrategy } from './context-options.ts';
 export { createAgent, type Agent, type AgentOptions, type ApprovalRule, type Budget, type MemoryUse, type StopWhen } from './definition.ts';
 export { EVENTS, type AgentEvent, type Deliver, type Draft, type EventData, type EventType, type ForkEffects } from './events.ts';
 export { evolve, initial, REDUCER_VERSION } from './fold.ts';
@@ -13,4 +13,5 @@ export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 export type { FileInput } from './files.ts';
 export type { SendOptions, Session } from './session.ts';
 export type { AgentState, Facet, Wish } from './state.ts';
+export type { TokenCounter } from './tokens.ts';
 export { usageOf, usageProjection, type AgentUsage } from './usage.ts';

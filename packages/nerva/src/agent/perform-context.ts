@@ -15,7 +15,7 @@ export const performContext: Performer = async (intent, scene) => {
     const request = summaryRequest(state, bound, messages);
     const answer = checkedAnswer(await within(deadlineMs(scene), scene, () => context.model.call(request, { world, signal })));
     const { strategy, summaryTokensMax } = context;
-    const summary = summaryOf(textOf(answer.parts), { state, strategy, messages, tokensMax: summaryTokensMax });
+    const summary = summaryOf(textOf(answer.parts), { state, strategy, messages, tokensMax: summaryTokensMax, text: bound.meter.text });
     const { usage, model, via } = answer;
     const usd = answerUsd({ usage, ...(via === undefined ? {} : { via }) }, context.model.price);
     const data = { call, messages, summary, usage, model, ...(usd === null ? {} : { usd }) };

@@ -1,4 +1,8 @@
-import { renderCore, type Memory } from '../memory/index.ts';
+import { renderCore, renderEntries, type Memory, type ToldEntry } from '../memory/index.ts';
+import { items } from './list.ts';
+import { isMemoryNote } from './messages.ts';
+import { cutText } from './meter.ts';
+import { sectionMax } from './context-options.ts';
 import type { Draft, EventData } from './events.ts';
 import { mishap, within, type Performer, type Scene } from './perform.ts';
 
@@ -41,16 +45,61 @@ async function opened({ sid, bound, store, world }: Scene): Promise<Memory> {
 const isFixed = ({ isReadOnly, type }: Memory['core'][number]): boolean => isReadOnly && (type === 'system' || type === 'persona');
 
 /** Only what is new: what was told before is in the prompt. */
-async function read(memory: Memory, { state, bound, signal }: Scene): Promise<EventData['memory.told']> {
+async function read(memory: Memory, scene: Scene): Promise<EventData['memory.told']> {
+  const { state, bound, signal } = scene;
   const { fixed, core, told } = state.memory;
-  const now = { fixed: renderCore(memory.core.filter(isFixed)), core: renderCore(memory.core.filter((block) => !isFixed(block))) };
+  const now = {
+    fixed: renderCore(memory.core.filter(isFixed)),
+    core: coreWithin(
+      memory.core.filter((block) => !isFixed(block)),
+      scene,
+    ),
+  };
   const question = state.turn.open?.input.text ?? '';
   const limit = bound.agent.memory?.recall ?? 0;
   const found = limit === 0 || question.trim() === '' ? [] : (await memory.search(question, { limit, signal })).found;
-  const entries = found.filter(({ entry }) => !told.has(entry.id)).map(({ entry: { id, text, validMs } }) => ({ id, text, validMs }));
+  const fresh = found.filter(({ entry }) => !told.has(entry.id)).map(({ entry: { id, text, validMs } }) => ({ id, text, validMs }));
+  const entries = entriesWithin(fresh, now.core === core ? '' : now.core, scene);
   return {
     ...(now.fixed === fixed ? {} : { fixed: now.fixed }),
     ...(now.core === core ? {} : { core: now.core }),
     ...(entries.length === 0 ? {} : { entries }),
   };
+}
+
+/** The blocks as they are told: cut to the section, the most important last. The same blocks give the same text, so that nothing is told twice. */
+function coreWithin(core: Memory['core'], scene: Scene): string {
+  const { text } = scene.bound.meter;
+  const max = sectionMax(scene.bound.agent.context, 'memory');
+  const whole = renderCore(core);
+  let over = max === Infinity ? 0 : text(whole) - max;
+  if (over <= 0) return whole;
+  let kept = core;
+  for (const block of core.toSorted((a, b) => a.importance - b.importance)) {
+    const shorter = { ...block, text: cutText(block.text, Math.max(0, text(block.text) - over), text) };
+    // A short block is not worth a note of what was cut: then it goes, and so does the next.
+    const isEmpty = shorter.text === '' || text(shorter.text) <= NOTE_TOKENS;
+    kept = isEmpty ? kept.filter((one) => one !== block) : kept.map((one) => (one === block ? shorter : one));
+    const left = kept.length < core.length ? `<cut blocks="${core.length - kept.length}"/>` : '';
+    over = text(`${renderCore(kept)}${left}`) - max;
+    if (over <= 0) return `${renderCore(kept)}${left}`;
+  }
+  return '';
+}
+
+const NOTE_TOKENS = 16;
+
+/** As many of the best as there is room for beside what the memory said before. The others may be recalled again once there is room. */
+function entriesWithin(entries: readonly ToldEntry[], core: string, scene: Scene): readonly ToldEntry[] {
+  const { state, bound } = scene;
+  const max = sectionMax(scene.bound.agent.context, 'memory');
+  if (max === Infinity) return entries;
+  const said = items(state.turn.messages).filter(isMemoryNote);
+  let left = max - bound.meter.text(core) - said.reduce((sum, note) => sum + bound.meter.message(note), 0);
+  return entries.filter((entry) => {
+    const tokens = bound.meter.text(renderEntries([entry]));
+    if (tokens > left) return false;
+    left -= tokens;
+    return true;
+  });
 }

@@ -15,6 +15,7 @@ import type { Bound } from './definition.ts';
 import { buildRequest } from './context.ts';
 import type { Draft, EventData, EventType } from './events.ts';
 import { toolCalls } from './messages.ts';
+import type { Meter } from './meter.ts';
 import type { AgentState } from './state.ts';
 
 /** What an effect is given beside its intent. */
@@ -60,7 +61,7 @@ export const performModel: Performer = async (_intent, scene) => {
   try {
     const built = buildRequest(scene.state, bound, []);
     refuseFiles(built.messages, model);
-    const request = built.messages.some(hasBlob) ? await resolved(built, scene.store) : built;
+    const request = built.messages.some(hasBlob) ? await resolved(built, scene) : built;
     const answer = await within(deadlineMs(scene), scene, () => model.call(request, { world, signal, ...listen }));
     return [{ type: 'model.answered', origin: 'model', data: answeredData(call, answer, bound) }];
   } catch (error) {
@@ -230,11 +231,9 @@ function refuseFiles(messages: readonly Message[], { name, capabilities }: Model
 }
 
 /** The request with blob references replaced by their content. Messages without any keep their identity. */
-async function resolved(request: ModelRequest, store: Store): Promise<ModelRequest> {
-  return {
-    ...request,
-    messages: await Promise.all(request.messages.map((message) => (hasBlob(message) ? inlined(message, store) : Promise.resolve(message)))),
-  };
+async function resolved(request: ModelRequest, { store, bound: { meter } }: Scene): Promise<ModelRequest> {
+  const whole = (message: Message): Promise<Message> => (hasBlob(message) ? inlined(message, store, meter) : Promise.resolve(message));
+  return { ...request, messages: await Promise.all(request.messages.map(whole)) };
 }
 
 const hasBlob = ({ role, parts }: Message): boolean =>
@@ -243,7 +242,7 @@ const hasBlob = ({ role, parts }: Message): boolean =>
 const contents = new WeakMap<Message, Promise<Message>>();
 
 /** The same object each time, so that what adapters remember of a message holds. */
-function inlined(message: Message, store: Store): Promise<Message> {
+function inlined(message: Message, store: Store, { shownBlob }: Meter): Promise<Message> {
   let known = contents.get(message);
   if (known === undefined) {
     known = Promise.all(
@@ -251,7 +250,7 @@ function inlined(message: Message, store: Store): Promise<Message> {
         if (part.type === 'file' && isBlobRef(part.data)) return { ...part, data: toBase64(await store.blobs.get(part.data.ref)) };
         if (part.type !== 'tool_result' || !isBlobRef(part.output)) return part;
         const text = new TextDecoder().decode(await store.blobs.get(part.output.ref));
-        return { ...part, output: JSON.parse(text) as Json };
+        return { ...part, output: shownBlob(message, JSON.parse(text) as Json) };
       }),
     ).then((parts) => ({ ...message, parts }));
     contents.set(message, known);

@@ -48,7 +48,7 @@ const ACTION = fc.oneof(
 
 /** Data of each type as its author may write it, its positions random. */
 const DATA: { readonly [K in EventType]: Readonly<Record<keyof EventData[K], fc.Arbitrary<unknown>>> } = {
-  'session.created': { agent: TEXT, subject: TEXT },
+  'session.created': { agent: TEXT, subject: TEXT, tokens: fc.constantFrom(1, 2) },
   'session.configured': { from: TEXT, to: TEXT },
   'session.forked': { parent: TEXT, at: SEQ, effects: fc.constantFrom('ask', 'live', 'simulated') },
   'session.closed': { why: TEXT },

@@ -194,7 +194,13 @@ test('a session of the runtime’s own choice has a subject only where one is gi
   const owned = runtime.session(undefined, { agent: 'a', subject: 'ada' });
   for (const session of [plain, owned]) await session.send('go').result;
   const first = async (sid: string) => (await store.read(sid))[0]?.events[0]?.data;
-  assert.deepEqual([await first(plain.sid), await first(owned.sid)], [{ agent: 'a' }, { agent: 'a', subject: 'ada' }]);
+  assert.deepEqual(
+    [await first(plain.sid), await first(owned.sid)],
+    [
+      { agent: 'a', tokens: 2 },
+      { agent: 'a', subject: 'ada', tokens: 2 },
+    ],
+  );
 });
 
 test('facets that are added are folded, asked and shown by a look into the past', async () => {

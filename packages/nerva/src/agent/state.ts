@@ -58,6 +58,8 @@ export interface SessionSlice {
   readonly isClosed: boolean;
   /** Its own subject was erased: it takes no more input, and nothing that is said in it is kept. */
   readonly isErased: boolean;
+  /** By which version tokens are estimated. */
+  readonly tokens: number;
 }
 
 /** One question to a person. The first answer stands. */

@@ -1,15 +1,17 @@
-import { civilDate, excerpt, NervaError, type Json, type JsonObject } from '../core/index.ts';
+import { civilDate, excerpt, NervaError, utf8Bytes, type Json, type JsonObject } from '../core/index.ts';
 import type { Message, Part } from '../model/index.ts';
 import type { ContextStrategy } from './context-options.ts';
 import { isMemoryNote, noteText } from './messages.ts';
+import { cutText, type Meter } from './meter.ts';
 import type { AgentState } from './state.ts';
+import type { TokenCounter } from './tokens.ts';
 
 /** The messages as they are told to the one who summarises, between marks that none of them can close. The note of before stands first. */
-export function transcript({ turn, context: { summary, notes } }: AgentState, count: number): string {
+export function transcript({ turn, context: { summary, notes } }: AgentState, count: number, { shown }: Meter): string {
   const rows = turn.messages.shared
     .slice(notes, count)
     .filter((message) => !isMemoryNote(message))
-    .map(told);
+    .map((message) => told(shown(message)));
   const before = summary === null || summary.text === '' ? '' : `<summary>\n${unmarked(noteText(summary.text))}\n</summary>\n`;
   return `${before}<conversation>\n${rows.join('\n')}\n</conversation>`;
 }
@@ -51,11 +53,11 @@ const SCHEMA: JsonObject = {
 };
 
 /** How to summarise. The only now is that of the log. */
-export function instructionsFor(strategy: ContextStrategy, state: AgentState, tokensMax: number): string {
+export function instructionsFor(strategy: ContextStrategy, state: AgentState, room: SummaryRoom): string {
   const { year, month, day } = civilDate(Math.floor(state.nowMs / DAY_MS));
   const today = `${year}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
-  const wanted = strategy === 'observations' && isFullLog(state, tokensMax) ? CONDENSE : WANTED[strategy];
-  return `${RULES} ${wanted} Write at most ${Math.floor(tokensMax * WORDS_A_TOKEN)} words. Today is ${today}.`;
+  const wanted = strategy === 'observations' && isFullLog(state, room) ? CONDENSE : WANTED[strategy];
+  return `${RULES} ${wanted} Write at most ${Math.floor(room.tokensMax * WORDS_A_TOKEN)} words. Today is ${today}.`;
 }
 
 const DAY_MS = 86_400_000;
@@ -75,34 +77,41 @@ const CONDENSE =
   'The summary is a list that has become too long. Write the list that takes the place of both: join what belongs together, leave out what no longer holds, keep names, numbers and dates. One thing a line, each beginning with "- ". Write the lines alone.';
 
 /** Half of the room is taken: the next lines might not fit. */
-function isFullLog({ context: { summary } }: AgentState, tokensMax: number): boolean {
-  return summary !== null && typeof summary.text === 'string' && 2 * summary.text.length > tokensMax * BYTES_A_TOKEN;
+function isFullLog({ session, context: { summary } }: AgentState, { tokensMax, text }: SummaryRoom): boolean {
+  if (summary === null || typeof summary.text !== 'string') return false;
+  return 2 * (session.tokens < 2 ? summary.text.length / BYTES_A_TOKEN : text(summary.text)) > tokensMax;
 }
 
+/** In sessions that began before tokens were counted by family. */
 const BYTES_A_TOKEN = 4;
+
+/** How long a summary may be, and how that is counted. */
+export interface SummaryRoom {
+  readonly tokensMax: number;
+  readonly text: TokenCounter;
+}
 
 /**
  * What an answer makes of the messages that it stands for, as it goes into the log: bounded, and with no quote that nobody said.
  * @throws MODEL_GARBAGE when it is none.
  */
 export function summaryOf(text: string, scene: SummaryScene): Json {
-  const bytesMax = scene.tokensMax * BYTES_A_TOKEN;
   const said = text.trim();
   if (said === '') throw new NervaError('MODEL_GARBAGE', 'The summary is empty.');
-  if (scene.strategy === 'structured') return structured(said, scene, bytesMax);
+  // As many bytes as so many tokens of this text take.
+  if (scene.strategy === 'structured') return structured(said, scene, Math.floor((scene.tokensMax * utf8Bytes(said)) / scene.text(said)));
   const { summary } = scene.state.context;
   const isList = scene.strategy === 'observations' && typeof summary?.text === 'string' && summary.text !== '';
-  if (!isList || isFullLog(scene.state, scene.tokensMax)) return excerpt(said, bytesMax);
-  return excerpt(`${String(summary.text)}\n${said}`, bytesMax);
+  if (!isList || isFullLog(scene.state, scene)) return cutText(said, scene.tokensMax, scene.text);
+  return cutText(`${String(summary.text)}\n${said}`, scene.tokensMax, scene.text);
 }
 
 /** What a summary is made of. */
-export interface SummaryScene {
+export interface SummaryScene extends SummaryRoom {
   readonly state: AgentState;
   readonly strategy: ContextStrategy;
   /** Messages that it stands for, from the first. */
   readonly messages: number;
-  readonly tokensMax: number;
 }
 
 function structured(text: string, { state, messages }: SummaryScene, bytesMax: number): JsonObject {

@@ -6,12 +6,12 @@ export const sessionFacet: Facet<SessionSlice> & { readonly name: 'session' } = 
   name: 'session',
   version: 1,
   types: ['session.created', 'session.configured', 'session.forked', 'session.closed', 'turn.started', 'subject.erased'],
-  initial: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false, isErased: false },
+  initial: { agent: '', definition: '', subject: null, parent: null, effects: 'live', isClosed: false, isErased: false, tokens: 1 },
   evolve(slice, raw) {
     const event = known(raw);
     switch (event?.type) {
       case 'session.created':
-        return { ...slice, agent: event.data.agent, subject: event.data.subject ?? null };
+        return { ...slice, agent: event.data.agent, subject: event.data.subject ?? null, tokens: event.data.tokens ?? 1 };
       case 'turn.started':
         return slice.definition === event.data.definition.ref ? slice : { ...slice, definition: event.data.definition.ref };
       case 'session.configured':
