@@ -86,10 +86,10 @@ const UNCHANGED: Written = { outcome: 'unchanged', chunksWritten: 0, chunksKept:
 /** Opens a knowledge base: reads its log. Nothing is written before something is ingested. @throws OPTION_UNKNOWN, OPTION_INVALID, MEMORY_DENIED, LOG_PRUNED, SESSION_DELETED. */
 export async function openKnowledge(options: KnowledgeOptions): Promise<Knowledge> {
   checkOptions(options, ['store', 'world', 'name', 'onEvent'], 'openKnowledge');
-  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(options.name))
+  if (typeof options.name !== 'string' || !/^[A-Za-z0-9_.-]{1,100}$/.test(options.name))
     throw new NervaError(
       'OPTION_INVALID',
-      `The name of a knowledge base has 1 to 100 of A-Za-z0-9_.-; ${JSON.stringify(options.name.slice(0, 110))} came. Nothing was read.`,
+      `The name of a knowledge base has 1 to 100 of A-Za-z0-9_.-; ${String(JSON.stringify(options.name)).slice(0, 110)} came. Nothing was read.`,
     );
   const base = new Knowledge(options);
   await base.refresh();
@@ -169,6 +169,8 @@ export class Knowledge {
   query(text: string, options: QueryOptions = {}): Answer {
     checkOptions(options, ['limit', 'under', 'types', 'tags'], 'query');
     const limit = checkRange('limit', options.limit ?? 5, 1, 100);
+    if (typeof text !== 'string')
+      throw new NervaError('OPTION_INVALID', `What is looked for is a string; ${typeof text} came. Nothing was looked for.`);
     const query = this.#world.ids.next();
     this.#tell({ type: 'retrieval.started', query, text });
     if (this.#answersHead !== this.head) this.#answers.clear();

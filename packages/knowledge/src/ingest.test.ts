@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { chmodSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 import test from 'node:test';
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { memoryStore } from 'nerva/log';
 import { mortalStore, testWorld } from 'nerva/testing';
 import { openKnowledge } from './base.ts';
 import { openCitation } from './cite.ts';
 import { ingest, type IngestReport } from './ingest.ts';
-import { docx, dumpOf, emptyBase, paragraph, pdf, Place } from './samples.ts';
+import { docx, dumpOf, emptyBase, packedPdf, paragraph, pdf, Place } from './samples.ts';
 
 const LOREM = 'The quick brown fox jumps over the lazy dog and runs into the deep dark wood. ';
 const section = (name: string, body = LOREM.repeat(4)): string => `## ${name}\n\n${body} This is about ${name}.\n\n`;
@@ -287,6 +288,26 @@ test('an ingestion that is aborted ends after the file under way, and the same a
   });
   assert.deepEqual([report.stopped, report.added, paths.length], [true, 4, 4]);
   assert.deepEqual(counts(await ingest(base, [place.path])), { ...NONE, added: 6, unchanged: 4, chunks: [6, 0, 0] });
+});
+
+test('an ingestion that is aborted while a slow file is read ends there, and such a file costs the others nothing', async (t) => {
+  const place = new Place(t);
+  place.write('a.md', section('Apples'));
+  place.write('b.pdf', packedPdf(deflateSync(Buffer.from('q Q '.repeat(4_500_000))), ['FlateDecode']));
+  place.write('c.md', section('Cherries'));
+  const { base } = await emptyBase();
+  const stop = new AbortController();
+  const aborted = await ingest(base, [place.path], {
+    signal: stop.signal,
+    onProgress: () => void setTimeout(() => stop.abort(), 100),
+  });
+  assert.deepEqual([aborted.stopped, aborted.added, aborted.failed], [true, 1, []]);
+  const report = await ingest(base, [place.path], { limits: { unpackTimeoutMs: 300 } });
+  assert.deepEqual(counts(report), { ...NONE, added: 1, unchanged: 1, chunks: [1, 0, 0] });
+  assert.deepEqual(
+    report.failed.map(({ path, code }) => [path, code]),
+    [[place.at('b.pdf'), 'too-slow']],
+  );
 });
 
 test('an ingestion that dies at any write, before or after it is durable, is gone on with to the same base without duplicates', async (t) => {

@@ -1,6 +1,6 @@
 import type { Knowledge, Written } from './base.ts';
 import type { DocumentData } from './events.ts';
-import { extract } from './extract/index.ts';
+import { extract, ExtractThread } from './extract/index.ts';
 import type { KnownDocument } from './fold.ts';
 import { sketchOf, Sketches } from './near.ts';
 import { checkIngest, ingestLimits, type IngestLimits, type IngestOptions, type Progress } from './options.ts';
@@ -51,6 +51,8 @@ export async function ingest(base: Knowledge, paths: readonly string[], options:
     await run.all(walked);
   } catch (error) {
     if (signal?.aborted !== true) throw error;
+  } finally {
+    await run.close();
   }
   return run.report();
 }
@@ -74,6 +76,7 @@ class Run {
   readonly #limits: IngestLimits;
   readonly #made: string;
   readonly #sketches: Sketches | null;
+  readonly #thread = new ExtractThread();
   readonly #skipped: Problem[] = [];
   readonly #failed: Problem[] = [];
   readonly #counts: Counts = {
@@ -118,6 +121,11 @@ class Run {
       if (left.length === 0 || this.#options.signal?.aborted === true) return;
       for (const path of left) if ((await this.#file(path, walked.named.has(path))) === 'failed') return;
     }
+  }
+
+  /** Whatever ended it. */
+  close(): Promise<void> {
+    return this.#thread.close();
   }
 
   report(): IngestReport {
@@ -169,8 +177,9 @@ class Run {
   }
 
   async #put(path: string, hash: string, bytes: Uint8Array): Promise<{ readonly isDuplicate: boolean; readonly written: Written }> {
-    const { encoding, chunks = {}, nearDuplicates } = this.#options;
-    const whole = await extract(path, bytes, { ...this.#limits, encoding });
+    const { encoding, chunks = {}, nearDuplicates, signal } = this.#options;
+    const packed = (at: string, content: Uint8Array) => this.#thread.extract(at, content, this.#limits, signal);
+    const whole = await extract(path, bytes, { ...this.#limits, encoding, packed });
     const { text, type, title, tags } = whole.extracted;
     const plain = text.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
     if (plain === '') throw new FileProblem('empty', 'It holds no text. Nothing was taken of it.');
@@ -182,7 +191,7 @@ class Run {
     if (its.length > chunksMax)
       throw new FileProblem(
         'text-too-long',
-        `It has ${its.length} pieces; ${chunksMax} is the limit (chunksMax). Nothing of it was taken.`,
+        `It has ${its.length} pieces; ${chunksMax} is the limit (chunksMax). Split it, or raise the limit. Nothing of it was taken.`,
       );
     const said = { path, hash, textHash, made: this.#made, bytes: bytes.length, type, title, tags, duplicateOf };
     const data: DocumentData = sketch === undefined ? said : { ...said, sketch };

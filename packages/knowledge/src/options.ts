@@ -15,6 +15,8 @@ export interface IngestLimits {
   readonly chunksMax: number;
   /** What a packed file (DOCX, PDF) may become. Default 200 MB. */
   readonly unpackedBytesMax: number;
+  /** How long reading a packed file may take; then it is ended. Default 60,000, at most an hour. */
+  readonly unpackTimeoutMs: number;
 }
 
 /** How files are ingested. */
@@ -31,7 +33,7 @@ export interface IngestOptions {
   readonly limits?: Partial<IngestLimits>;
   /** Is told of each file, after what it led to was acknowledged. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Ends after the file that is under way; the same again goes on from there. */
+  /** Ends after the file that is under way, or in the midst of one that is packed; the same again goes on from there. */
   readonly signal?: AbortSignal;
 }
 
@@ -51,6 +53,7 @@ const LIMITS: Readonly<Record<keyof IngestLimits, readonly [usual: number, least
   textCharactersMax: [5_000_000, 1, 100_000_000],
   chunksMax: [10_000, 1, 100_000],
   unpackedBytesMax: [200_000_000, 1, 1_000_000_000],
+  unpackTimeoutMs: [60_000, 1, 3_600_000],
 };
 const NAMES = Object.keys(LIMITS) as (keyof IngestLimits)[];
 

@@ -259,6 +259,12 @@ async function reranked(
   }
 }
 
+/** @throws OPTION_INVALID for what is no string. */
+export function checkQuestion(query: unknown): void {
+  if (typeof query !== 'string')
+    throw new NervaError('OPTION_INVALID', `What is looked for is a string; ${typeof query} came. Nothing was looked for.`);
+}
+
 /** Adapters check what a wire said; an embedder of one's own may say anything. */
 function checkVectors(
   name: string,

@@ -6,7 +6,7 @@ import { edited, type Edit } from './edit.ts';
 import { nameOf, TIME_MAX, type Entry } from './entries.ts';
 import { byRules } from './extract.ts';
 import type { MemoryData, MemoryFold } from './fold.ts';
-import { Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
+import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
 import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
@@ -77,10 +77,11 @@ export async function openMemory(options: MemoryOptions): Promise<Memory> {
     'openMemory',
   );
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
-  if (!/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
+  // What is no string would make one: `undefined` is a scope that all who forgot theirs would share.
+  if (typeof options.scope !== 'string' || !/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
     throw new NervaError(
       'OPTION_INVALID',
-      `scope has 1 to 120 of A-Za-z0-9_.:-; ${JSON.stringify(options.scope.slice(0, 130))} came. Nothing was read.`,
+      `scope has 1 to 120 of A-Za-z0-9_.:-; ${String(JSON.stringify(options.scope)).slice(0, 130)} came. Nothing was read.`,
     );
   const memory = new Memory(options);
   await memory.refresh();
@@ -318,6 +319,7 @@ export class Memory {
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID, and STORE_* where an index fails: after a `refresh` it is found without. */
   recall(query: string, options: RecallQuery = {}): readonly Recalled[] {
     checkOptions(options, RECALLED, 'recall');
+    checkQuestion(query);
     const limit = checkRange('limit', options.limit ?? 10, 1, 100);
     return this.#byWords(query, limit, options);
   }
@@ -329,6 +331,7 @@ export class Memory {
    */
   async search(query: string, options: SearchQuery = {}): Promise<Search> {
     checkOptions(options, [...RECALLED, 'deep', 'signal'], 'search');
+    checkQuestion(query);
     const { deep = 'auto', signal } = options;
     if (!['auto', 'always', 'never'].includes(deep))
       throw new NervaError(
