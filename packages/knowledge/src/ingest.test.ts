@@ -3,8 +3,8 @@ import { chmodSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 import test from 'node:test';
 import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
-import { memoryStore } from 'nerva/log';
-import { mortalStore, testWorld } from 'nerva/testing';
+import { eraseSubject, memoryStore } from 'nerva/log';
+import { memoryKeys, mortalStore, testWorld } from 'nerva/testing';
 import { openKnowledge } from './base.ts';
 import { openCitation } from './cite.ts';
 import { ingest, type IngestReport } from './ingest.ts';
@@ -363,6 +363,59 @@ test('a version that was begun and never made whole is not seen, and serves anot
     events.filter(({ type }) => type === 'chunk.recorded'),
   );
   assert.equal(recorded.length, report.chunksKept + report.chunksWritten);
+});
+
+test('what was ingested under a subject goes with its key, for a handle that is open and for the next; what is of others stays', async (t) => {
+  const place = new Place(t);
+  const world = testWorld();
+  const keys = memoryKeys();
+  const store = memoryStore({ world, keys });
+  const base = await openKnowledge({ store, world, name: 'test' });
+  place.write('ada/letter.md', section('Walruses'));
+  place.write('ada/old.md', section('Zebras'));
+  place.write('bob/letter.md', section('Walruses'));
+  place.write('all/guide.md', section('Giraffes') + section('Walruses'));
+  await ingest(base, [place.at('all')]);
+  await ingest(base, [place.at('ada')], { subject: 'ada' });
+  // What is one subject's is no copy of another's, and its pieces are its own.
+  const bobs = await ingest(base, [place.at('bob')], { subject: 'bob' });
+  assert.deepEqual(counts(bobs), { ...NONE, added: 1, chunks: [1, 0, 0] });
+  rmSync(place.at('ada/old.md'));
+  place.write('ada/letter.md', section('Walruses') + section('Ostriches'));
+  // Nobody says whose it is this time: it stays whose it was.
+  assert.deepEqual(counts(await ingest(base, [place.path])), { ...NONE, changed: 1, unchanged: 2, removed: 1, chunks: [1, 1, 1] });
+  const found = (of: typeof base, word: string) =>
+    Array.from(new Set(of.query(word).found.map(({ citation }) => citation.path))).toSorted();
+  assert.deepEqual(found(base, 'ostriches'), [place.at('ada/letter.md')]);
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  const { base: next } = await emptyBase(store);
+  await base.refresh();
+  for (const one of [base, next]) {
+    assert.deepEqual([found(one, 'ostriches'), found(one, 'zebras')], [[], []]);
+    assert.deepEqual(found(one, 'walruses'), [place.at('all/guide.md'), place.at('bob/letter.md')]);
+    assert.equal(one.document(place.at('ada/letter.md')), undefined);
+  }
+  assert.deepEqual(dumpOf(next), dumpOf(base));
+  const log = JSON.stringify(await store.read(base.sid));
+  for (const word of ['Ostriches', 'Zebras', 'ada/']) assert.equal(log.includes(word), false, word);
+  const { head } = base;
+  await assert.rejects(ingest(base, [place.at('ada')], { subject: 'ada' }), { code: 'SUBJECT_ERASED' });
+  assert.equal(base.head, head);
+  await assert.rejects(ingest(base, [place.path], { subject: '' }), { code: 'OPTION_INVALID', message: /whose data/ });
+});
+
+test('a piece is kept for another subject never, though it says the same', async (t) => {
+  const place = new Place(t);
+  const world = testWorld();
+  const keys = memoryKeys();
+  const store = memoryStore({ world, keys });
+  const base = await openKnowledge({ store, world, name: 'test' });
+  const file = place.write('letter.md', section('Walruses'));
+  await ingest(base, [file], { subject: 'ada' });
+  assert.deepEqual(counts(await ingest(base, [file], { subject: 'bob' })), { ...NONE, changed: 1, chunks: [1, 0, 1] });
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  await base.refresh();
+  assert.equal(base.query('walruses').found[0]?.citation.path, file);
 });
 
 test('two that ingest the same at the same time write it once', async (t) => {

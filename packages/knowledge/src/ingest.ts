@@ -101,8 +101,8 @@ class Run {
       .digest(JSON.stringify([MAKER, chunks.by ?? 'auto', chunks.limits ?? {}, encoding ?? null, nearDuplicates ?? null]))
       .slice(0, 16);
     this.#sketches = nearDuplicates === undefined ? null : new Sketches();
-    for (const { path, sketch, duplicateOf } of base.documents())
-      if (sketch !== undefined && duplicateOf === null) this.#sketches?.set(path, sketch);
+    for (const { path, sketch, duplicateOf, subject } of base.documents())
+      if (sketch !== undefined && duplicateOf === null && subject === options.subject) this.#sketches?.set(path, sketch);
   }
 
   async all(walked: Walked): Promise<void> {
@@ -159,7 +159,8 @@ class Run {
       this.#counts.bytes += bytes.length;
       const hash = this.#base.digest(bytes);
       const known = this.#base.document(path);
-      if (known?.hash === hash && known.made === this.#made && !isOrphan(this.#base, known)) {
+      const isIts = known?.subject === this.#subjectOf(path);
+      if (known?.hash === hash && known.made === this.#made && isIts && !isOrphan(this.#base, known)) {
         this.#counts.unchanged++;
         return 'unchanged';
       }
@@ -185,6 +186,7 @@ class Run {
     if (plain === '') throw new FileProblem('empty', 'It holds no text. Nothing was taken of it.');
     const textHash = this.#base.digest(plain);
     const sketch = nearDuplicates === undefined ? undefined : sketchOf(plain);
+    const subject = this.#subjectOf(path);
     const duplicateOf = this.#original(path, textHash, sketch);
     const its = duplicateOf === null ? pieces(whole, chunks) : [];
     const { chunksMax } = this.#limits;
@@ -195,18 +197,25 @@ class Run {
       );
     const said = { path, hash, textHash, made: this.#made, bytes: bytes.length, type, title, tags, duplicateOf };
     const data: DocumentData = sketch === undefined ? said : { ...said, sketch };
-    const written = await this.#base.put({ data, chunks: its });
-    if (duplicateOf !== null || sketch === undefined) this.#sketches?.delete(path);
+    const written = await this.#base.put({ data, subject, chunks: its });
+    if (duplicateOf !== null || sketch === undefined || subject !== this.#options.subject) this.#sketches?.delete(path);
     else this.#sketches?.set(path, sketch);
     return { isDuplicate: duplicateOf !== null, written };
   }
 
-  /** The document that says this already, or nearly this. */
+  /** What was sealed once is not written in the clear because nobody said whose it is. */
+  #subjectOf(path: string): string | undefined {
+    return this.#options.subject ?? this.#base.document(path)?.subject;
+  }
+
+  /** The document that says this already, or nearly this; of the same subject, for it may be erased. */
   #original(path: string, textHash: string, sketch: string | undefined): DocumentData['duplicateOf'] {
-    const same = this.#base.documentSaying(textHash);
+    const subject = this.#subjectOf(path);
+    const same = this.#base.documentSaying(textHash, subject);
     if (same !== undefined && same.path !== path) return { path: same.path, document: same.id, similarity: 1 };
     const { nearDuplicates = 1 } = this.#options;
-    const near = sketch === undefined ? null : (this.#sketches?.nearest(path, sketch, nearDuplicates) ?? null);
+    const near =
+      sketch === undefined || subject !== this.#options.subject ? null : (this.#sketches?.nearest(path, sketch, nearDuplicates) ?? null);
     const original = near === null ? undefined : this.#base.document(near.path);
     return near === null || original === undefined ? null : { path: near.path, document: original.id, similarity: near.similarity };
   }

@@ -28,6 +28,11 @@ export interface IngestOptions {
   /** What files are read as that are neither UTF-8 nor have a byte order mark; without it each is a problem. */
   readonly encoding?: 'windows-1252';
   readonly chunks?: ChunkOptions;
+  /**
+   * Whose personal data the files hold: what is written of them is sealed under that subject's key, and gone when it is erased. A document that
+   * has one keeps it where none is given here.
+   */
+  readonly subject?: string;
   /** Documents that are at least so much alike (0.5–1) count as one; .85 is a good start. Default: only those that say the same. */
   readonly nearDuplicates?: number;
   readonly limits?: Partial<IngestLimits>;
@@ -69,11 +74,21 @@ export function ingestLimits(given: Partial<IngestLimits> = {}): IngestLimits {
 
 /** @throws OPTION_UNKNOWN, OPTION_INVALID */
 export function checkIngest(options: IngestOptions): void {
-  checkOptions(options, ['gitignore', 'links', 'encoding', 'chunks', 'nearDuplicates', 'limits', 'onProgress', 'signal'], 'ingest');
+  checkOptions(
+    options,
+    ['gitignore', 'links', 'encoding', 'chunks', 'subject', 'nearDuplicates', 'limits', 'onProgress', 'signal'],
+    'ingest',
+  );
   checkOptions(options.chunks ?? {}, ['by', 'limits'], 'ingest chunks');
   oneOf('links', options.links ?? 'skip', ['skip', 'inside']);
   oneOf('encoding', options.encoding ?? 'windows-1252', ['windows-1252']);
   oneOf('chunks.by', options.chunks?.by ?? 'auto', ['auto', 'fixed', 'semantic']);
+  const { subject } = options;
+  if (subject !== undefined && (typeof subject !== 'string' || subject === ''))
+    throw new NervaError(
+      'OPTION_INVALID',
+      `subject says whose data it is, in a word at least; ${JSON.stringify(subject)} came. Nothing was done.`,
+    );
   if (options.nearDuplicates !== undefined) checkRange('nearDuplicates', options.nearDuplicates, 0.5, 1);
 }
 
