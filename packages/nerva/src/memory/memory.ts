@@ -15,6 +15,7 @@ import type { Why } from './recall.ts';
 import { refused, reused } from './refusals.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
+import type { VectorKeeper } from './vector-rows.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
@@ -27,8 +28,8 @@ export interface MemoryOptions extends Finders, Derivers {
   readonly subject?: string;
   /** As it stood after this event of its log, with that event's time as now; then it takes no change. */
   readonly upto?: Seq;
-  /** Keeps what was read of the log for whoever opens it next (`sqliteIndex` of `nerva/node`); not with `upto`. Absent: all is read each time. */
-  readonly index?: MemoryIndex;
+  /** Keeps what was read of the log, and vectors, for whoever opens it next (`sqliteIndex` of `nerva/node`); not with `upto`. Absent: all is read each time. */
+  readonly index?: MemoryIndex & Partial<VectorKeeper>;
   readonly working?: Partial<WorkingLimits>;
   /** Of a text to remember. Default 100,000. */
   readonly textBytesMax?: number;
@@ -66,7 +67,7 @@ export interface Recalled {
 
 /** Appends tried when others write at the same time: each that fails means that another's came through. */
 const ATTEMPTS_MAX = 1_000;
-const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax'];
+const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax', 'vectorBytesMax'];
 const DERIVERS = ['extract', 'extractor', 'evolver'];
 
 /** Opens the memory of a scope: reads its log, or with an `index` what is new in it. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
@@ -119,21 +120,16 @@ export class Memory {
   /** Use `openMemory`. */
   constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...more }: MemoryOptions) {
     this.sid = `scope:${scope}`;
-    this.#reader = new LogReader({
-      store,
-      sid: this.sid,
-      upto,
-      index,
-      name: world.digest(this.sid).slice(0, 32),
-      dropped: () => this.#hybrid.clear(),
-    });
+    const name = world.digest(this.sid).slice(0, 32);
+    this.#reader = new LogReader({ store, sid: this.sid, upto, index, name, dropped: () => this.#hybrid.clear() });
     this.#store = store;
     this.#world = world;
     this.#scope = scope;
     this.subject = subject;
     this.#upto = upto;
     this.#limits = { ...WORKING_LIMITS, ...working };
-    this.#hybrid = new Hybrid(world, more);
+    const isKept = index !== undefined && upto === undefined;
+    this.#hybrid = new Hybrid(world, more, isKept ? { keeper: index, name, tell: (told) => index.tell(told) } : null);
     this.#consolidator = new Consolidator(world, more);
     this.#tender = new Tender({
       sid: this.sid,
@@ -170,9 +166,10 @@ export class Memory {
   /** Reads what others wrote before it was called. */
   refresh(): Promise<void> {
     // One that is under way may have looked before that.
-    this.#next ??= this.#reading.then(() => {
+    this.#next ??= this.#reading.then(async () => {
       this.#next = null;
-      return this.#reader.read();
+      await this.#reader.read();
+      this.#hybrid.sweep(() => this.#reader.archive.values());
     });
     this.#reading = this.#next.catch(() => undefined);
     return this.#next;
@@ -423,9 +420,17 @@ export class Memory {
         return found !== undefined && fits(found);
       },
       recall: (asked, limit) => this.#byWords(asked, limit, options),
-      entries: () => this.#reader.archive.values(),
+      head: () => this.head,
+      entries: (from) => (from === 0 ? this.#reader.archive.values() : this.#since(from)),
       entry,
     };
+  }
+
+  *#since(from: Seq): Iterable<Entry> {
+    for (let seq = from; seq < this.head; seq++) {
+      const entry = this.#reader.look((archive) => archive.get(`${this.sid}:${seq}`));
+      if (entry !== undefined) yield entry;
+    }
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
