@@ -5,6 +5,8 @@ import type { KnowledgeFold } from './fold.ts';
 /** A version of a document that is to be. */
 export interface NewDocument {
   readonly data: DocumentData;
+  /** Whose personal data it is. */
+  readonly subject?: string | undefined;
   /** In their order; none of a duplicate. */
   readonly chunks: readonly (Chunk & { readonly place: Place })[];
 }
@@ -18,18 +20,21 @@ export interface Addition {
   readonly chunksRemoved: number;
 }
 
-/** Whether this is the version that stands. */
-export function isSame(known: DocumentData | undefined, { hash, made, duplicateOf }: DocumentData): boolean {
-  return known !== undefined && known.hash === hash && known.made === made && known.duplicateOf?.document === duplicateOf?.document;
+/** Whether these are the same version. */
+function isSame(known: NewVersion | undefined, { data: { hash, made, duplicateOf }, subject }: NewVersion): boolean {
+  if (known === undefined || known.subject !== subject) return false;
+  return known.data.hash === hash && known.data.made === made && known.data.duplicateOf?.document === duplicateOf?.document;
 }
+type NewVersion = Pick<NewDocument, 'data' | 'subject'>;
 
 /** The events that make a version of a document the one that stands: what is recorded of it already is not recorded again. Pure. */
-export function addition(fold: KnowledgeFold, { data, chunks }: NewDocument): Addition {
+export function addition(fold: KnowledgeFold, { data, subject, chunks }: NewDocument): Addition {
   const before = fold.documents.get(data.path);
   const none = { drafts: [], outcome: 'unchanged', chunksWritten: 0, chunksKept: chunks.length, chunksRemoved: 0 } as const;
-  if (isSame(before, data)) return none;
+  const version = { data, subject };
+  if (before !== undefined && isSame({ data: before, subject: before.subject }, version)) return none;
   const pending = fold.pending.get(data.path);
-  const isBegun = pending !== undefined && isSame(pending.data, data);
+  const isBegun = pending !== undefined && isSame(pending, version);
   const drafts: EventDraft[] = isBegun ? [] : [{ type: 'document.added', data: { ...data } }];
   // A log that is empty yet begins with an event of its own.
   const first = fold.head === 0 ? 1 : fold.head;
@@ -37,7 +42,8 @@ export function addition(fold: KnowledgeFold, { data, chunks }: NewDocument): Ad
   const known = new Map<string, Seq>();
   for (const seq of [...(pending?.chunks ?? []), ...(before?.chunks.map(({ chunk }) => chunk) ?? [])]) {
     const chunk = fold.chunks.get(seq);
-    if (chunk !== undefined) known.set(keyOf(chunk), seq);
+    // What is sealed for one subject goes with that one's key.
+    if (chunk !== undefined && chunk.subject === subject) known.set(keyOf(chunk), seq);
   }
   const kept = new Set<Seq>();
   const placed = chunks.map(({ text, context, place }) => {
@@ -54,7 +60,7 @@ export function addition(fold: KnowledgeFold, { data, chunks }: NewDocument): Ad
   const old = new Set(before?.chunks.map(({ chunk }) => chunk));
   const its = new Set(placed.map(([seq]) => seq));
   return {
-    drafts,
+    drafts: subject === undefined ? drafts : drafts.map((draft) => ({ ...draft, subject })),
     outcome: before === undefined ? 'added' : 'changed',
     chunksWritten,
     chunksKept: kept.size,

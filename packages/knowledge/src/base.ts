@@ -3,7 +3,7 @@ import { eventsOf, twice, type EventDraft, type EventId, type LogEvent, type Seq
 import { recallIndex, type RecallIndex } from 'nerva/memory';
 import { addition, type NewDocument } from './addition.ts';
 import { idOf, type Place } from './events.ts';
-import { KnowledgeFold, type KnownDocument } from './fold.ts';
+import { KnowledgeFold, sayingOf, type KnownDocument } from './fold.ts';
 import type { DocumentType } from './detect.ts';
 
 /** What `openKnowledge` takes. */
@@ -86,10 +86,10 @@ const UNCHANGED: Written = { outcome: 'unchanged', chunksWritten: 0, chunksKept:
 /** Opens a knowledge base: reads its log. Nothing is written before something is ingested. @throws OPTION_UNKNOWN, OPTION_INVALID, MEMORY_DENIED, LOG_PRUNED, SESSION_DELETED. */
 export async function openKnowledge(options: KnowledgeOptions): Promise<Knowledge> {
   checkOptions(options, ['store', 'world', 'name', 'onEvent'], 'openKnowledge');
-  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(options.name))
+  if (typeof options.name !== 'string' || !/^[A-Za-z0-9_.-]{1,100}$/.test(options.name))
     throw new NervaError(
       'OPTION_INVALID',
-      `The name of a knowledge base has 1 to 100 of A-Za-z0-9_.-; ${JSON.stringify(options.name.slice(0, 110))} came. Nothing was read.`,
+      `The name of a knowledge base has 1 to 100 of A-Za-z0-9_.-; ${String(JSON.stringify(options.name)).slice(0, 110)} came. Nothing was read.`,
     );
   const base = new Knowledge(options);
   await base.refresh();
@@ -106,7 +106,7 @@ export class Knowledge {
   readonly #store: Store;
   readonly #world: World;
   readonly #tell: (event: KnowledgeEvent) => void;
-  readonly #fold = new KnowledgeFold();
+  #fold = new KnowledgeFold();
   /** Made when something is first looked for: who only ingests needs none. */
   #index: RecallIndex | null = null;
   readonly #answers = new Map<string, readonly Found[]>();
@@ -150,9 +150,9 @@ export class Knowledge {
     return this.#fold.documents.get(path);
   }
 
-  /** The first document that says the same, or undefined. */
-  documentSaying(textHash: string): KnownDocument | undefined {
-    return this.#fold.documents.get(this.#fold.saying.get(textHash) ?? '');
+  /** The first document of a subject, or of nobody, that says the same, or undefined. */
+  documentSaying(textHash: string, subject?: string): KnownDocument | undefined {
+    return this.#fold.documents.get(this.#fold.saying.get(sayingOf(textHash, subject)) ?? '');
   }
 
   /** The pieces of a document in their order, each place apart. */
@@ -169,6 +169,8 @@ export class Knowledge {
   query(text: string, options: QueryOptions = {}): Answer {
     checkOptions(options, ['limit', 'under', 'types', 'tags'], 'query');
     const limit = checkRange('limit', options.limit ?? 5, 1, 100);
+    if (typeof text !== 'string')
+      throw new NervaError('OPTION_INVALID', `What is looked for is a string; ${typeof text} came. Nothing was looked for.`);
     const query = this.#world.ids.next();
     this.#tell({ type: 'retrieval.started', query, text });
     if (this.#answersHead !== this.head) this.#answers.clear();
@@ -188,12 +190,12 @@ export class Knowledge {
   /**
    * Makes this the version of the document: its pieces that are there already stay, new ones are written, the others go. Written at once or not
    * at all for readers; a kill in the midst leaves the version before, and the same again goes on where it ended.
-   * @throws SESSION_FULL, SESSION_CLOSED, MEMORY_DENIED, FRAME_INVALID.
+   * @throws SESSION_FULL, SESSION_CLOSED, MEMORY_DENIED, FRAME_INVALID, SUBJECT_ERASED.
    */
   put(document: NewDocument): Promise<Written> {
     return this.#write(async () => {
       let written: Written | null = null;
-      await this.#decide(`put ${document.data.path} ${document.data.hash} ${document.data.made}`, () => {
+      await this.#decide(`put ${document.data.path} ${document.data.hash} ${document.data.made} ${document.subject ?? ''}`, () => {
         const { drafts, ...rest } = addition(this.#fold, document);
         // What comes in several frames is decided on anew before each; the first time says what it is all in all.
         written ??= rest;
@@ -210,7 +212,13 @@ export class Knowledge {
       await this.#decide(`remove ${paths.join('\n')}`, () => {
         const there = paths.filter((path) => this.#fold.documents.has(path) || this.#fold.pending.has(path));
         count = Math.max(count, there.length);
-        return there.length === 0 ? [] : [{ type: 'documents.removed', data: { paths: there } }];
+        // A path may say of whom a file is: it is sealed as what it held was.
+        const bySubject = Map.groupBy(there, (path) => (this.#fold.documents.get(path) ?? this.#fold.pending.get(path))?.subject);
+        return Array.from(bySubject, ([subject, its]) => ({
+          type: 'documents.removed',
+          data: { paths: its },
+          ...(subject === undefined ? {} : { subject }),
+        }));
       });
       return count;
     });
@@ -259,13 +267,33 @@ export class Knowledge {
 
   async #read(): Promise<void> {
     if (this.#fold.head === 0 && (await this.#store.head(this.sid)) === 0) return;
+    let isAnew = false;
     for (;;) {
       const frames = await this.#store.read(this.sid, { after: this.head - 1 });
       if (frames.length === 0) return;
-      for (const frame of frames) for (const event of eventsOf(frame)) if (event.seq >= this.head) this.#apply(event);
+      const events = frames.flatMap(eventsOf).filter(({ seq }) => seq >= this.head);
+      // Once only: where nothing was sealed the same would be read again.
+      if (!isAnew && events.some((event) => this.#isErasure(event))) {
+        isAnew = true;
+        this.#forget();
+        continue;
+      }
+      for (const event of events) this.#apply(event);
       if (this.#fold.isForeign)
         throw new NervaError('MEMORY_DENIED', `${this.sid} is the log of something else than a knowledge base. Nothing was changed.`);
     }
+  }
+
+  /** Of a subject whose documents, or texts of them, are here. */
+  #isErasure({ type, data }: LogEvent): boolean {
+    return type === 'subject.erased' && this.#fold.holds(String(data['subject']));
+  }
+
+  /** All is read anew, without what cannot be read any more. */
+  #forget(): void {
+    this.#fold = new KnowledgeFold();
+    this.#index = null;
+    this.#answers.clear();
   }
 
   #apply(event: LogEvent): void {
@@ -319,11 +347,11 @@ export class Knowledge {
 function firstFrame(drafts: readonly EventDraft[]): readonly EventDraft[] {
   const events: EventDraft[] = [];
   let bytes = 0;
-  for (const { type, data } of drafts) {
-    const whole = toWellFormed(data) as JsonObject;
+  for (const draft of drafts) {
+    const whole = toWellFormed(draft.data) as JsonObject;
     bytes += JSON.stringify(whole).length;
     if (events.length > 0 && bytes > FRAME_BYTES) break;
-    events.push({ type, data: whole });
+    events.push({ ...draft, data: whole });
   }
   return events;
 }

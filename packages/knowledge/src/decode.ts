@@ -36,11 +36,14 @@ function read(bytes: Uint8Array, encoding: Encoding, markBytes: number): Decoded
     return { text: new TextDecoder(encoding, { fatal: true }).decode(bytes), encoding, markBytes };
   } catch (cause) {
     const at = encoding === 'utf-8' ? ` from byte ${validUpTo(bytes)} on` : '';
-    throw new FileProblem(
-      'encoding',
-      `It is not ${encoding.toUpperCase()}${at}. Convert it (iconv -t UTF-8), or say that such files are Windows-1252 (encoding). Nothing of it was taken.`,
-      { cause },
-    );
+    // Whoever marked it said what it is.
+    const isMarked = markBytes > 0;
+    const what = isMarked
+      ? 'as its byte order mark says. Save it anew as UTF-8.'
+      : 'Convert it (iconv -t UTF-8), or say that such files are Windows-1252 (encoding).';
+    throw new FileProblem('encoding', `It is not ${encoding.toUpperCase()}${at}${isMarked ? ', ' : '. '}${what} Nothing of it was taken.`, {
+      cause,
+    });
   }
 }
 

@@ -6,6 +6,8 @@ export interface KnownDocument extends DocumentData {
   /** The event that added this version. */
   readonly id: Seq;
   readonly addedMs: number;
+  /** Whose personal data it is; absent where it is nobody's. */
+  readonly subject?: string | undefined;
   /** Its pieces in their order; a text that stands there twice is one piece with two places. */
   readonly chunks: readonly { readonly chunk: Seq; readonly place: Place }[];
 }
@@ -15,6 +17,7 @@ interface Pending {
   readonly id: Seq;
   readonly data: DocumentData;
   readonly addedMs: number;
+  readonly subject: string | undefined;
   readonly chunks: Set<Seq>;
 }
 
@@ -36,8 +39,8 @@ export class KnowledgeFold {
   isForeign = false;
   readonly documents = new Map<string, KnownDocument>();
   readonly pending = new Map<string, Pending>();
-  readonly chunks = new Map<Seq, Chunk & { readonly path: string }>();
-  /** The first document that says this, by `textHash`. */
+  readonly chunks = new Map<Seq, Chunk & { readonly path: string; readonly subject: string | undefined }>();
+  /** The first document that says this, by `sayingOf`: what is one subject's is no copy of another's. */
   readonly saying = new Map<string, string>();
   /** The documents that say the same as this one. */
   readonly same = new Map<string, Set<string>>();
@@ -58,27 +61,33 @@ export class KnowledgeFold {
     return removed === null ? NOTHING : { added: [], removed: removed.paths.flatMap((path) => this.#remove(path)) };
   }
 
-  #begin({ seq, atMs }: LogEvent, data: DocumentData): void {
+  /** Whether anything in it is a subject's. O(documents). */
+  holds(subject: string): boolean {
+    for (const known of [this.documents, this.pending]) for (const one of known.values()) if (one.subject === subject) return true;
+    return false;
+  }
+
+  #begin({ seq, atMs, subject }: LogEvent, data: DocumentData): void {
     const before = this.pending.get(data.path);
     const chunks = new Set<Seq>();
     // What was recorded of a version that never became whole may serve this one.
     for (const chunk of before?.chunks ?? []) chunks.add(chunk);
     if (before !== undefined) this.paths.delete(before.id);
     this.paths.set(seq, data.path);
-    this.pending.set(data.path, { id: seq, data, addedMs: atMs, chunks });
+    this.pending.set(data.path, { id: seq, data, addedMs: atMs, subject, chunks });
   }
 
   #record(seq: Seq, { document, text, context }: KnowledgeData['chunk.recorded']): void {
     const pending = this.#pendingOf(document);
     if (pending === undefined) return;
     pending.chunks.add(seq);
-    this.chunks.set(seq, { text, context, path: pending.data.path });
+    this.chunks.set(seq, { text, context, path: pending.data.path, subject: pending.subject });
   }
 
   #process({ document, chunks }: KnowledgeData['document.processed']): Changed {
     const pending = this.#pendingOf(document);
     if (pending === undefined) return NOTHING;
-    const { id, data, addedMs } = pending;
+    const { id, data, addedMs, subject } = pending;
     const before = this.documents.get(data.path);
     const old = new Set(before?.chunks.map(({ chunk }) => chunk));
     const placed = chunks.filter(([chunk]) => this.chunks.get(chunk)?.path === data.path);
@@ -87,10 +96,17 @@ export class KnowledgeFold {
     for (const chunk of [...removed, ...Array.from(pending.chunks).filter((one) => !its.has(one))]) this.chunks.delete(chunk);
     this.pending.delete(data.path);
     this.#leave(data.path);
-    this.documents.set(data.path, { ...data, id, addedMs, chunks: placed.map(([chunk, row]) => ({ chunk, place: placeOf(row) })) });
+    this.documents.set(data.path, {
+      ...data,
+      id,
+      addedMs,
+      subject,
+      chunks: placed.map(([chunk, row]) => ({ chunk, place: placeOf(row) })),
+    });
     const { duplicateOf, textHash, path } = data;
+    const saying = sayingOf(textHash, subject);
     if (duplicateOf !== null) this.same.set(duplicateOf.path, (this.same.get(duplicateOf.path) ?? new Set()).add(path));
-    else if (!this.saying.has(textHash)) this.saying.set(textHash, path);
+    else if (!this.saying.has(saying)) this.saying.set(saying, path);
     // What is found by its title is found by another one now.
     const isRenamed = before?.title !== data.title;
     return { added: Array.from(its).filter((chunk) => isRenamed || !old.has(chunk)), removed };
@@ -118,7 +134,11 @@ export class KnowledgeFold {
     const before = this.documents.get(path);
     if (before === undefined) return;
     this.paths.delete(before.id);
-    if (this.saying.get(before.textHash) === path) this.saying.delete(before.textHash);
+    const saying = sayingOf(before.textHash, before.subject);
+    if (this.saying.get(saying) === path) this.saying.delete(saying);
     if (before.duplicateOf !== null) this.same.get(before.duplicateOf.path)?.delete(path);
   }
 }
+
+/** What a text is known by among those of a subject. */
+export const sayingOf = (textHash: string, subject: string | undefined): string => JSON.stringify([textHash, subject ?? null]);

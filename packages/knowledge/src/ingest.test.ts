@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { chmodSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 import test from 'node:test';
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
-import { memoryStore } from 'nerva/log';
-import { mortalStore, testWorld } from 'nerva/testing';
+import { eraseSubject, memoryStore } from 'nerva/log';
+import { memoryKeys, mortalStore, testWorld } from 'nerva/testing';
 import { openKnowledge } from './base.ts';
 import { openCitation } from './cite.ts';
 import { ingest, type IngestReport } from './ingest.ts';
-import { docx, dumpOf, emptyBase, paragraph, pdf, Place } from './samples.ts';
+import { docx, dumpOf, emptyBase, packedPdf, paragraph, pdf, Place } from './samples.ts';
 
 const LOREM = 'The quick brown fox jumps over the lazy dog and runs into the deep dark wood. ';
 const section = (name: string, body = LOREM.repeat(4)): string => `## ${name}\n\n${body} This is about ${name}.\n\n`;
@@ -289,6 +290,26 @@ test('an ingestion that is aborted ends after the file under way, and the same a
   assert.deepEqual(counts(await ingest(base, [place.path])), { ...NONE, added: 6, unchanged: 4, chunks: [6, 0, 0] });
 });
 
+test('an ingestion that is aborted while a slow file is read ends there, and such a file costs the others nothing', async (t) => {
+  const place = new Place(t);
+  place.write('a.md', section('Apples'));
+  place.write('b.pdf', packedPdf(deflateSync(Buffer.from('q Q '.repeat(4_500_000))), ['FlateDecode']));
+  place.write('c.md', section('Cherries'));
+  const { base } = await emptyBase();
+  const stop = new AbortController();
+  const aborted = await ingest(base, [place.path], {
+    signal: stop.signal,
+    onProgress: () => void setTimeout(() => stop.abort(), 100),
+  });
+  assert.deepEqual([aborted.stopped, aborted.added, aborted.failed], [true, 1, []]);
+  const report = await ingest(base, [place.path], { limits: { unpackTimeoutMs: 300 } });
+  assert.deepEqual(counts(report), { ...NONE, added: 1, unchanged: 1, chunks: [1, 0, 0] });
+  assert.deepEqual(
+    report.failed.map(({ path, code }) => [path, code]),
+    [[place.at('b.pdf'), 'too-slow']],
+  );
+});
+
 test('an ingestion that dies at any write, before or after it is durable, is gone on with to the same base without duplicates', async (t) => {
   const place = new Place(t);
   for (let index = 0; index < 4; index++) place.write(`${index}.md`, section('Apples') + section(`part ${index}`));
@@ -342,6 +363,59 @@ test('a version that was begun and never made whole is not seen, and serves anot
     events.filter(({ type }) => type === 'chunk.recorded'),
   );
   assert.equal(recorded.length, report.chunksKept + report.chunksWritten);
+});
+
+test('what was ingested under a subject goes with its key, for a handle that is open and for the next; what is of others stays', async (t) => {
+  const place = new Place(t);
+  const world = testWorld();
+  const keys = memoryKeys();
+  const store = memoryStore({ world, keys });
+  const base = await openKnowledge({ store, world, name: 'test' });
+  place.write('ada/letter.md', section('Walruses'));
+  place.write('ada/old.md', section('Zebras'));
+  place.write('bob/letter.md', section('Walruses'));
+  place.write('all/guide.md', section('Giraffes') + section('Walruses'));
+  await ingest(base, [place.at('all')]);
+  await ingest(base, [place.at('ada')], { subject: 'ada' });
+  // What is one subject's is no copy of another's, and its pieces are its own.
+  const bobs = await ingest(base, [place.at('bob')], { subject: 'bob' });
+  assert.deepEqual(counts(bobs), { ...NONE, added: 1, chunks: [1, 0, 0] });
+  rmSync(place.at('ada/old.md'));
+  place.write('ada/letter.md', section('Walruses') + section('Ostriches'));
+  // Nobody says whose it is this time: it stays whose it was.
+  assert.deepEqual(counts(await ingest(base, [place.path])), { ...NONE, changed: 1, unchanged: 2, removed: 1, chunks: [1, 1, 1] });
+  const found = (of: typeof base, word: string) =>
+    Array.from(new Set(of.query(word).found.map(({ citation }) => citation.path))).toSorted();
+  assert.deepEqual(found(base, 'ostriches'), [place.at('ada/letter.md')]);
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  const { base: next } = await emptyBase(store);
+  await base.refresh();
+  for (const one of [base, next]) {
+    assert.deepEqual([found(one, 'ostriches'), found(one, 'zebras')], [[], []]);
+    assert.deepEqual(found(one, 'walruses'), [place.at('all/guide.md'), place.at('bob/letter.md')]);
+    assert.equal(one.document(place.at('ada/letter.md')), undefined);
+  }
+  assert.deepEqual(dumpOf(next), dumpOf(base));
+  const log = JSON.stringify(await store.read(base.sid));
+  for (const word of ['Ostriches', 'Zebras', 'ada/']) assert.equal(log.includes(word), false, word);
+  const { head } = base;
+  await assert.rejects(ingest(base, [place.at('ada')], { subject: 'ada' }), { code: 'SUBJECT_ERASED' });
+  assert.equal(base.head, head);
+  await assert.rejects(ingest(base, [place.path], { subject: '' }), { code: 'OPTION_INVALID', message: /whose data/ });
+});
+
+test('a piece is kept for another subject never, though it says the same', async (t) => {
+  const place = new Place(t);
+  const world = testWorld();
+  const keys = memoryKeys();
+  const store = memoryStore({ world, keys });
+  const base = await openKnowledge({ store, world, name: 'test' });
+  const file = place.write('letter.md', section('Walruses'));
+  await ingest(base, [file], { subject: 'ada' });
+  assert.deepEqual(counts(await ingest(base, [file], { subject: 'bob' })), { ...NONE, changed: 1, chunks: [1, 0, 1] });
+  await eraseSubject({ store, keys, world, subject: 'ada' });
+  await base.refresh();
+  assert.equal(base.query('walruses').found[0]?.citation.path, file);
 });
 
 test('two that ingest the same at the same time write it once', async (t) => {

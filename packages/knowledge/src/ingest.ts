@@ -1,6 +1,6 @@
 import type { Knowledge, Written } from './base.ts';
 import type { DocumentData } from './events.ts';
-import { extract } from './extract/index.ts';
+import { extract, ExtractThread } from './extract/index.ts';
 import type { KnownDocument } from './fold.ts';
 import { sketchOf, Sketches } from './near.ts';
 import { checkIngest, ingestLimits, type IngestLimits, type IngestOptions, type Progress } from './options.ts';
@@ -51,6 +51,8 @@ export async function ingest(base: Knowledge, paths: readonly string[], options:
     await run.all(walked);
   } catch (error) {
     if (signal?.aborted !== true) throw error;
+  } finally {
+    await run.close();
   }
   return run.report();
 }
@@ -74,6 +76,7 @@ class Run {
   readonly #limits: IngestLimits;
   readonly #made: string;
   readonly #sketches: Sketches | null;
+  readonly #thread = new ExtractThread();
   readonly #skipped: Problem[] = [];
   readonly #failed: Problem[] = [];
   readonly #counts: Counts = {
@@ -98,8 +101,8 @@ class Run {
       .digest(JSON.stringify([MAKER, chunks.by ?? 'auto', chunks.limits ?? {}, encoding ?? null, nearDuplicates ?? null]))
       .slice(0, 16);
     this.#sketches = nearDuplicates === undefined ? null : new Sketches();
-    for (const { path, sketch, duplicateOf } of base.documents())
-      if (sketch !== undefined && duplicateOf === null) this.#sketches?.set(path, sketch);
+    for (const { path, sketch, duplicateOf, subject } of base.documents())
+      if (sketch !== undefined && duplicateOf === null && subject === options.subject) this.#sketches?.set(path, sketch);
   }
 
   async all(walked: Walked): Promise<void> {
@@ -118,6 +121,11 @@ class Run {
       if (left.length === 0 || this.#options.signal?.aborted === true) return;
       for (const path of left) if ((await this.#file(path, walked.named.has(path))) === 'failed') return;
     }
+  }
+
+  /** Whatever ended it. */
+  close(): Promise<void> {
+    return this.#thread.close();
   }
 
   report(): IngestReport {
@@ -151,7 +159,8 @@ class Run {
       this.#counts.bytes += bytes.length;
       const hash = this.#base.digest(bytes);
       const known = this.#base.document(path);
-      if (known?.hash === hash && known.made === this.#made && !isOrphan(this.#base, known)) {
+      const isIts = known?.subject === this.#subjectOf(path);
+      if (known?.hash === hash && known.made === this.#made && isIts && !isOrphan(this.#base, known)) {
         this.#counts.unchanged++;
         return 'unchanged';
       }
@@ -169,35 +178,44 @@ class Run {
   }
 
   async #put(path: string, hash: string, bytes: Uint8Array): Promise<{ readonly isDuplicate: boolean; readonly written: Written }> {
-    const { encoding, chunks = {}, nearDuplicates } = this.#options;
-    const whole = await extract(path, bytes, { ...this.#limits, encoding });
+    const { encoding, chunks = {}, nearDuplicates, signal } = this.#options;
+    const packed = (at: string, content: Uint8Array) => this.#thread.extract(at, content, this.#limits, signal);
+    const whole = await extract(path, bytes, { ...this.#limits, encoding, packed });
     const { text, type, title, tags } = whole.extracted;
     const plain = text.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
     if (plain === '') throw new FileProblem('empty', 'It holds no text. Nothing was taken of it.');
     const textHash = this.#base.digest(plain);
     const sketch = nearDuplicates === undefined ? undefined : sketchOf(plain);
+    const subject = this.#subjectOf(path);
     const duplicateOf = this.#original(path, textHash, sketch);
     const its = duplicateOf === null ? pieces(whole, chunks) : [];
     const { chunksMax } = this.#limits;
     if (its.length > chunksMax)
       throw new FileProblem(
         'text-too-long',
-        `It has ${its.length} pieces; ${chunksMax} is the limit (chunksMax). Nothing of it was taken.`,
+        `It has ${its.length} pieces; ${chunksMax} is the limit (chunksMax). Split it, or raise the limit. Nothing of it was taken.`,
       );
     const said = { path, hash, textHash, made: this.#made, bytes: bytes.length, type, title, tags, duplicateOf };
     const data: DocumentData = sketch === undefined ? said : { ...said, sketch };
-    const written = await this.#base.put({ data, chunks: its });
-    if (duplicateOf !== null || sketch === undefined) this.#sketches?.delete(path);
+    const written = await this.#base.put({ data, subject, chunks: its });
+    if (duplicateOf !== null || sketch === undefined || subject !== this.#options.subject) this.#sketches?.delete(path);
     else this.#sketches?.set(path, sketch);
     return { isDuplicate: duplicateOf !== null, written };
   }
 
-  /** The document that says this already, or nearly this. */
+  /** What was sealed once is not written in the clear because nobody said whose it is. */
+  #subjectOf(path: string): string | undefined {
+    return this.#options.subject ?? this.#base.document(path)?.subject;
+  }
+
+  /** The document that says this already, or nearly this; of the same subject, for it may be erased. */
   #original(path: string, textHash: string, sketch: string | undefined): DocumentData['duplicateOf'] {
-    const same = this.#base.documentSaying(textHash);
+    const subject = this.#subjectOf(path);
+    const same = this.#base.documentSaying(textHash, subject);
     if (same !== undefined && same.path !== path) return { path: same.path, document: same.id, similarity: 1 };
     const { nearDuplicates = 1 } = this.#options;
-    const near = sketch === undefined ? null : (this.#sketches?.nearest(path, sketch, nearDuplicates) ?? null);
+    const near =
+      sketch === undefined || subject !== this.#options.subject ? null : (this.#sketches?.nearest(path, sketch, nearDuplicates) ?? null);
     const original = near === null ? undefined : this.#base.document(near.path);
     return near === null || original === undefined ? null : { path: near.path, document: original.id, similarity: near.similarity };
   }

@@ -15,6 +15,8 @@ export interface IngestLimits {
   readonly chunksMax: number;
   /** What a packed file (DOCX, PDF) may become. Default 200 MB. */
   readonly unpackedBytesMax: number;
+  /** How long reading a packed file may take; then it is ended. Default 60,000, at most an hour. */
+  readonly unpackTimeoutMs: number;
 }
 
 /** How files are ingested. */
@@ -26,12 +28,17 @@ export interface IngestOptions {
   /** What files are read as that are neither UTF-8 nor have a byte order mark; without it each is a problem. */
   readonly encoding?: 'windows-1252';
   readonly chunks?: ChunkOptions;
+  /**
+   * Whose personal data the files hold: what is written of them is sealed under that subject's key, and gone when it is erased. A document that
+   * has one keeps it where none is given here.
+   */
+  readonly subject?: string;
   /** Documents that are at least so much alike (0.5–1) count as one; .85 is a good start. Default: only those that say the same. */
   readonly nearDuplicates?: number;
   readonly limits?: Partial<IngestLimits>;
   /** Is told of each file, after what it led to was acknowledged. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Ends after the file that is under way; the same again goes on from there. */
+  /** Ends after the file that is under way, or in the midst of one that is packed; the same again goes on from there. */
   readonly signal?: AbortSignal;
 }
 
@@ -51,6 +58,7 @@ const LIMITS: Readonly<Record<keyof IngestLimits, readonly [usual: number, least
   textCharactersMax: [5_000_000, 1, 100_000_000],
   chunksMax: [10_000, 1, 100_000],
   unpackedBytesMax: [200_000_000, 1, 1_000_000_000],
+  unpackTimeoutMs: [60_000, 1, 3_600_000],
 };
 const NAMES = Object.keys(LIMITS) as (keyof IngestLimits)[];
 
@@ -66,11 +74,21 @@ export function ingestLimits(given: Partial<IngestLimits> = {}): IngestLimits {
 
 /** @throws OPTION_UNKNOWN, OPTION_INVALID */
 export function checkIngest(options: IngestOptions): void {
-  checkOptions(options, ['gitignore', 'links', 'encoding', 'chunks', 'nearDuplicates', 'limits', 'onProgress', 'signal'], 'ingest');
+  checkOptions(
+    options,
+    ['gitignore', 'links', 'encoding', 'chunks', 'subject', 'nearDuplicates', 'limits', 'onProgress', 'signal'],
+    'ingest',
+  );
   checkOptions(options.chunks ?? {}, ['by', 'limits'], 'ingest chunks');
   oneOf('links', options.links ?? 'skip', ['skip', 'inside']);
   oneOf('encoding', options.encoding ?? 'windows-1252', ['windows-1252']);
   oneOf('chunks.by', options.chunks?.by ?? 'auto', ['auto', 'fixed', 'semantic']);
+  const { subject } = options;
+  if (subject !== undefined && (typeof subject !== 'string' || subject === ''))
+    throw new NervaError(
+      'OPTION_INVALID',
+      `subject says whose data it is, in a word at least; ${JSON.stringify(subject)} came. Nothing was done.`,
+    );
   if (options.nearDuplicates !== undefined) checkRange('nearDuplicates', options.nearDuplicates, 0.5, 1);
 }
 

@@ -10,8 +10,10 @@ export type ProblemCode =
   /** More files than `filesMax`, or folders deeper than `depthMax`. */
   | 'too-many'
   | 'too-deep'
-  /** Unpacks to far more than it is. */
+  /** Unpacks to far more than it is, or takes far more memory. */
   | 'bomb'
+  /** Reading it took longer than `unpackTimeoutMs`. */
+  | 'too-slow'
   | 'encrypted'
   /** Not what its name or its first bytes say. */
   | 'broken'

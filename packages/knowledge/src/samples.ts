@@ -131,14 +131,30 @@ export function pdf(
     const content = lines.map((line, row) => `BT /F1 12 Tf 20 ${700 - 20 * row} Td (${line}) Tj ET`).join('\n');
     const resources = '/Resources<</Font<</F1 3 0 R>>>>';
     add(10 + 2 * index, `<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]${resources}/Contents ${11 + 2 * index} 0 R>>`);
-    add(11 + 2 * index, streamOf(Buffer.from(content)));
+    add(11 + 2 * index, deflated(Buffer.from(content)));
   }
-  for (const [index, stream] of (more.streams ?? []).entries()) add(1_000 + index, streamOf(stream));
+  for (const [index, stream] of (more.streams ?? []).entries()) add(1_000 + index, deflated(stream));
   parts.push(Buffer.from(`trailer\n<</Root 1 0 R/Info 4 0 R${more.trailer ?? ''}>>\n%%EOF\n`));
   return Buffer.concat(parts);
 }
 
-function streamOf(content: Uint8Array): Buffer {
-  const packed = deflateSync(content);
-  return Buffer.concat([Buffer.from(`<</Length ${packed.length}/Filter/FlateDecode>>\nstream\n`), packed, Buffer.from('\nendstream')]);
+/** A PDF of one page whose content is this, packed already by these filters, the outermost first. */
+export function packedPdf(packed: Uint8Array, filters: readonly string[]): Uint8Array {
+  return Buffer.concat([
+    Buffer.from('%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Count 1/Kids[4 0 R]>>\nendobj\n'),
+    Buffer.from('3 0 obj\n<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>\nendobj\n'),
+    Buffer.from('4 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Resources<</Font<</F1 3 0 R>>>>/Contents 5 0 R>>\nendobj\n5 0 obj\n'),
+    streamOf(packed, filters),
+    Buffer.from('\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n'),
+  ]);
 }
+
+/** Blanks, packed as runs of 128 in two bytes each. */
+export const packedRuns = (bytes: number): Uint8Array => Buffer.alloc(2 * Math.ceil(bytes / 128), Buffer.from([129, 0x20]));
+
+function streamOf(packed: Uint8Array, filters: readonly string[]): Buffer {
+  const filter = filters.map((name) => `/${name}`).join('');
+  return Buffer.concat([Buffer.from(`<</Length ${packed.length}/Filter[${filter}]>>\nstream\n`), packed, Buffer.from('\nendstream')]);
+}
+
+const deflated = (content: Uint8Array): Buffer => streamOf(deflateSync(content), ['FlateDecode']);

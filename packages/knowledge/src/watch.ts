@@ -25,7 +25,7 @@ export interface WatchOptions extends IngestOptions {
  */
 export async function watch(base: Knowledge, paths: readonly string[], options: WatchOptions): Promise<void> {
   const { signal, onRound, quietMs = 200, roundMs = 60_000, ...rest } = options;
-  checkOptions(rest, ['gitignore', 'links', 'encoding', 'chunks', 'nearDuplicates', 'limits', 'onProgress'], 'watch');
+  checkOptions(rest, ['gitignore', 'links', 'encoding', 'chunks', 'subject', 'nearDuplicates', 'limits', 'onProgress'], 'watch');
   checkRange('quietMs', quietMs, 0, 60_000);
   checkRange('roundMs', roundMs, 10, 86_400_000);
   const hints = new Hints();

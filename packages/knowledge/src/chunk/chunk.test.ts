@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import {
-  codeChunks,
-  csvChunks,
-  fixedChunks,
-  jsonChunks,
-  markdownOutline,
-  sectionChunks,
-  sectionsOf,
-  semanticChunks,
-  type Span,
-} from './index.ts';
+import { codeChunks, csvChunks, fixedChunks, jsonChunks, markdownOutline, sectionChunks, semanticChunks, type Span } from './index.ts';
+import { sectionsOf } from '../headings.ts';
 
 /** What each chunker promises of any text. */
 function holds(text: string, spans: readonly Span[], sizeMax: number): void {

@@ -2,5 +2,5 @@ export { codeChunks } from './code.ts';
 export { indexAfter, type ChunkLimits, type Span } from './cut.ts';
 export { markdownOutline } from './markdown.ts';
 export { csvChunks, jsonChunks } from './rows.ts';
-export { sectionChunks, sectionsOf, type Heading, type Section } from './sections.ts';
+export { sectionChunks } from './sections.ts';
 export { fixedChunks, semanticChunks } from './text.ts';

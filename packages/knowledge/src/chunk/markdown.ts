@@ -1,4 +1,4 @@
-import type { Heading } from './sections.ts';
+import type { Heading } from '../headings.ts';
 
 /** The headings of a Markdown text, `#` and underlined ones, without those in fences, and where its front matter ends (0 without one). */
 export function markdownOutline(text: string): { readonly headings: readonly Heading[]; readonly frontMatterEnd: number } {

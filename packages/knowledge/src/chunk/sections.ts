@@ -1,14 +1,6 @@
+import type { Section } from '../headings.ts';
 import { cut, limitsOf, type ChunkLimits, type Span } from './cut.ts';
 import { proseBreaks, SEMANTIC } from './text.ts';
-
-/** Where a new part of a text begins. */
-export interface Section {
-  readonly at: number;
-  /** Headings that it stands under, outermost first, its own last. */
-  readonly path: readonly string[];
-  /** It never shares a piece with what comes before it: a page. */
-  readonly isApart?: boolean;
-}
 
 /**
  * Pieces that lie in one section each, under its headings; sections smaller than `sizeMin` go together with the next one. Within a section
@@ -37,21 +29,3 @@ function joined(text: string, sections: readonly Section[], sizeMin: number): re
 }
 
 const startsWith = (path: readonly string[], start: readonly string[]): boolean => start.every((heading, index) => path[index] === heading);
-
-/** A heading, as its text and depth. */
-export interface Heading {
-  readonly at: number;
-  /** From 1. */
-  readonly level: number;
-  readonly text: string;
-}
-
-/** The sections that headings open. */
-export function sectionsOf(headings: readonly Heading[]): readonly Section[] {
-  const open: Heading[] = [];
-  return headings.map((heading) => {
-    while ((open.at(-1)?.level ?? 0) >= heading.level) open.pop();
-    open.push(heading);
-    return { at: heading.at, path: open.map(({ text }) => text) };
-  });
-}

@@ -1,5 +1,5 @@
 import { Parser } from 'htmlparser2';
-import { sectionsOf, type Heading } from '../chunk/index.ts';
+import { sectionsOf, type Heading } from '../headings.ts';
 import { FileProblem } from '../problem.ts';
 import type { Extracted, ExtractLimits } from './extracted.ts';
 import { checkDepth, Writer } from './writer.ts';

@@ -1,5 +1,5 @@
-import type { Section } from '../chunk/index.ts';
 import type { DocumentType } from '../detect.ts';
+import type { Section } from '../headings.ts';
 
 /** What a file says, as text that can be cut. */
 export interface Extracted {

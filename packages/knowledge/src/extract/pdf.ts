@@ -19,7 +19,7 @@ export async function extractPdf(bytes: Uint8Array, { textCharactersMax, unpacke
       if (text.length > textCharactersMax)
         throw new FileProblem(
           'text-too-long',
-          `It holds more than ${textCharactersMax} characters of text (textCharactersMax) by page ${number} of ${document.numPages}. Nothing of it was taken.`,
+          `It holds more than ${textCharactersMax} characters of text (textCharactersMax) by page ${number} of ${document.numPages}. Split it, or raise the limit. Nothing of it was taken.`,
         );
       page.cleanup();
     }
@@ -62,4 +62,8 @@ async function titleOf(document: Pdf): Promise<string | null> {
 }
 
 const broken = (cause: unknown): FileProblem =>
-  new FileProblem('broken', `It is no whole PDF: ${(cause as Error).message} Nothing of it was taken.`, { cause });
+  new FileProblem(
+    'broken',
+    `It is no whole PDF: ${(cause as Error).message} Save it anew, or name it in .gitignore. Nothing of it was taken.`,
+    { cause },
+  );

@@ -45,7 +45,7 @@ export class Writer {
     if (this.#length > this.#max)
       throw new FileProblem(
         'text-too-long',
-        `It holds more than ${this.#max} characters of text (textCharactersMax). Nothing of it was taken.`,
+        `It holds more than ${this.#max} characters of text (textCharactersMax). Split it, or raise the limit. Nothing of it was taken.`,
       );
     return at;
   }

@@ -30,7 +30,7 @@ export function unzip(bytes: Uint8Array, wanted: RegExp, unpackedBytesMax: numbe
   if (unpacked > unpackedBytesMax || (unpacked > RATIO_FREE && unpacked > RATIO_MAX * bytes.length))
     throw new FileProblem(
       'bomb',
-      `Its ${bytes.length} bytes say that they unpack to ${unpacked}; ${unpackedBytesMax} (unpackedBytesMax) and ${RATIO_MAX} times its size are the limits. Nothing was unpacked.`,
+      `Its ${bytes.length} bytes say that they unpack to ${unpacked}; ${unpackedBytesMax} (unpackedBytesMax) and ${RATIO_MAX} times its size are the limits. Save it anew, or name it in .gitignore. Nothing was unpacked.`,
     );
   const files = new Map<string, Uint8Array>();
   let left = unpackedBytesMax;
@@ -96,5 +96,9 @@ function contentOf(bytes: Uint8Array, { name, method, isEncrypted, packed, unpac
 }
 
 function broken(what: string, cause?: unknown): FileProblem {
-  return new FileProblem('broken', `It is no whole ZIP archive, as a DOCX is: ${what}. Nothing of it was taken.`, { cause });
+  return new FileProblem(
+    'broken',
+    `It is no whole ZIP archive, as a DOCX is: ${what}. Save it anew, or name it in .gitignore. Nothing of it was taken.`,
+    { cause },
+  );
 }

@@ -1,14 +1,16 @@
 import { checkRange, NervaError, type World } from '../core/index.ts';
+import type { Seq } from '../log/index.ts';
 import type { Embedder } from '../model/index.ts';
 import { needsDeep, variationsOf, type Rewriter } from './deep.ts';
 import type { Entry } from './entries.ts';
 import { fused, type Fusion, type Ranked } from './fuse.ts';
 import type { Why } from './recall.ts';
-import { vectorIndex, type Near, type VectorIndex } from './vectors.ts';
+import { embeddedText, VectorShelf, type ShelfOptions } from './vector-shelf.ts';
+import type { Near, VectorIndex } from './vectors.ts';
 
 /** What finds beside words, each where it is given. None of them can make a search fail: what fails is left out, and the result says so. */
 export interface Finders {
-  /** Its vectors are made when they are first needed, and kept as long as the memory is open. */
+  /** Its vectors are made when they are first needed, and kept as long as the memory is open, or with an `index` that keeps them for good. */
   readonly embed?: Embedder;
   /** Says a question in other words: `modelRewriter(model)`. */
   readonly rewrite?: Rewriter;
@@ -18,6 +20,8 @@ export interface Finders {
   readonly fusion?: Fusion;
   /** Texts that get a vector for one search, the newest first; the rest is found by words alone until a later one. Default 256. */
   readonly embedMax?: number;
+  /** Of memory for vectors, about 4 bytes a number and 300 for each. What has no room is found by words alone. Default 300,000,000. */
+  readonly vectorBytesMax?: number;
 }
 
 /** Says how well texts answer a question. */
@@ -73,7 +77,10 @@ export interface Looking {
   /** By words, best first. Contract: what does not fit is not in it. */
   readonly recall: (query: string, limit: number) => readonly { readonly entry: Entry; readonly score: number; readonly why: Why }[];
   readonly fits: (id: string) => boolean;
-  readonly entries: () => Iterable<Entry>;
+  /** Events of the log that were read. */
+  readonly head: () => Seq;
+  /** In the order of the log, those that were recorded at this place in it or later. O(events since), of all O(entries). */
+  readonly entries: (from: Seq) => Iterable<Entry>;
   readonly entry: (id: string) => Entry | undefined;
 }
 
@@ -83,8 +90,6 @@ interface Asked {
   readonly failure: string | null;
 }
 
-/** Of a text that gets a vector; models refuse what is longer than they can read. */
-const EMBED_CHARS_MAX = 8_000;
 /** So many are ranked before the limit is cut off. */
 const POOL_MIN = 20;
 const POOL_MAX = 100;
@@ -92,7 +97,7 @@ const RERANK_MAX = 50;
 const SEMANTIC = 0.7;
 
 /**
- * Finds by words, vectors and other words together. Vectors are derived: they are in no log, and whoever opens the memory anew makes them anew.
+ * Finds by words, vectors and other words together. Vectors are derived: they are in no log.
  * Invariants: H1 what does not fit has no part in a ranking · H2 without embedder, rewriter and reranker, or when they fail, what is found is what
  * words find, in that order and with those scores · H3 a text whose record is gone has no vector.
  */
@@ -100,12 +105,17 @@ export class Hybrid {
   readonly #world: World;
   readonly #finders: Finders;
   readonly #embedMax: number;
-  #vectors: VectorIndex = vectorIndex();
+  readonly #shelf: VectorShelf;
   /** Entries that the model refused. */
   #refused = new Set<string>();
+  /** Of the entries up to `#seen`, those that had no vector when they were looked at, in the order of the log. */
+  #without = new Set<string>();
+  #seen: Seq = 0;
   #filling: Promise<unknown> = Promise.resolve();
 
-  constructor(world: World, finders: Finders) {
+  constructor(world: World, finders: Finders, kept: ShelfOptions | null = null) {
+    const bytesMax = checkRange('vectorBytesMax', finders.vectorBytesMax ?? 300_000_000, 0, 100_000_000_000);
+    this.#shelf = new VectorShelf(world, finders.embed, { bytesMax, kept });
     this.#world = world;
     this.#finders = finders;
     this.#embedMax = checkRange('embedMax', finders.embedMax ?? 256, 1, 100_000);
@@ -118,8 +128,13 @@ export class Hybrid {
 
   /** Lets all vectors go: a text may not be there any more. */
   clear(): void {
-    this.#vectors = vectorIndex();
-    this.#refused = new Set();
+    this.#shelf.clear();
+    this.#begin();
+  }
+
+  /** After the log was read: of a text that is not there any more nothing is kept on the disk either. */
+  sweep(entries: () => Iterable<Entry>): void {
+    this.#shelf.sweep(entries);
   }
 
   /** @throws CANCELLED, or whatever an adapter throws when `signal` aborts. */
@@ -164,20 +179,37 @@ export class Hybrid {
     if (embed === undefined) return 0;
     // One after the other, or each would make the same.
     const filled = this.#filling.then(async () => {
-      const into = this.#vectors;
+      this.#shelf.load(() => looking.entries(0));
+      const into = this.#shelf.index;
       const missing = this.#missing(looking).slice(0, max);
       // They may be let go meanwhile, and then the rest of the texts is not to be sent.
-      for (let at = 0; at < missing.length && into === this.#vectors; at += embed.textsMax)
-        await this.#embed(embed, missing.slice(at, at + embed.textsMax), { into, signal });
+      for (let at = 0; at < missing.length && into === this.#shelf.index && this.#shelf.room > 0; at += embed.textsMax)
+        await this.#embed(embed, missing.slice(at, at + Math.min(embed.textsMax, this.#shelf.room)), { into, signal });
     });
     this.#filling = filled.catch(() => undefined);
     await filled;
     return this.#missing(looking).length;
   }
 
-  #missing({ entries, fits }: Looking): readonly Entry[] {
+  #begin(): void {
+    this.#refused = new Set();
+    this.#without = new Set();
+    this.#seen = 0;
+  }
+
+  /** The newest first. All entries are looked at once; then what is new, and what had no vector: a search does not go through all of a memory. */
+  #missing({ head, entries, entry, fits }: Looking): readonly Entry[] {
+    if (head() < this.#seen) this.#seen = 0;
+    for (const { id } of entries(this.#seen)) this.#without.add(id);
+    this.#seen = head();
     const missing: Entry[] = [];
-    for (const entry of entries()) if (!this.#vectors.has(entry.id) && !this.#refused.has(entry.id) && fits(entry.id)) missing.push(entry);
+    for (const id of this.#without) {
+      if (this.#shelf.index.has(id)) this.#without.delete(id);
+      else if (!this.#refused.has(id) && fits(id)) {
+        const found = entry(id);
+        if (found !== undefined) missing.push(found);
+      }
+    }
     return missing.toReversed();
   }
 
@@ -187,15 +219,15 @@ export class Hybrid {
     entries: readonly Entry[],
     { into, signal }: { readonly into: VectorIndex; readonly signal: AbortSignal | undefined },
   ): Promise<void> {
-    const texts = entries.map(({ text }) => text.slice(0, EMBED_CHARS_MAX));
+    const texts = entries.map(embeddedText);
     try {
       const { vectors } = await embed.embed(texts, { world: this.#world, kind: 'document', ...(signal === undefined ? {} : { signal }) });
-      checkVectors(embed.name, vectors, { count: entries.length, dimensions: into.dimensions });
-      for (const [at, { id }] of entries.entries()) into.add(id, vectors[at] ?? []);
+      this.#check(embed, vectors, { count: entries.length, into });
+      this.#shelf.add(into, entries, vectors);
     } catch (error) {
       const isRefused = NervaError.is(error) && (error.code === 'CONTEXT_TOO_LONG' || error.code === 'MODEL_REFUSED');
       if (!isRefused || signal?.aborted === true) throw error;
-      if (into !== this.#vectors) return;
+      if (into !== this.#shelf.index) return;
       const [only] = entries;
       const middle = entries.length >> 1;
       if (entries.length === 1 && only !== undefined) this.#refused.add(only.id);
@@ -211,9 +243,9 @@ export class Hybrid {
   ): Promise<Asked> {
     try {
       await this.fill(looking, { max: this.#embedMax, signal });
-      if (this.#vectors.size === 0 || variations.some((one) => one.trim() === '')) return { vectors: null, failure: null };
+      if (this.#shelf.index.size === 0 || variations.some((one) => one.trim() === '')) return { vectors: null, failure: null };
       const { vectors } = await embed.embed(variations, { world: this.#world, kind: 'query', ...(signal === undefined ? {} : { signal }) });
-      checkVectors(embed.name, vectors, { count: variations.length, dimensions: this.#vectors.dimensions });
+      this.#check(embed, vectors, { count: variations.length, into: this.#shelf.index });
       return { vectors, failure: null };
     } catch (error) {
       if (signal?.aborted === true) throw error;
@@ -221,11 +253,25 @@ export class Hybrid {
     }
   }
 
+  /** Vectors that are sound, but of another length than those that are kept, come of an embedder that changed under its name: those go. */
+  #check(embed: Embedder, vectors: Vectors, { count, into }: { readonly count: number; readonly into: VectorIndex }): void {
+    const length = vectors[0]?.length ?? 0;
+    if (into === this.#shelf.index && into.dimensions !== null && length !== into.dimensions && areVectors(vectors, count, length)) {
+      this.#begin();
+      this.#shelf.discard();
+    }
+    if (areVectors(vectors, count, into.dimensions ?? length)) return;
+    throw new NervaError(
+      'MODEL_GARBAGE',
+      `${embed.name} gave what are not ${count} vectors of ${into.dimensions ?? length} numbers with a direction each. They were left out.`,
+    );
+  }
+
   /** What words find and what is near, as one list. */
   #fast(query: string, vector: readonly number[] | null, { looking, pool }: { readonly looking: Looking; readonly pool: number }) {
     const byWords = looking.recall(query, pool);
     const words = new Map(byWords.map(({ entry, why }) => [entry.id as string, why]));
-    const nearest: readonly Near[] = vector === null ? [] : this.#vectors.search(vector, { limit: pool, only: looking.fits });
+    const nearest: readonly Near[] = vector === null ? [] : this.#shelf.search(vector, pool, looking.fits);
     const near = new Map(nearest.map(({ id, similarity }) => [id, similarity]));
     const ofWords = byWords.map(({ entry, score }) => ({ id: entry.id as string, score }));
     const lists: readonly Ranked[] = [
@@ -259,19 +305,18 @@ async function reranked(
   }
 }
 
+/** @throws OPTION_INVALID for what is no string. */
+export function checkQuestion(query: unknown): void {
+  if (typeof query !== 'string')
+    throw new NervaError('OPTION_INVALID', `What is looked for is a string; ${typeof query} came. Nothing was looked for.`);
+}
+
+type Vectors = readonly (readonly number[])[];
+
 /** Adapters check what a wire said; an embedder of one's own may say anything. */
-function checkVectors(
-  name: string,
-  vectors: readonly (readonly number[])[],
-  { count, dimensions }: { readonly count: number; readonly dimensions: number | null },
-): void {
-  const length = dimensions ?? vectors[0]?.length ?? 0;
-  const isRight =
+function areVectors(vectors: Vectors, count: number, length: number): boolean {
+  return (
     vectors.length === count &&
-    vectors.every((vector) => vector.length === length && vector.every(Number.isFinite) && vector.some((one) => one !== 0));
-  if (isRight) return;
-  throw new NervaError(
-    'MODEL_GARBAGE',
-    `${name} gave what are not ${count} vectors of ${length} numbers with a direction each. They were left out.`,
+    vectors.every((vector) => vector.length === length && vector.every(Number.isFinite) && vector.some((one) => one !== 0))
   );
 }

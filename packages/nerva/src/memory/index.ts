@@ -22,6 +22,7 @@ export { modelRewriter, type Rewriter } from './deep.ts';
 export type { FieldFilter, Filter, FilterValue } from './filter.ts';
 export type { Fusion } from './fuse.ts';
 export type { Finders, Found, FoundWhy, Reranker, Search, Searching } from './hybrid.ts';
+export type { VectorKeeper, VectorRows } from './vector-rows.ts';
 export { vectorIndex, type Near, type VectorIndex } from './vectors.ts';
 export { recallIndex, type Hit, type Passage, type RecallIndex, type RecallOptions, type Shares, type Why } from './recall.ts';
 export { fromServerBlock, takenAs, toServerBlock, type ReadModel, type ServerBlock, type Taken } from './taxonomy.ts';

@@ -6,7 +6,7 @@ import { edited, type Edit } from './edit.ts';
 import { nameOf, TIME_MAX, type Entry } from './entries.ts';
 import { byRules } from './extract.ts';
 import type { MemoryData, MemoryFold } from './fold.ts';
-import { Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
+import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
 import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
@@ -16,6 +16,7 @@ import { refused, reused } from './refusals.ts';
 import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
+import type { VectorKeeper } from './vector-rows.ts';
 import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
@@ -28,8 +29,8 @@ export interface MemoryOptions extends Finders, Derivers {
   readonly subject?: string;
   /** As it stood after this event of its log, with that event's time as now; then it takes no change. */
   readonly upto?: Seq;
-  /** Keeps what was read of the log for whoever opens it next (`sqliteIndex` of `nerva/node`); not with `upto`. Absent: all is read each time. */
-  readonly index?: MemoryIndex;
+  /** Keeps what was read of the log, and vectors, for whoever opens it next (`sqliteIndex` of `nerva/node`); not with `upto`. Absent: all is read each time. */
+  readonly index?: MemoryIndex & Partial<VectorKeeper>;
   readonly working?: Partial<WorkingLimits>;
   /** Of a text to remember. Default 100,000. */
   readonly textBytesMax?: number;
@@ -69,7 +70,7 @@ export interface Recalled {
 
 /** Appends tried when others write at the same time: each that fails means that another's came through. */
 const ATTEMPTS_MAX = 1_000;
-const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax'];
+const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax', 'vectorBytesMax'];
 const DERIVERS = ['extract', 'extractor', 'evolver'];
 
 /** Opens the memory of a scope: reads its log, or with an `index` what is new in it. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
@@ -80,10 +81,11 @@ export async function openMemory(options: MemoryOptions): Promise<Memory> {
     'openMemory',
   );
   checkOptions(options.working ?? {}, Object.keys(WORKING_LIMITS), 'openMemory working');
-  if (!/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
+  // What is no string would make one: `undefined` is a scope that all who forgot theirs would share.
+  if (typeof options.scope !== 'string' || !/^[A-Za-z0-9_.:-]{1,120}$/.test(options.scope))
     throw new NervaError(
       'OPTION_INVALID',
-      `scope has 1 to 120 of A-Za-z0-9_.:-; ${JSON.stringify(options.scope.slice(0, 130))} came. Nothing was read.`,
+      `scope has 1 to 120 of A-Za-z0-9_.:-; ${String(JSON.stringify(options.scope)).slice(0, 130)} came. Nothing was read.`,
     );
   const memory = new Memory(options);
   await memory.refresh();
@@ -121,21 +123,16 @@ export class Memory {
   /** Use `openMemory`. */
   constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...more }: MemoryOptions) {
     this.sid = `scope:${scope}`;
-    this.#reader = new LogReader({
-      store,
-      sid: this.sid,
-      upto,
-      index,
-      name: world.digest(this.sid).slice(0, 32),
-      dropped: () => this.#hybrid.clear(),
-    });
+    const name = world.digest(this.sid).slice(0, 32);
+    this.#reader = new LogReader({ store, sid: this.sid, upto, index, name, dropped: () => this.#hybrid.clear() });
     this.#store = store;
     this.#world = world;
     this.#scope = scope;
     this.subject = subject;
     this.#upto = upto;
     this.#limits = { ...WORKING_LIMITS, ...working };
-    this.#hybrid = new Hybrid(world, more);
+    const isKept = index !== undefined && upto === undefined;
+    this.#hybrid = new Hybrid(world, more, isKept ? { keeper: index, name, tell: (told) => index.tell(told) } : null);
     this.#consolidator = new Consolidator(world, more);
     this.#tender = new Tender({
       sid: this.sid,
@@ -172,9 +169,10 @@ export class Memory {
   /** Reads what others wrote before it was called. */
   refresh(): Promise<void> {
     // One that is under way may have looked before that.
-    this.#next ??= this.#reading.then(() => {
+    this.#next ??= this.#reading.then(async () => {
       this.#next = null;
-      return this.#reader.read();
+      await this.#reader.read();
+      this.#hybrid.sweep(() => this.#reader.archive.values());
     });
     this.#reading = this.#next.catch(() => undefined);
     return this.#next;
@@ -322,6 +320,7 @@ export class Memory {
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID, and STORE_* where an index fails: after a `refresh` it is found without. */
   recall(query: string, options: RecallQuery = {}): readonly Recalled[] {
     checkOptions(options, RECALLED, 'recall');
+    checkQuestion(query);
     const limit = checkRange('limit', options.limit ?? 10, 1, 100);
     return this.#byWords(query, limit, options);
   }
@@ -333,6 +332,7 @@ export class Memory {
    */
   async search(query: string, options: SearchQuery = {}): Promise<Search> {
     checkOptions(options, [...RECALLED, 'deep', 'signal'], 'search');
+    checkQuestion(query);
     const { deep = 'auto', signal } = options;
     if (!['auto', 'always', 'never'].includes(deep))
       throw new NervaError(
@@ -447,9 +447,17 @@ export class Memory {
         return found !== undefined && fits(found);
       },
       recall: (asked, limit) => this.#byWords(asked, limit, options),
-      entries: () => this.#reader.archive.values(),
+      head: () => this.head,
+      entries: (from) => (from === 0 ? this.#reader.archive.values() : this.#since(from)),
       entry,
     };
+  }
+
+  *#since(from: Seq): Iterable<Entry> {
+    for (let seq = from; seq < this.head; seq++) {
+      const entry = this.#reader.look((archive) => archive.get(`${this.sid}:${seq}`));
+      if (entry !== undefined) yield entry;
+    }
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */

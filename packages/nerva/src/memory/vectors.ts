@@ -18,6 +18,10 @@ export interface VectorIndex {
   has(id: string): boolean;
   /** Adds a vector; one of the same id goes. O(dimensions). @throws OPTION_INVALID for another length, for zeros only, for what is no number. Nothing was changed. */
   add(id: string, vector: readonly number[]): void;
+  /** The vector of an id as it is kept, of length 1; not to be changed. */
+  unit(id: string): Float32Array | undefined;
+  /** Adds one that `unit` gave, to the bit. @throws OPTION_INVALID for another length. */
+  addUnit(id: string, unit: Float32Array): void;
   /** @returns false when there is none with this id. O(dimensions). */
   remove(id: string): boolean;
   /** The nearest, `limit` 1–1,000, default 10; what `only` refuses is not looked at. O(size · dimensions). @throws OPTION_INVALID as `add` does. */
@@ -49,7 +53,15 @@ class ExactVectors implements VectorIndex {
   }
 
   add(id: string, vector: readonly number[]): void {
-    const unit = this.#unit(vector);
+    this.addUnit(id, this.#unit(vector));
+  }
+
+  unit(id: string): Float32Array | undefined {
+    return this.#rows.get(id)?.unit;
+  }
+
+  addUnit(id: string, unit: Float32Array): void {
+    this.#checkLength(unit.length);
     this.dimensions = unit.length;
     this.#rows.delete(id);
     this.#rows.set(id, { id, unit });
@@ -77,21 +89,22 @@ class ExactVectors implements VectorIndex {
   }
 
   #unit(vector: readonly number[]): Float32Array {
-    const length = vector.length;
-    if (length === 0 || (this.dimensions !== null && length !== this.dimensions))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `A vector of ${length} numbers came; ${this.dimensions ?? 'at least 1'} was expected. Nothing was changed.`,
-        {
-          details: { length, dimensions: this.dimensions },
-        },
-      );
+    this.#checkLength(vector.length);
     // The greatest first: a square of it may be more than a number can be.
     const most = vector.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
     if (!(most > 0 && most < Infinity) || !vector.every(Number.isFinite))
       throw new NervaError('OPTION_INVALID', 'A vector has finite numbers, and one at least that is not 0. Nothing was changed.');
     const size = Math.sqrt(vector.reduce((sum, one) => sum + (one / most) ** 2, 0));
     return Float32Array.from(vector, (one) => one / most / size);
+  }
+
+  #checkLength(length: number): void {
+    if (length > 0 && (this.dimensions === null || length === this.dimensions)) return;
+    throw new NervaError(
+      'OPTION_INVALID',
+      `A vector of ${length} numbers came; ${this.dimensions ?? 'at least 1'} was expected. Nothing was changed.`,
+      { details: { length, dimensions: this.dimensions } },
+    );
   }
 }
 

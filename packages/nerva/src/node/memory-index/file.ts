@@ -7,33 +7,22 @@ import { sqliteCode, storeError } from '../sqlite/errors.ts';
 /** Why a file was made anew. */
 export type Remade = 'version' | 'damaged';
 
-/** "NrvI". */
-const APPLICATION_ID = 0x4e727649;
-/** Raised by one whenever what is kept, or how words are cut to stems, changes: the index is then made anew. */
-const VERSION = 3;
+/** What a file is for. */
+export interface FileKind {
+  readonly applicationId: number;
+  /** Raised by one whenever what is kept changes: a file of another version is made anew. */
+  readonly version: number;
+  readonly schema: string;
+}
+
 /** How long a connection waits for another one's lock. */
 const BUSY_MS = 5_000;
 
-const SCHEMA = `
-create table kept(head integer not null, hash text not null, entries integer not null, pieces integer not null, length integer not null);
-insert into kept values (0, '', 0, 0, 0);
-create table rest(rest text);
-insert into rest values (null);
-create table entry(key integer primary key, text text not null, more text not null, terms text not null, day integer not null, subject text);
-create index entry_day on entry(day);
-create index entry_subject on entry(subject) where subject is not null;
-create table term(term text primary key, entries integer not null) without rowid;
-create table witness(subject text primary key, seq integer not null, is_read integer not null) without rowid;
-create table tangled(subject text primary key) without rowid;
-create virtual table words using fts5(terms, content='entry', content_rowid='key', tokenize='ascii', detail=none);
-insert into words(words, rank) values ('secure-delete', 1);
-`;
-
 /** Opens the file of an index, or makes it; one of another version, or that is damaged, is made anew. @throws what `node:sqlite` throws, STORE_READONLY. */
-export function openFile(path: string, tell: (why: Remade) => void): DatabaseSync {
+export function openFile(path: string, kind: FileKind, tell: (why: Remade) => void): DatabaseSync {
   makeFolder(path);
   try {
-    const database = opened(path);
+    const database = opened(path, kind);
     if (database !== null) return database;
     tell('version');
   } catch (error) {
@@ -41,7 +30,7 @@ export function openFile(path: string, tell: (why: Remade) => void): DatabaseSyn
     tell('damaged');
   }
   removeFiles(path);
-  const database = opened(path);
+  const database = opened(path, kind);
   if (database === null)
     throw new NervaError('STORE_FAILED', `${path}: the file was made anew and is not what was made. Look who else writes it.`);
   return database;
@@ -66,15 +55,24 @@ export function indexError(error: unknown, path: string): NervaError {
   return new NervaError(code, says, { cause: error, details });
 }
 
+/** Leaves nothing of what was removed in the files. @returns false where somebody who reads is in the way: again after the next write. */
+export function scrub(database: DatabaseSync): boolean {
+  if (numberOf(database, 'freelist_count') * 2 > numberOf(database, 'page_count')) database.exec('vacuum');
+  return database.prepare('pragma wal_checkpoint(truncate)').get()?.['busy'] === 0;
+}
+
+const numberOf = (database: DatabaseSync, pragma: string): number =>
+  Number(Object.values(database.prepare(`pragma ${pragma}`).get() ?? {})[0]);
+
 /** Null when it is of another version. */
-function opened(path: string): DatabaseSync | null {
+function opened(path: string, kind: FileKind): DatabaseSync | null {
   const database = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
     // Losing the last commits in a power cut loses nothing: they are read from the log again.
     database.exec('pragma journal_mode=wal; pragma synchronous=normal; pragma secure_delete=on; pragma cache_size=-16000');
-    const number = (pragma: string): number => Number(Object.values(database.prepare(`pragma ${pragma}`).get() ?? {})[0]);
-    if (number('page_count') <= 1 && number('application_id') === 0) make(database);
-    const isKnown = number('application_id') === APPLICATION_ID && number('user_version') === VERSION;
+    const number = (pragma: string): number => numberOf(database, pragma);
+    if (number('page_count') <= 1 && number('application_id') === 0) make(database, kind);
+    const isKnown = number('application_id') === kind.applicationId && number('user_version') === kind.version;
     if (isKnown) return database;
   } catch (error) {
     database.close();
@@ -85,10 +83,10 @@ function opened(path: string): DatabaseSync | null {
 }
 
 /** Two that make it at once do it one after the other. */
-function make(database: DatabaseSync): void {
+function make(database: DatabaseSync, { applicationId, version, schema }: FileKind): void {
   database.exec('begin immediate');
-  const isMade = database.prepare("select count(*) as tables from sqlite_schema where name = 'kept'").get()?.['tables'] === 1;
-  if (!isMade) database.exec(`${SCHEMA}; pragma application_id=${APPLICATION_ID}; pragma user_version=${VERSION}`);
+  const isMade = numberOf(database, 'application_id') !== 0;
+  if (!isMade) database.exec(`${schema}; pragma application_id=${applicationId}; pragma user_version=${version}`);
   database.exec('commit');
 }
 

@@ -1,6 +1,27 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { EntryRow, Kept, KeptRows, Witness } from '../../memory/index.ts';
-import { indexError, isDamage, openFile, removeFiles, type Remade } from './file.ts';
+import { indexError, isDamage, openFile, removeFiles, scrub, type FileKind, type Remade } from './file.ts';
+
+const KIND: FileKind = {
+  /** "NrvI". */
+  applicationId: 0x4e727649,
+  /** Raised too when words are cut to stems otherwise. */
+  version: 3,
+  schema: `
+create table kept(head integer not null, hash text not null, entries integer not null, pieces integer not null, length integer not null);
+insert into kept values (0, '', 0, 0, 0);
+create table rest(rest text);
+insert into rest values (null);
+create table entry(key integer primary key, text text not null, more text not null, terms text not null, day integer not null, subject text);
+create index entry_day on entry(day);
+create index entry_subject on entry(subject) where subject is not null;
+create table term(term text primary key, entries integer not null) without rowid;
+create table witness(subject text primary key, seq integer not null, is_read integer not null) without rowid;
+create table tangled(subject text primary key) without rowid;
+create virtual table words using fts5(terms, content='entry', content_rowid='key', tokenize='ascii', detail=none);
+insert into words(words, rank) values ('secure-delete', 1);
+`,
+};
 
 /**
  * Rows of one memory in a file of its own. FTS5 holds their terms as they come (each is one token, for there is nothing but letters, digits
@@ -168,11 +189,8 @@ export class SqliteRows implements KeptRows {
 
   scrub(): void {
     this.#guarded(() => {
-      const database = this.#opened();
-      const pages = (pragma: string): number => Number(Object.values(database.prepare(`pragma ${pragma}`).get() ?? {})[0]);
-      if (pages('freelist_count') * 2 > pages('page_count')) database.exec('vacuum');
       // Somebody who reads may be in its way: then after the next write.
-      this.#isScrubDue = database.prepare('pragma wal_checkpoint(truncate)').get()?.['busy'] !== 0;
+      this.#isScrubDue = !scrub(this.#opened());
     });
   }
 
@@ -198,7 +216,7 @@ export class SqliteRows implements KeptRows {
   }
 
   #opened(): DatabaseSync {
-    this.#database ??= openFile(this.#path, this.#tell);
+    this.#database ??= openFile(this.#path, KIND, this.#tell);
     return this.#database;
   }
 
