@@ -1,5 +1,6 @@
 /** Bad input of a memory, as an application and as the command gives it: each is a typed error that says what to do, and the log stays as it was. */
 import assert from 'node:assert/strict';
+import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { NervaError, type ErrorCode } from '../../packages/nerva/src/core/index.ts';
@@ -126,3 +127,27 @@ test('what the command is asked of a scope that is not there, or of no sense, is
   assert.match(err, /^line 1 was refused: .*100001 bytes came.*\nline 2 was refused: .*\n$/);
   assert.match((await place.run('memory', 'search', 'user:ada', 'cat')).out, /Ada has a cat\./);
 });
+
+test(
+  'a file that is one line of 2 GB, or whose bytes are no text, is refused line by line; what it holds beside is taken',
+  { timeout: 120_000 },
+  async (t) => {
+    const place = new Place(t);
+    const good = '{"type":"entry","id":"1","text":"Ada has a cat."}\n';
+    writeFileSync(path.join(place.path, 'large.jsonl'), good);
+    truncateSync(path.join(place.path, 'large.jsonl'), 2_147_483_648);
+    const large = await place.run('memory', 'import', 'user:ada', 'large.jsonl');
+    assert.deepEqual([large.code, large.out], [1, '1 imported, 0 were there already, 1 lines refused\n']);
+    assert.match(large.err, /^line 2 was refused: it has 2147483598 bytes; 8000000 is the limit of a line.*\n$/);
+    const latin = Buffer.concat([
+      Buffer.from('{"type":"entry","id":"2","text":"caf'),
+      Buffer.from([0xe9]),
+      Buffer.from('"}\n'),
+      Buffer.from(good),
+    ]);
+    writeFileSync(path.join(place.path, 'latin.jsonl'), latin);
+    const refused = await place.run('memory', 'import', 'user:ada', 'latin.jsonl');
+    assert.deepEqual([refused.code, refused.out], [1, '1 imported, 0 were there already, 1 lines refused\n']);
+    assert.match(refused.err, /^line 1 was refused: it is not UTF-8; convert the file/);
+  },
+);

@@ -127,7 +127,7 @@ export const REST_MUTANTS: readonly Mutant[] = [
   {
     name: 'blob-not-inlined',
     file: PERFORM,
-    find: `    const request = built.messages.some(hasBlob) ? await resolved(built, scene.store) : built;`,
+    find: `    const request = built.messages.some(hasBlob) ? await resolved(built, scene) : built;`,
     replace: `    const request = built;
     void resolved;`,
     says: 'The model is given a reference in place of a large result.',

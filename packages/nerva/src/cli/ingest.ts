@@ -41,6 +41,7 @@ const LIMITS: Readonly<Record<string, string>> = {
   'file-bytes': 'fileBytesMax',
   'text-characters': 'textCharactersMax',
   'unpacked-bytes': 'unpackedBytesMax',
+  'unpack-ms': 'unpackTimeoutMs',
   files: 'filesMax',
   depth: 'depthMax',
 };
@@ -50,6 +51,7 @@ function givenBy({ flags }: Context): IngestGiven {
   if (encoding !== undefined && encoding !== 'windows-1252')
     throw new UsageError(`--encoding takes windows-1252; "${brief(encoding, 80)}" came.`, COMMAND);
   const near = flags.text('near');
+  const subject = flags.text('subject');
   const nearDuplicates = near === undefined ? undefined : Number(near);
   if (nearDuplicates !== undefined && !(nearDuplicates >= 0.5 && nearDuplicates <= 1))
     throw new UsageError(`--near takes a number from 0.5 to 1; "${brief(near ?? '', 80)}" came.`, COMMAND);
@@ -63,6 +65,7 @@ function givenBy({ flags }: Context): IngestGiven {
     limits: Object.fromEntries(limits),
     ...(encoding === undefined ? {} : { encoding }),
     ...(nearDuplicates === undefined ? {} : { nearDuplicates }),
+    ...(subject === undefined ? {} : { subject }),
   };
 }
 

@@ -45,6 +45,7 @@ export interface IngestGiven {
   readonly links?: 'skip' | 'inside';
   readonly encoding?: 'windows-1252';
   readonly nearDuplicates?: number;
+  readonly subject?: string;
   readonly limits?: Readonly<Record<string, number>>;
   readonly onProgress?: (progress: IngestProgress) => void;
 }

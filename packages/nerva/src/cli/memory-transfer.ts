@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { NervaError, toWellFormed, type World } from '../core/index.ts';
 import type { EventId } from '../log/index.ts';
 import { fromServerBlock, takenAs, type Block, type BlockChange, type Entry, type Memory, type ServerBlock } from '../memory/index.ts';
@@ -29,11 +28,11 @@ export async function importMemory({ out, world }: Context, memory: Memory, file
   const taker = new Taker(memory, world);
   let number = 0;
   try {
-    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    for await (const line of linesOf(file)) {
       number++;
-      if (line.trim() === '') continue;
       try {
-        counts[await taker.take(line)]++;
+        const text = textOf(line);
+        if (text.trim() !== '') counts[await taker.take(text)]++;
       } catch (error) {
         if (!NervaError.is(error) || !OF_LINE.has(error.code)) throw error;
         counts.refused++;
@@ -61,6 +60,45 @@ const OF_LINE: ReadonlySet<string> = new Set([
   'MEMORY_UNKNOWN',
   'MEMORY_CHANGED',
 ]);
+
+/** Of a line: a text as long as one may be has six bytes a character where JSON escapes each. */
+const LINE_BYTES_MAX = 8_000_000;
+
+/** A line as it is in a file; of one that is too long nothing but how long it is. */
+interface Line {
+  readonly bytes: number;
+  readonly parts: readonly Uint8Array[];
+}
+
+async function* linesOf(file: string): AsyncGenerator<Line> {
+  let [bytes, parts]: [number, Uint8Array[]] = [0, []];
+  const add = (part: Uint8Array): void => {
+    bytes += part.length;
+    if (bytes <= LINE_BYTES_MAX) parts.push(part);
+    else parts = [];
+  };
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
+      add(chunk.subarray(from, end));
+      yield { bytes, parts };
+      [bytes, parts] = [0, []];
+      from = end + 1;
+    }
+    add(chunk.subarray(from));
+  }
+  if (bytes > 0) yield { bytes, parts };
+}
+
+/** @throws OPTION_INVALID: what is kept is what was said, and not what is left of it. */
+function textOf({ bytes, parts }: Line): string {
+  if (bytes > LINE_BYTES_MAX) throw invalid(`it has ${bytes} bytes; ${LINE_BYTES_MAX} is the limit of a line`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts));
+  } catch {
+    throw invalid('it is not UTF-8; convert the file (iconv -t UTF-8)');
+  }
+}
 
 class Taker {
   readonly #memory: Memory;

@@ -29,6 +29,18 @@ test('what is over makes room before anything is refused', () => {
   assert.deepEqual(Array.from(next.items.keys()), ['c']);
 });
 
+test('a value that is no JSON is refused', () => {
+  const cycle: unknown[] = [];
+  cycle.push(cycle);
+  let deep: unknown = 1;
+  for (let level = 0; level < 100_000; level++) deep = [deep];
+  for (const value of [undefined, () => 1, 1n, cycle, deep])
+    assert.equal(
+      codeOf(() => itemOf({ key: 'k', value: value as never }, 0)),
+      'OPTION_INVALID',
+    );
+});
+
 test('bounds of keys, items and times hold at their edges', () => {
   const at = (item: Parameters<typeof itemOf>[0]): unknown => codeOf(() => itemOf(item, 0));
   assert.deepEqual(

@@ -60,13 +60,23 @@ export function itemOf({ key, value, ttlMs }: NewItem, nowMs: number, limits: Wo
   const keyBytes = utf8Bytes(key);
   if (key === '' || keyBytes > limits.keyBytesMax)
     throw new NervaError('MEMORY_TOO_LARGE', `A key has 1 to ${limits.keyBytesMax} bytes; ${keyBytes} came. Nothing was changed.`);
-  const bytes = itemBytes(key, value);
+  const bytes = countable(key, value);
   if (bytes > limits.itemBytesMax)
     throw new NervaError(
       'MEMORY_TOO_LARGE',
       `${JSON.stringify(key)} would have ${bytes} bytes; ${limits.itemBytesMax} is the limit. Nothing was changed.`,
     );
   return { key, value, bytes, expiresMs: nowMs + checkRange('ttlMs', ttlMs ?? limits.ttlMs, 1, limits.ttlMsMax) };
+}
+
+/** @throws OPTION_INVALID for what is no JSON. */
+function countable(key: string, value: Json): number {
+  try {
+    if (JSON.stringify(value) !== undefined) return itemBytes(key, value);
+  } catch {
+    // A cycle, a big integer, or levels without end.
+  }
+  throw new NervaError('OPTION_INVALID', `The value of ${JSON.stringify(key)} is no JSON. Nothing was changed.`);
 }
 
 /** What an item counts: its key, and its value as JSON. */
