@@ -108,9 +108,9 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-signal-after-outcome',
     file: DRIVER,
-    find: `        this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));
-        this.#signal();`,
-    replace: `        this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));`,
+    find: `        if (this.failure === null) this.#signal();
+        else this.#later(lateOf(this.#outcomes.splice(0)));`,
+    replace: `        if (this.failure !== null) this.#later(lateOf(this.#outcomes.splice(0)));`,
     says: 'The outcome of an effect does not wake the loop that waits for it.',
   },
   {
@@ -216,11 +216,17 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     says: 'What effects come to while the runtime is closing is dropped.',
   },
   {
+    name: 'failed-drops-outcomes',
+    file: DRIVER,
+    find: `        else this.#later(lateOf(this.#outcomes.splice(0)));`,
+    replace: `        else this.#outcomes.length = 0;`,
+    says: 'What a tool gives right after its driver failed is dropped (fix reverted).',
+  },
+  {
     name: 'late-result-lost',
     file: DRIVER,
-    find: `          const late = this.#late(outcome).finally(() => this.#lates.delete(late));
-          this.#lates.add(late);`,
-    replace: `          void outcome;`,
+    find: `        later: (outcome) => this.#later([outcome]),`,
+    replace: `        later: () => undefined,`,
     says: 'What a call that was given up says after all is dropped.',
   },
   {

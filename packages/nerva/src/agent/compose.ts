@@ -22,6 +22,11 @@ export function isAskedAt({ turn }: AgentState, asked: PolicyAsk, bound: Bound):
   return stands && steering(turn, bound).length === 0;
 }
 
+/** Whether the open turn is to end. */
+export const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;
+/** What a policy came to, or that it threw. */
+export const isOpinion = ({ type }: Draft): boolean => type === 'policy.decided' || type === 'turn.ended';
+
 /** One frame in the making. */
 export interface Composed {
   /** Facts first, then what they lead to. Empty: nothing to append. */

@@ -13,15 +13,16 @@ import {
   type Store,
 } from '../log/index.ts';
 import { again } from './again.ts';
-import { compose, isAskedAt, type Composed, type PolicyAsk } from './compose.ts';
+import { compose, isAskedAt, isCancelled, isOpinion, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
 import { asDrafts, createdDraft, type Draft } from './events.ts';
 import { evolve, initial } from './fold.ts';
 import { stamped } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
+import { isOutcome, lateOf } from './perform-tool.ts';
 import { reducerOf } from './reducer.ts';
-import { refused, Standing, statusOf, surrender } from './row.ts';
+import { LEASE_MS, refused, Standing, statusOf, surrender } from './row.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** What a driver works with; the same for all drivers of a runtime but for `bound`. */
@@ -329,6 +330,7 @@ export class Driver {
     } catch (error) {
       this.failure = error;
       this.#abort();
+      this.#later(lateOf(this.#outcomes.splice(0)));
     }
     this.#loop = null;
     this.#ports.onChange(this);
@@ -507,7 +509,8 @@ export class Driver {
         this.#running.delete(seq);
         this.#sleepers.delete(seq);
         this.#outcomes.push(...(this.#isGivenUp ? outcome.filter(isOutcome) : outcome));
-        this.#signal();
+        if (this.failure === null) this.#signal();
+        else this.#later(lateOf(this.#outcomes.splice(0)));
       };
       const scene: Scene = {
         sid: this.sid,
@@ -521,10 +524,7 @@ export class Driver {
         abort: (reason) => controller.abort(reason),
         graceMs: this.#ports.graceMs,
         onDelta: this.#ports.deltas(this.sid) ?? undefined,
-        later: (outcome) => {
-          const late = this.#late(outcome).finally(() => this.#lates.delete(late));
-          this.#lates.add(late);
-        },
+        later: (outcome) => this.#later([outcome]),
       };
       try {
         const outcome = performer(draft, scene);
@@ -534,6 +534,14 @@ export class Driver {
         this.#fail(error); // a bug, and its intent is in the log: whoever sent what led to it is told that by the result
       }
     });
+  }
+
+  /** What came late, or to a driver that failed: somebody else may have given the calls up. */
+  #later(outcomes: readonly Draft[]): void {
+    for (const outcome of outcomes) {
+      const late = this.#late(outcome).finally(() => this.#lates.delete(late));
+      this.#lates.add(late);
+    }
   }
 
   /** An outcome that came after its call was given up: a fact like any other, also where somebody else drives the session by now. */
@@ -603,13 +611,4 @@ export class Driver {
   }
 }
 
-/** After so long without an answer a session may have been given to another process. */
-export const LEASE_MS = 30_000;
-
-/** What a drain cuts off is left open, as a kill would leave it: the next driver repeats it, or finds it in doubt. */
-const isOutcome = (draft: Draft): boolean =>
-  !((draft.type === 'tool.failed' || draft.type === 'tool.in_doubt') && draft.data.why === 'cancelled');
-/** What a policy came to, or that it threw. */
-const isOpinion = ({ type }: Draft): boolean => type === 'policy.decided' || type === 'turn.ended';
 const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
-const isCancelled = ({ turn }: AgentState): boolean => turn.open !== null && turn.open.cancel !== null;

@@ -8,6 +8,7 @@ import { createRuntime, createAgent, evolve, initial, type AgentState } from './
 import { asDrafts, type Draft } from './events.ts';
 import { all, ANY, gate, scene, until } from './session-scene.test.ts';
 import { scriptedModel } from '../model/index.ts';
+import { turns } from './hooked-scene.test.ts';
 
 const folded = (drafts: readonly Draft[]): AgentState =>
   asDrafts(drafts).reduce((state, draft, seq) => evolve(state, placed(draft, 's', seq, seq, 1)), initial('s'));
@@ -271,6 +272,43 @@ test('what a call comes to after it was given up is recorded, also where somebod
   const last = (await all(session.log())).at(-1);
   assert.deepEqual([last?.data, last?.type], [{ call: 5, output: 'after all', by: 'late' }, 'tool.returned']);
 });
+
+for (const isAtOnce of [true, false])
+  test(`what a call comes to ${isAtOnce ? 'while' : 'right after'} its driver finds that somebody else has the session is recorded`, async () => {
+    const world = testWorld();
+    const below = memoryStore({ world });
+    const running = gate<string>();
+    const slow = tool({ name: 'slow', inputSchema: ANY, effect: 'irreversible', execute: () => running.opened });
+    const asked = tool({ name: 'asked', inputSchema: ANY, effect: 'read', needsApproval: true, execute: () => 'never' });
+    const store: Store = {
+      ...below,
+      append: async (frame) => {
+        const result = await below.append(frame);
+        if (isAtOnce && !result.ok && result.why === 'fenced') {
+          running.open('paid');
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        return result;
+      },
+    };
+    const calls = ['slow', 'asked'].map((name) => ({ name, input: {} }));
+    const agent = createAgent({ name: 'b', model: scriptedModel([{ calls }, 'done']), tools: [slow, asked] });
+    const session = createRuntime({ store, world, agents: [agent] }).session('s', { agent: 'b' });
+    const run = session.send('go');
+    run.result.catch(() => undefined);
+    await run.accepted;
+    const log = () => all(session.log());
+    await until(async () => (await log()).some(({ type }) => type === 'approval.requested'));
+    await below.takeOver('s', 'other');
+    await session.cancel().catch(() => undefined);
+    await turns();
+    running.open('paid');
+    await turns();
+    assert.deepEqual(
+      (await log()).flatMap(({ type, data }) => (type === 'tool.returned' ? [data] : [])),
+      [{ call: 5, output: 'paid', by: 'late' }],
+    );
+  });
 
 test('a call that was under way when its subject was erased and its process died is answered for by the next', async () => {
   const keys = memoryKeys();

@@ -77,6 +77,19 @@ function lateDraft(slot: Slot, call: Seq, late: ToolOutcome): Draft | null {
   return { type: 'tool.failed', origin: 'tool', data: { call, why: late.why, message, by: 'late', attempt: slot.attempt } };
 }
 
+/** Whether a call came to something. What a drain cuts off is left open, as a kill would leave it: the next driver repeats it, or finds it in doubt. */
+export const isOutcome = (draft: Draft): boolean =>
+  !((draft.type === 'tool.failed' || draft.type === 'tool.in_doubt') && draft.data.why === 'cancelled');
+
+/** Of outcomes that nobody waits for any more those that a tool gave itself, as what came late. */
+export function lateOf(outcome: readonly Draft[]): readonly Draft[] {
+  return outcome.flatMap((draft): readonly Draft[] => {
+    if (draft.type === 'tool.returned' && draft.data.by === undefined) return [{ ...draft, data: { ...draft.data, by: 'late' } }];
+    const isGiven = draft.type === 'tool.failed' && draft.data.why !== 'cancelled' && draft.data.why !== 'timeout';
+    return isGiven ? [{ ...draft, data: { ...draft.data, by: 'late' } }] : [];
+  });
+}
+
 /** Asks the tool what became of a call in doubt. A tool that throws does not know. */
 export const performReconcile: Performer = async (intent, scene) => {
   const { call } = (intent as Draft & { readonly type: 'reconcile.called' }).data;

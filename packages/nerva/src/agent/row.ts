@@ -2,6 +2,9 @@ import { NervaError } from '../core/index.ts';
 import type { AppendResult, Fence, Seq, Sid, Status, Store, Then } from '../log/index.ts';
 import type { AgentState } from './state.ts';
 
+/** After so long without an answer a session may have been given to another process. */
+export const LEASE_MS = 30_000;
+
 /** Gives a session back as it stands. @returns false when somebody else has it. */
 export async function surrender(store: Store, sid: Sid, fence: Fence): Promise<boolean> {
   for (;;) {

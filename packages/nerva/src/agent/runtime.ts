@@ -2,8 +2,8 @@ import { checkOptions, checkRange, NervaError, type World } from '../core/index.
 import type { Seq, SessionInfo, Sid, Store } from '../log/index.ts';
 import type { Delta } from '../model/index.ts';
 import { bind, type Agent, type Bound } from './definition.ts';
-import { Driver, LEASE_MS, type DriverPorts } from './driver.ts';
-import { surrender } from './row.ts';
+import { Driver, type DriverPorts } from './driver.ts';
+import { LEASE_MS, surrender } from './row.ts';
 import { performModel, performTimer, type Performers } from './perform.ts';
 import { performMemory } from './perform-memory.ts';
 import { performContext } from './perform-context.ts';
