@@ -1,4 +1,4 @@
-import { renderCore, renderEntries, type Memory, type ToldEntry } from '../memory/index.ts';
+import { renderCore, renderEntries, type Entry, type Memory, type ToldEntry } from '../memory/index.ts';
 import { items } from './list.ts';
 import { isMemoryNote } from './messages.ts';
 import { cutText } from './meter.ts';
@@ -16,7 +16,7 @@ export const performMemory: Performer = async (_intent, scene) => {
     const memory = await within(MEMORY_MS, scene, () => opened(scene), 'The memory');
     const said = await within(MEMORY_MS, scene, () => read(memory, scene), 'The memory');
     const isNoted = said.core !== undefined || said.entries !== undefined;
-    const blocks = memory.core.filter((block) => !isFixed(block)).length;
+    const blocks = coreOf(memory).filter((block) => !isFixed(block)).length;
     const recalled: Draft = {
       type: 'memory.recalled',
       data: { call, log: memory.sid, upto: memory.head - 1, notes: isNoted ? 1 : 0, blocks },
@@ -41,6 +41,13 @@ async function opened({ sid, bound, store, world }: Scene): Promise<Memory> {
   return opened;
 }
 
+/** What is told is sealed under whom the memory belongs to: what is somebody else's would stay in the session when they are erased. */
+const isOwn = ({ subject: owner }: Memory, { subject }: Entry): boolean => subject === undefined || subject === owner;
+
+/** The blocks that may be told. */
+const coreOf = (memory: Memory): Memory['core'] =>
+  memory.core.filter(({ entry }) => entry === undefined || isOwn(memory, memory.entry(entry)));
+
 /** The words of people, which follow the instructions. */
 const isFixed = ({ isReadOnly, type }: Memory['core'][number]): boolean => isReadOnly && (type === 'system' || type === 'persona');
 
@@ -49,16 +56,18 @@ async function read(memory: Memory, scene: Scene): Promise<EventData['memory.tol
   const { state, bound, signal } = scene;
   const { fixed, core, told } = state.memory;
   const now = {
-    fixed: renderCore(memory.core.filter(isFixed)),
+    fixed: renderCore(coreOf(memory).filter(isFixed)),
     core: coreWithin(
-      memory.core.filter((block) => !isFixed(block)),
+      coreOf(memory).filter((block) => !isFixed(block)),
       scene,
     ),
   };
   const question = state.turn.open?.input.text ?? '';
   const limit = bound.agent.memory?.recall ?? 0;
   const found = limit === 0 || question.trim() === '' ? [] : (await memory.search(question, { limit, signal })).found;
-  const fresh = found.filter(({ entry }) => !told.has(entry.id)).map(({ entry: { id, text, validMs } }) => ({ id, text, validMs }));
+  const fresh = found
+    .filter(({ entry }) => !told.has(entry.id) && isOwn(memory, entry))
+    .map(({ entry: { id, text, validMs } }) => ({ id, text, validMs }));
   const entries = entriesWithin(fresh, now.core === core ? '' : now.core, scene);
   return {
     ...(now.fixed === fixed ? {} : { fixed: now.fixed }),
