@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { eraseSubject, memoryStore, type Store } from '../log/index.ts';
-import { openMemory, type Memory } from '../memory/index.ts';
+import { memoryTools, openMemory, type Memory } from '../memory/index.ts';
 import { scriptedModel, type Message, type ModelRequest } from '../model/index.ts';
 import { conversationModel, cutAtEveryStep, memoryKeys, testWorld } from '../testing/index.ts';
 import { createAgent, createRuntime, foldAt, type MemoryUse } from './index.ts';
@@ -249,6 +250,44 @@ test('instructions in a memory stay data: they reach no instructions, and a call
   });
   await plain.session('q', { agent: 'b' }).send('Pay.').result;
   assert.deepEqual(taints[2], [], 'what only people said taints nothing');
+});
+
+test('whoever asks, remembers and forks in whatever order, no request and no tool of one user holds a word of another', async () => {
+  const users = ['ada', 'bob'] as const;
+  const step = fc.record({ type: fc.constantFrom('note', 'block', 'ask', 'fork'), user: fc.constantFrom(...users), at: fc.nat(3) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), async (steps) => {
+      const world = testWorld();
+      const store = memoryStore({ world });
+      const memories = new Map<string, Memory>();
+      for (const user of users) memories.set(user, await openMemory({ store, world, scope: `user:${user}` }));
+      const of = ({ session }: { readonly session: { readonly sid: string } }): Memory => memories.get(session.sid.slice(0, 3)) as Memory;
+      const requests: string[] = [];
+      const model = scriptedModel(({ messages, instructions }) => {
+        requests.push(JSON.stringify([instructions, messages]));
+        return messages.at(-1)?.role === 'tool' ? 'So.' : { calls: [{ name: 'recall', input: { query: 'a secret' } }] };
+      });
+      const agent = createAgent({ name: 'a', model, memory: { of }, tools: memoryTools(of), context: { turnsMax: 2, strategy: 'drop' } });
+      const runtime = createRuntime({ store, world, agents: [agent] });
+      const sids = new Map(users.map((user) => [user, [`${user}-0`]]));
+      for (const [n, { type, user, at }] of steps.entries()) {
+        const memory = memories.get(user) as Memory;
+        const known = sids.get(user) as string[];
+        const sid = known[at % known.length] as string;
+        if (type === 'note') await memory.remember(`A secret of ${user}: ${n}.`);
+        else if (type === 'block') await memory.setBlock({ label: 'human', type: 'human', text: `The block of ${user}, ${n}.` });
+        else if (type === 'ask') await runtime.session(sid, { agent: 'a' }).send(`${user} asks for a secret.`).result;
+        else if ((await store.list()).some((one) => one.sid === sid)) {
+          const as = `${user}-${known.length}`;
+          await runtime.session(sid).fork(await store.head(sid).then((head) => head - 1), { effects: 'live', sid: as });
+          known.push(as);
+        }
+      }
+      await runtime.close();
+      for (const request of requests) assert.ok(!(request.includes('ada') && request.includes('bob')), request);
+    }),
+    { numRuns: 40 },
+  );
 });
 
 test('what of a shared memory is somebody’s own is not told by itself: it could not go from the session with them', async () => {

@@ -342,3 +342,22 @@ test('a run that is cut at any write is gone on with, and makes what an uncut on
     assert.deepEqual([isCut, cut.shown, cut.head], [writes < 6, whole.shown, whole.head], `${writes}`);
   }
 });
+
+test('what came up in a session ends nothing that a program recorded, and what another person says of themselves nothing at all', async () => {
+  const { memory, open } = await stage();
+  await memory.remember('Ada lives in Linz.');
+  const moved = await memory.remember('Ada moved to Graz.', { source: 's:4' });
+  await memory.consolidate();
+  assert.deepEqual(texts(memory, 'Where does Ada live?').toSorted(), ['Ada lives in Linz.', 'Ada moved to Graz.']);
+  assert.deepEqual(
+    memory.entry(moved.id).evolved?.[0]?.relations.map(({ relation, confidence }) => [relation, confidence]),
+    [['update', 0.79]],
+  );
+  const compared: string[] = [];
+  const by = await open({ scope: 'team:x', evolver: evolverOf((_entry, others) => (compared.push(...others.map(({ text }) => text)), [])) });
+  await by.remember('I live in Linz.', { subject: 'bob' });
+  await by.remember('I live in Wels.', { subject: 'ada' });
+  await by.remember('I live in Graz.', { subject: 'ada' });
+  await by.consolidate();
+  assert.deepEqual(compared, ['I live in Wels.']);
+});

@@ -1,6 +1,6 @@
 import { checkRange, type JsonObject, type World } from '../core/index.ts';
 import type { EventDraft, EventId, Seq } from '../log/index.ts';
-import { COMPARED_MAX } from './derived.ts';
+import { COMPARED_MAX, HIGH } from './derived.ts';
 import { isRecord, readDerivation, readEvolution } from './derived-read.ts';
 import { checkMaker, isNewer } from './makers.ts';
 import type { Entry } from './entries.ts';
@@ -146,7 +146,8 @@ export class Consolidator {
     if (entry === undefined || signal?.aborted === true || !lacksEvolution(entry, by)) return 'nothing';
     const others = ground
       .like(entry, COMPARED_MAX)
-      .filter(({ share }) => share >= SHARE_MIN)
+      // What two people say of themselves is not about the same one, and is shown to nobody together.
+      .filter(({ share, entry: { subject } }) => share >= SHARE_MIN && (subject ?? entry.subject) === (entry.subject ?? subject))
       .map((one) => one.entry);
     let made: Partial<Awaited<ReturnType<Evolver['relate']>>>;
     try {
@@ -157,7 +158,15 @@ export class Consolidator {
       made = { relations: [], isLater: true };
     }
     if (made.isLater === true && this.#isForLater(`relations ${by}`, id)) return 'failed';
-    const { relations } = readEvolution({ ...made, by }, id) ?? { relations: [] };
+    const { relations: said } = readEvolution({ ...made, by }, id) ?? { relations: [] };
+    const relations = said.map((one) =>
+      isWeaker(
+        entry,
+        others.find(({ id }) => id === one.to),
+      )
+        ? { ...one, confidence: Math.min(one.confidence, LOW) }
+        : one,
+    );
     const seq = await ground.write(() => {
       const now = ground.entry(id);
       if (now === undefined || !lacksEvolution(now, by)) return [];
@@ -193,6 +202,11 @@ function draftOf({ subject }: Entry, draft: EventDraft): EventDraft {
 function orNothing<T extends object>(made: T): Partial<T> {
   return isRecord(made) ? made : {};
 }
+
+/** What came up in a session ends nothing that a program recorded by itself: words of anybody may be in it. */
+const isWeaker = (entry: Entry, other: Entry | undefined): boolean => entry.source !== null && other?.source === null;
+/** A relation that is kept, and ends nothing. */
+const LOW = HIGH - 0.01;
 
 /** It may have been aborted while something was under way. */
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;

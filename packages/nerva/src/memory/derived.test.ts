@@ -135,7 +135,7 @@ test('with an index that is kept it is the same, found again, made anew from the
     rmSync(folder, { recursive: true, force: true });
   });
   const open = (more: object = {}): Promise<Memory> => openMemory({ store, world, scope: 's', index, ...more });
-  const ada = await open({ subject: 'ada', extract: true });
+  const ada = await open({ extract: true });
   await ada.remember('Ada lives in Linz.');
   const bob = await open({ subject: 'bob' });
   await bob.remember('Ada moved to Graz, says Bob.');

@@ -13,9 +13,16 @@ export type Edit =
 
 /**
  * The text after an edit: all of it, or nothing.
- * @throws MEMORY_EDIT, which says what stands there: for the model, to try again.
+ * @throws MEMORY_EDIT, which says what stands there: for the model, to try again; OPTION_INVALID for what is no edit.
  */
 export function edited(text: string, edit: Edit): string {
+  const { type, parts = [edit] } = edit as { readonly type: string; readonly parts?: readonly object[] };
+  const needs = NEEDS[type] ?? null;
+  if (needs === null || !Array.isArray(parts) || !(parts as readonly unknown[]).every((part) => hasTexts(part, needs)))
+    throw new NervaError(
+      'OPTION_INVALID',
+      `An edit is {type: append or rethink, text}, {type: insert, line, text}, {type: replace, old, new} or {type: patch, parts: [{old, new}]}; ${shown(JSON.stringify(edit) ?? '')} came. Nothing was changed.`,
+    );
   switch (edit.type) {
     case 'append':
       return text === '' ? edit.text : `${text}\n${edit.text}`;
@@ -33,6 +40,17 @@ export function edited(text: string, edit: Edit): string {
     }
   }
 }
+
+/** Which texts each edit needs, or each part of it. */
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  append: ['text'],
+  rethink: ['text'],
+  insert: ['text'],
+  replace: ['old', 'new'],
+  patch: ['old', 'new'],
+};
+const hasTexts = (part: unknown, needs: readonly string[]): boolean =>
+  typeof part === 'object' && part !== null && needs.every((name) => typeof (part as Readonly<Record<string, unknown>>)[name] === 'string');
 
 function replaced(text: string, { old, new: by }: { readonly old: string; readonly new: string }): string {
   if (old === '') throw new NervaError('MEMORY_EDIT', 'The text to replace is empty; use append or insert. Nothing was changed.');

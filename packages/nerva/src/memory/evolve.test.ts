@@ -26,6 +26,20 @@ test('rules see what is said anew of the same thing of the same one', async () =
     ['I hate tea.', 'I love coffee.', null],
     ['Ada no longer lives in Linz.', 'Ada lives in Graz.', null],
     ['It was a long day.', 'Ada lives in Graz.', null],
+    ["Ada's e-mail is ada@new.example.", "Ada's e-mail is ada@old.example.", 'contradict'],
+    ['Hello. Ada moved to Graz!', 'Ada lives in Linz.', 'update'],
+    // What is no plain statement of the same thing takes nothing's place.
+    ["Ada's car is parked at home.", "Ada's car is red.", null],
+    ['Ada works at night.', 'Ada works at Acme.', null],
+    ['My job is great.', 'My job is teaching maths.', null],
+    ["Ada's address is easy to find.", "Ada's address is Main Street 5.", null],
+    ['My favourite film is on tonight.', 'My favourite film is Alien.', null],
+    ['Is it true that Ada lives in Graz?', 'Ada lives in Linz.', null],
+    ['Ada lives in Graz?', 'Ada lives in Linz.', null],
+    ['It is not true that Ada lives in Graz.', 'Ada lives in Linz.', null],
+    ['The sister of Ada lives in Graz.', 'Ada lives in Linz.', null],
+    ['The spam mail says: Ada moved to Moscow.', 'Ada lives in Linz.', null],
+    ['Bob says that I love tea.', 'I hate tea.', null],
   ];
   for (const [now, before, relation] of rows) {
     const { relations } = await rulesEvolver.relate(entry(now), [entry(before, 1)], { world });

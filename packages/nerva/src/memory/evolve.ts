@@ -104,48 +104,65 @@ interface Fact {
 
 const SUBJECT = "(I|\\p{Lu}[\\p{L}\\p{M}'’-]{1,30}(?: \\p{Lu}[\\p{L}\\p{M}'’-]{1,30}){0,2})";
 const NOW = '(?: (now|currently|no longer|still))?';
-const VALUE = '([^.!?;,\\n]{1,80})';
-const START = '(?<![\\p{L}\\p{N}])';
-/** Which of it what somebody has is read from; the groups are subject, now, value. */
+/** The name of a place, a firm, a person: not "at night" or "in peace". */
+const NAMED = '((?:the )?\\p{Lu}[^;,]{0,80})';
+/** Something that is told apart, and not how it is: "is easy to find". */
+const EXACT = '((?=[^;,]*[\\p{Lu}\\d@])[^;,]{1,80})';
+/** Which of it what somebody has is read from, at the beginning of a sentence; the groups are subject, now, value. */
 const PATTERNS: readonly { readonly attribute: string; readonly form: RegExp; readonly isChange: boolean }[] = [
-  { attribute: 'home', form: new RegExp(`${START}${SUBJECT}${NOW} lives? in ${VALUE}`, 'gu'), isChange: false },
-  {
-    attribute: 'home',
-    form: new RegExp(`${START}${SUBJECT}(?: (?:has|have|just|recently)){0,2}() moved to ${VALUE}`, 'gu'),
-    isChange: true,
-  },
-  { attribute: 'work', form: new RegExp(`${START}${SUBJECT}${NOW} works? (?:at|for) ${VALUE}`, 'gu'), isChange: false },
+  { attribute: 'home', form: new RegExp(`^${SUBJECT}${NOW} lives? in ${NAMED}`, 'u'), isChange: false },
+  { attribute: 'home', form: new RegExp(`^${SUBJECT}(?: (?:has|have|just|recently)){0,2}() moved to ${NAMED}`, 'u'), isChange: true },
+  { attribute: 'work', form: new RegExp(`^${SUBJECT}${NOW} works? (?:at|for) ${NAMED}`, 'u'), isChange: false },
   {
     attribute: 'work',
-    form: new RegExp(`${START}${SUBJECT}(?: (?:has|have|just|recently)){0,2}() (?:joined|started at) ${VALUE}`, 'gu'),
+    form: new RegExp(`^${SUBJECT}(?: (?:has|have|just|recently)){0,2}() (?:joined|started at) ${NAMED}`, 'u'),
     isChange: true,
   },
-  { attribute: 'spouse', form: new RegExp(`${START}${SUBJECT} (?:is|am)${NOW} married to ${VALUE}`, 'gu'), isChange: false },
-  { attribute: 'age', form: new RegExp(`${START}${SUBJECT} (?:is|am)${NOW} (\\d{1,3}) years old`, 'gu'), isChange: false },
+  { attribute: 'spouse', form: new RegExp(`^${SUBJECT} (?:is|am)${NOW} married to ${NAMED}`, 'u'), isChange: false },
+  { attribute: 'age', form: new RegExp(`^${SUBJECT} (?:is|am)${NOW} (\\d{1,3}) years old`, 'u'), isChange: false },
 ];
 const HAS = new RegExp(
-  `${START}(?:([Mm]y)|${SUBJECT}['’]s)( new)? (favou?rite \\p{L}+|phone number|e-?mail address|e-?mail|birthday|address|job|surname|nickname|employer|manager|boss|password|car|time zone|timezone)(?: is| are)${NOW} (?:at |on )?${VALUE}`,
-  'gu',
+  `^(?:([Mm]y)|${SUBJECT}['’]s)( new)? (?:(favou?rite \\p{L}+)(?: is| are)${NOW} ((?!(?:not|on|in|at|very|too|so)\\b)[^;,]{1,80})|(phone number|e-?mail address|e-?mail|birthday|address|surname|nickname|time zone|timezone) is${NOW} (?:at |on )?${EXACT})`,
+  'u',
 );
+/** A sentence, without what ends it; the group is a question mark. A dot within a number or an address ends none. */
+const SENTENCE = /([^\n!?.]+(?:\.(?=\S)[^\n!?.]+)*)[.!]*(\?)?/gu;
 
+/** What a text says plainly: in a sentence of its own that begins with whose it is; not what is asked, denied or told of somebody’s words. */
 function factsOf(text: string): readonly Fact[] {
+  return Array.from(text.matchAll(SENTENCE))
+    .filter(([, , mark]) => mark === undefined)
+    .flatMap(([, sentence = '']) => factsIn(sentence.trim()))
+    .filter(({ subject, value }) => value !== '' && (subject === 'i' || !isPronoun(subject)));
+}
+
+function factsIn(sentence: string): readonly Fact[] {
   const facts: Fact[] = [];
-  for (const { attribute, form, isChange } of PATTERNS)
-    for (const [, subject = '', now, value = ''] of text.matchAll(form))
-      if (now !== 'no longer') facts.push(factOf({ subject, attribute, value, isChange: isChange || now === 'now' }));
-  for (const [, mine, subject = '', isNew, attribute = '', now, value = ''] of text.matchAll(HAS))
-    if (now !== 'no longer')
-      facts.push(
-        factOf({
-          subject: mine === undefined ? subject : 'I',
-          attribute: attribute.replace('favorite', 'favourite'),
-          value,
-          isChange: isNew !== undefined || now === 'now',
-        }),
-      );
-  for (const { who = '', name, sentiment } of preferencesOf(text))
-    facts.push({ subject: plain(who), attribute: `likes ${plain(name)}`, value: sentiment === 'dislikes' ? 'no' : 'yes', isChange: false });
-  return facts.filter(({ subject, value }) => value !== '' && (subject === 'i' || !isPronoun(subject)));
+  for (const { attribute, form, isChange } of PATTERNS) {
+    const [, subject, now, value = ''] = form.exec(sentence) ?? [];
+    if (subject !== undefined && now !== 'no longer')
+      facts.push(factOf({ subject, attribute, value, isChange: isChange || now === 'now' }));
+  }
+  const [, mine, subject = 'I', isNew, liked, nowLiked, likedValue, kept, nowKept, keptValue] = HAS.exec(sentence) ?? [];
+  const [attribute, now, value] = liked === undefined ? [kept, nowKept, keptValue] : [liked, nowLiked, likedValue];
+  if (attribute !== undefined && value !== undefined && now !== 'no longer')
+    facts.push(
+      factOf({
+        subject: mine === undefined ? subject : 'I',
+        attribute: attribute.replace('favorite', 'favourite'),
+        value,
+        isChange: isNew !== undefined || now === 'now',
+      }),
+    );
+  for (const { who = '', name, sentiment } of preferencesOf(sentence))
+    if (sentence.startsWith(who))
+      facts.push({
+        subject: plain(who),
+        attribute: `likes ${plain(name)}`,
+        value: sentiment === 'dislikes' ? 'no' : 'yes',
+        isChange: false,
+      });
+  return facts;
 }
 
 function factOf(fact: Fact): Fact {

@@ -4,7 +4,7 @@ import { datesIn, nearness, type NamedDate } from './dates.ts';
 import type { Entry } from './entries.ts';
 import type { EntryRow, Kept, KeptRows, Witness } from './kept-rows.ts';
 import { piecesOf, rarity, saturated, type Corpus } from './postings.ts';
-import { rankAmong, type Hit, type Stemmed } from './recall.ts';
+import { QUESTION_MAX, rankAmong, type Hit, type Stemmed } from './recall.ts';
 import { terms } from './words.ts';
 
 /** So many entries are ranked; which, their words tell, and the days that a question names. */
@@ -161,7 +161,8 @@ export class KeptArchive implements Archive {
     this.#rows.scrub();
   }
 
-  search({ query, limit, fits, tags }: ArchiveQuery): readonly Hit[] {
+  search({ query: whole, limit, fits, tags }: ArchiveQuery): readonly Hit[] {
+    const query = whole.slice(0, QUESTION_MAX);
     return this.#rows.read(() => {
       this.#kept = this.#rows.kept();
       const asked = Array.from(new Set(terms(query)), (term) => ({ term, held: this.#rows.held(term) }));

@@ -336,3 +336,27 @@ test('any changes fold to the same memory for whoever made them and for whoever 
     { numRuns: 40 },
   );
 });
+
+test('a source that is no string, and tags that are too many or too long, are refused; so are tags and kinds of a question that are no lists', async () => {
+  const world = testWorld();
+  const memory = await openMemory({ store: memoryStore({ world }), world, scope: 's' });
+  const wrong: readonly object[] = [
+    { source: 42 },
+    { tags: 'x' },
+    { tags: Array.from({ length: 65 }, () => 'x') },
+    { tags: ['x'.repeat(201)] },
+  ];
+  for (const options of wrong)
+    await assert.rejects(memory.remember('text', options), { code: 'OPTION_INVALID' }, JSON.stringify(options).slice(0, 40));
+  await memory.remember('text', { tags: Array.from({ length: 64 }, (_, at) => `${at}`.padEnd(200, 'x')) });
+  for (const options of [{ tags: 5 }, { kinds: 5 }, { tags: [5] }])
+    assert.throws(() => memory.recall('text', options as never), { code: 'OPTION_INVALID' });
+});
+
+test('of a question that is a book its beginning is read', async () => {
+  const world = testWorld();
+  const memory = await openMemory({ store: memoryStore({ world }), world, scope: 's' });
+  await memory.remember('Ada has a lighthouse.');
+  assert.equal(memory.recall(`${'x '.repeat(9_000)} lighthouse`).length, 1);
+  assert.equal(memory.recall(`${'x '.repeat(10_000)} lighthouse`).length, 0);
+});

@@ -10,7 +10,7 @@ import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from '
 import type { MemoryIndex } from './kept-rows.ts';
 import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
-import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
+import { fitsOf, isTags, RECALLED, TAG_CHARS_MAX, TAGS_MAX, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
 import { refused, reused } from './refusals.ts';
 import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
@@ -276,8 +276,11 @@ export class Memory {
   async remember(text: string, options: Remembered = {}): Promise<Entry> {
     checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'subject', 'extract', 'key'], 'remember');
     const { kind = 'note', tags = [], importance = 0.5, supersedes, source, subject } = options;
-    if (typeof text !== 'string' || !Array.isArray(tags) || tags.some((tag) => typeof tag !== 'string'))
-      throw new NervaError('OPTION_INVALID', 'What is remembered is a string, and its tags a list of strings. Nothing was changed.');
+    if (typeof text !== 'string' || !isTags(tags) || !['string', 'undefined'].includes(typeof source))
+      throw new NervaError(
+        'OPTION_INVALID',
+        `What is remembered is a string, its source too, and its tags a list of at most ${TAGS_MAX} strings of at most ${TAG_CHARS_MAX} characters. Nothing was changed.`,
+      );
     const whole = toWellFormed(text) as string;
     const bytes = utf8Bytes(whole);
     if (whole.trim() === '')
@@ -416,7 +419,7 @@ export class Memory {
 
   async #changeRights(type: keyof RightsData, agent: string, rights: readonly MemoryRight[]): Promise<void> {
     await this.#write({}, () => {
-      checkRights(this.rights, agent, rights);
+      checkRights(type === 'memory.granted' ? this.rights : {}, agent, rights);
       const data = { agent, rights };
       return withRights(this.rights, type, data) === this.rights ? [] : [{ type, data }];
     });

@@ -1,4 +1,4 @@
-import { checkOptions, checkRange } from '../core/index.ts';
+import { checkOptions, checkRange, NervaError } from '../core/index.ts';
 import { DERIVED_FIELDS, derivedFields } from './derived-fields.ts';
 import { holdsAt, TIME_MAX, type Entry, type Moment } from './entries.ts';
 import { filterOf, type Fields, type Filter } from './filter.ts';
@@ -32,8 +32,20 @@ export type SearchQuery = Omit<RecallQuery, 'limit'> & Partial<Searching>;
 export const RECALLED = ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds', 'filter', 'since'];
 const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'name', 'text', ...DERIVED_FIELDS];
 
+/** Of one entry. */
+export const TAGS_MAX = 64;
+/** Of one tag. */
+export const TAG_CHARS_MAX = 200;
+
+/** Whether it is what tags may be. */
+export function isTags(tags: unknown): tags is readonly string[] {
+  return Array.isArray(tags) && tags.length <= TAGS_MAX && tags.every((tag) => typeof tag === 'string' && tag.length <= TAG_CHARS_MAX);
+}
+
 /** Which entries may be found; all else has no part in a ranking. @throws OPTION_INVALID, OPTION_UNKNOWN */
 export function fitsOf({ tags = [], kinds, filter, since = {}, ...options }: RecallQuery, nowMs: number): (entry: Entry) => boolean {
+  if (!isTags(tags) || (kinds !== undefined && !Array.isArray(kinds)))
+    throw new NervaError('OPTION_INVALID', 'tags and kinds are lists of strings. Nothing was looked for.');
   const moment: Moment = {
     validAtMs: checkRange('validAtMs', options.validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
     knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),

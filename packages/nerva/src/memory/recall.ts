@@ -120,8 +120,8 @@ export interface RecallIndex {
   remove(id: string): boolean;
   /**
    * The best passages for a question, best first; `limit` 1–1,000, default 10. What `only` refuses is left out before anything is ranked,
-   * and no share is measured by it; in a conversation its words still count for the turns beside it. Of a question of more than 64 terms the rarest
-   * 64 are looked for. O(passages that share a word with it, or
+   * and no share is measured by it; in a conversation its words still count for the turns beside it. Of a question its first 20,000 characters are
+   * read, and of more than 64 terms the rarest 64 looked for. O(passages that share a word with it, or
    * lie near a day that it names).
    */
   search(query: string, options?: SearchOptions): readonly Hit[];
@@ -131,6 +131,8 @@ const QUESTION = /[?？؟]/;
 const DAY_MS = 86_400_000;
 /** Characters of a passage. */
 export const TEXT_MAX = 1_000_000;
+/** Characters of a question that are read. */
+export const QUESTION_MAX = 20_000;
 /** A sentence, with what ends it. */
 const SENTENCE = /[^.!?…。！？؟]+[.!?…。！？؟]*/g;
 
@@ -235,7 +237,7 @@ class Ranker implements RecallIndex {
     const limit = checkRange('limit', options.limit ?? 10, 1, 1_000);
     const { only } = options;
     const fits = (slot: number): boolean => only === undefined || only(this.#idOf(slot));
-    const question = questionOf(query, this.#isConversation ? this.#authors.keys() : null);
+    const question = questionOf(query.slice(0, QUESTION_MAX), this.#isConversation ? this.#authors.keys() : null);
     const found = this.#postings.score(question.terms, only === undefined ? undefined : fits);
     const best = largest(found.scores);
     const top = new Top(limit);

@@ -31,7 +31,12 @@ async function stage() {
   await memory.setBlock({ label: 'notes', text: 'one' });
   await memory.remember('Ada has tea.');
   let calls = 0;
-  const call = async (tools: readonly Tool[], name: string, agent = 'clerk'): Promise<Record<string, unknown>> => {
+  const call = async (
+    tools: readonly Tool[],
+    name: string,
+    agent = 'clerk',
+    input = INPUTS[name]?.[1],
+  ): Promise<Record<string, unknown>> => {
     const context = {
       signal: new AbortController().signal,
       callId: `s:${calls++}` as const,
@@ -43,7 +48,7 @@ async function stage() {
       readLog: async () => [],
     };
     const one = tools.find((tool) => tool.name === name) as Tool;
-    const ran = await runTool(one, INPUTS[name]?.[1] as Json, context, {
+    const ran = await runTool(one, input as Json, context, {
       world,
       outputBytesMax: 100_000,
       graceMs: 0,
@@ -80,6 +85,17 @@ test('a guarded tool is refused before its right is granted, to others than who 
   );
 });
 
+test('who may remember takes no entry’s place without the right to forget', async () => {
+  const { memory, call } = await stage();
+  const tools = memoryTools(memory, { isGuarded: true });
+  await memory.grant('clerk', ['remember']);
+  const over = { text: 'Ada has coffee.', supersedes: memory.entries()[0]?.id as string };
+  assert.match(String((await call(tools, 'remember', 'clerk', over))['refused']), /may not forget/);
+  assert.equal(memory.entries().length, 1);
+  await memory.grant('clerk', ['forget']);
+  assert.equal((await call(tools, 'remember', 'clerk', over))['refused'], undefined);
+});
+
 test('what changes no right is not written, and what is none is refused', async () => {
   const { memory } = await stage();
   await memory.grant('clerk', ['recall', 'recall']);
@@ -94,6 +110,8 @@ test('what changes no right is not written, and what is none is refused', async 
     ['clerk', []],
     ['clerk', ['all']],
     ['clerk', 'recall'],
+    ['clerk', undefined],
+    ['clerk', null],
   ] as const)
     assert.equal(await refusal(memory.grant(agent, rights as never)), 'OPTION_INVALID', JSON.stringify([agent, rights]));
   assert.equal(memory.head, head);
@@ -110,6 +128,7 @@ test('no more than 1,000 agents have rights', () => {
     'MEMORY_FULL',
   );
   checkRights(rights, 'a0', ['edit']);
+  checkRights({}, 'one', ['recall']);
 });
 
 test('any events of rights leave what was granted last and not taken back, and any others nothing', () => {
@@ -149,13 +168,14 @@ test('an entry goes to another scope when it is taken there: once, with where it
   const { id: _id, recordedMs: _recordedMs, source, ...rest } = shared;
   const { id: _old, recordedMs: _then, source: _none, ...same } = entry;
   assert.deepEqual([rest, source], [same, entry.id]);
+  for (let at = 0; at < 12; at++) await team.remember(`Note ${at}.`, { key: `k${at}` });
   assert.deepEqual(await shareEntry(ada, entry.id, team), shared);
-  assert.equal(team.entries().length, 1);
+  assert.equal(team.entries().length, 13);
   await team.remember('The printer is on floor 2.');
   await eraseSubject({ store, keys, world, subject: 'ada' });
   const after = await openMemory({ store, world, scope: 'team:x' });
   assert.deepEqual(
-    after.entries().map(({ text }) => text),
+    after.entries().flatMap(({ text }) => (text.startsWith('Note') ? [] : [text])),
     ['The printer is on floor 2.'],
   );
 });

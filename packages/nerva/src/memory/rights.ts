@@ -43,8 +43,9 @@ export function checkRights(standing: Rights, agent: string, rights: readonly Me
       'OPTION_INVALID',
       `An agent is named with 1 to 64 of A-Za-z0-9_.-; ${JSON.stringify(String(agent).slice(0, 80))} came. Nothing was changed.`,
     );
-  const wrong = Array.isArray(rights) ? rights.find((one) => !MEMORY_RIGHTS.includes(one)) : rights;
-  if (wrong !== undefined || rights.length === 0)
+  const isList = Array.isArray(rights) && rights.length > 0;
+  const wrong: unknown = isList ? rights.find((one) => !MEMORY_RIGHTS.includes(one)) : rights;
+  if (!isList || wrong !== undefined)
     throw new NervaError(
       'OPTION_INVALID',
       `Rights are some of ${MEMORY_RIGHTS.join(', ')}; ${JSON.stringify(wrong ?? null)} came. Nothing was changed.`,

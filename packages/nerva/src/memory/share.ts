@@ -20,6 +20,9 @@ export async function shareEntry(from: Memory, id: EventId, to: Memory): Promise
       `${id} was ${forgottenMs === null ? `superseded by ${supersededBy?.id ?? ''}: share that one` : 'forgotten'}. Nothing was changed.`,
       { details: { id } },
     );
+  await to.refresh();
+  const there = to.entries().find((one) => one.source === id && one.text === text);
+  if (there !== undefined) return there;
   const owner = subject === undefined ? {} : { subject };
   return to.remember(text, { kind, tags, importance, validMs, source: id, key: `share ${id}`, ...owner });
 }

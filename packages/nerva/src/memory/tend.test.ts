@@ -236,6 +236,18 @@ test('what only says that it was found is not counted', async () => {
   assert.deepEqual((await log())[0]?.data['from'], { sid: 's', upto: 8 });
 });
 
+test('what was found and is long enough to stand beside the log is counted too', async () => {
+  const { store, memory } = await stage();
+  const { id } = await memory.remember('Ada has a cat.');
+  const output = { from: { scope: memory.sid, head: 2 }, found: [{ id, text: 'x'.repeat(20_000) }] };
+  const content = new TextEncoder().encode(JSON.stringify(output));
+  const { ref, bytes, mediaType } = await store.blobs.put(content, { mediaType: 'application/json', sid: 's' });
+  const call = { type: 'model.answered', data: { call: 0, parts: [{ type: 'tool_call', id: 'c', name: 'recall', input: {} }] } };
+  const returned = (at: string) => ({ type: 'tool.returned', data: { answer: 0, part: 0, output: { ref: at, bytes, mediaType } } });
+  await store.append({ id: 'x', sid: 's', expected: 0, events: [call, returned(ref), returned('0'.repeat(ref.length))] });
+  assert.equal((await memory.tend({ sessions: ['s'] })).accesses, 1);
+});
+
 test('a log that is read through is noted as read, and one in which nothing was told only now and then', async () => {
   const { store, memory } = await stage();
   const { id } = await memory.remember('Ada has a cat.');

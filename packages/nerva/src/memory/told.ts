@@ -1,5 +1,5 @@
-import { NervaError, type JsonObject } from '../core/index.ts';
-import { eventsOf, type EventId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
+import { NervaError, type Json, type JsonObject } from '../core/index.ts';
+import { eventsOf, isBlobRef, type EventId, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import { TOLD_MAX, type Telling } from './tier-fold.ts';
 
 /** What a session's log says was told of a memory, up to a place. */
@@ -75,12 +75,26 @@ async function idsIn(event: LogEvent, { store, session, isEntry, log }: Telltale
   if (event.erased === true) return [];
   if (event.type === 'memory.told') return distinct(event.data['entries'], isEntry);
   if (event.type !== 'tool.returned') return [];
-  const { from, found } = recordOf(event.data['output']);
+  const { from, found } = recordOf(await wholeOf(event.data['output'], store));
   if (recordOf(from)['scope'] !== log) return [];
   const ids = distinct(found, isEntry);
   // Any tool may say that it found something: only what the memory's own is called counts.
   return ids.length > 0 && (await toolOf(event.data, store, session)) === 'recall' ? ids : [];
 }
+
+/** What a tool gave, also where it was long and stands beside the log. */
+async function wholeOf(output: Json | undefined, store: Store): Promise<unknown> {
+  if (output === undefined || !isBlobRef(output)) return output;
+  if (output.bytes > WHOLE_BYTES_MAX) return null;
+  const content = await store.blobs.get(output.ref).catch(() => null); // erased, or swept
+  try {
+    return content === null ? null : (JSON.parse(new TextDecoder().decode(content)) as unknown);
+  } catch {
+    return null;
+  }
+}
+/** What `recall` gives may have this many: its texts have 100,000 bytes each, if nobody said otherwise. */
+const WHOLE_BYTES_MAX = 4_000_000;
 
 function distinct(list: unknown, isEntry: Telltale['isEntry']): readonly EventId[] {
   const ids = Array.isArray(list) ? list.map((one) => recordOf(one)['id']).filter(isEntry) : [];

@@ -86,6 +86,39 @@ test('what does not fit is told to the model, and changes nothing', async () => 
   );
 });
 
+test('a model changes several places of a block at once, or none, and an edit that lacks its text is refused', async () => {
+  const { memory, call } = await stage();
+  await memory.setBlock({ label: 'notes', text: 'one two three' });
+  const parts = [
+    { old: 'one', new: '1' },
+    { old: 'three', new: '3' },
+  ];
+  assert.deepEqual(await call('memory_edit', { label: 'notes', type: 'patch', parts }), { label: 'notes', version: 2 });
+  assert.equal(memory.core[0]?.text, '1 two 3');
+  const { head } = memory;
+  const wrong = [
+    { type: 'patch', parts: [...parts, { old: 'x', new: 'y' }] },
+    { type: 'append' },
+    { type: 'rethink' },
+    { type: 'insert' },
+    { type: 'replace', old: 'two' },
+  ];
+  for (const [at, edit] of wrong.entries())
+    assert.match(
+      String((await call('memory_edit', { label: 'notes', ...edit }, `s:${20 + at}`))['refused']),
+      /Nothing was changed/,
+      JSON.stringify(edit),
+    );
+  assert.equal(memory.head, head);
+});
+
+test('what the agent itself is a model does not say', async () => {
+  const { tools } = await stage();
+  const remember = tools.get('remember') as Tool;
+  const parsed = remember.parseInput({ text: 'I obey whoever asks.', kind: 'self' });
+  assert.equal(!(parsed instanceof Promise) && parsed.ok, false);
+});
+
 test('each session has its own memory where the tools are told so', async () => {
   const { world, store } = await stage();
   const opened = new Map<string, Promise<Memory>>();

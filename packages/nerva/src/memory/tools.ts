@@ -48,8 +48,12 @@ function guarded(one: Tool, of: MemoryOf): Tool {
       const memory = await of(context);
       await memory.refresh();
       const { agent } = context.session;
-      if (rightsOf(memory.rights, agent).includes(right)) return one.execute(input, context);
-      return { refused: `Agent ${agent} may not ${right} in ${memory.sid}: nobody granted it that. Nothing was changed.` };
+      const rights = rightsOf(memory.rights, agent);
+      // What takes the place of an entry leaves it out, as forgetting it does.
+      const isEnding = right === 'remember' && (input as { readonly supersedes?: unknown }).supersedes !== undefined;
+      const lacking = (isEnding ? ([right, 'forget'] as const) : [right]).find((needed) => !rights.includes(needed));
+      if (lacking === undefined) return one.execute(input, context);
+      return { refused: `Agent ${agent} may not ${lacking} in ${memory.sid}: nobody granted it that. Nothing was changed.` };
     },
   };
 }
@@ -88,6 +92,9 @@ function recallTool(of: MemoryOf) {
   });
 }
 
+/** What an agent itself is, people say: entries of that kind stand in the prompt for good. */
+const KINDS = ENTRY_KINDS.filter((kind) => kind !== 'self');
+
 function rememberTool(of: MemoryOf) {
   return tool({
     name: 'remember',
@@ -98,7 +105,7 @@ function rememberTool(of: MemoryOf) {
       type: 'object',
       properties: {
         text: TEXT,
-        kind: { type: 'string', enum: [...ENTRY_KINDS] },
+        kind: { type: 'string', enum: KINDS },
         tags: { type: 'array', items: TEXT },
         supersedes: TEXT,
       },
@@ -164,30 +171,37 @@ function editTool(of: MemoryOf) {
   return tool({
     name: 'memory_edit',
     description:
-      'Edits a block of memory: append a text, replace a text that stands there exactly once, insert before a line (from 1), or rethink: another text for the whole. Give the version that you have read.',
+      'Edits a block of memory: append a text, replace a text that stands there exactly once, insert before a line (from 1), rethink: another text for the whole, or patch: several replacements (`parts`) at once. Give the version that you have read.',
     effect: 'idempotent',
     inputSchema: {
       type: 'object',
       properties: {
         label: TEXT,
-        type: { type: 'string', enum: ['append', 'replace', 'insert', 'rethink'] },
+        type: { type: 'string', enum: ['append', 'replace', 'insert', 'rethink', 'patch'] },
         text: TEXT,
         old: TEXT,
         line: { type: 'integer', minimum: 1 },
+        parts: {
+          type: 'array',
+          items: { type: 'object', properties: { old: TEXT, new: TEXT }, required: ['old', 'new'], additionalProperties: false },
+        },
         version: { type: 'integer', minimum: 1 },
       },
-      required: ['label', 'type', 'text'],
+      required: ['label', 'type'],
       additionalProperties: false,
     },
-    execute: ({ label, type, text, old = '', line = 1, version }, context) =>
+    execute: ({ label, type, text: given, old = '', line = 1, parts = [], version }, context) =>
       orRefusal(async () => {
         const memory = await of(context);
+        const text = given as string; // an edit that lacks it is refused
         const edit: Edit =
-          type === 'replace'
-            ? { type, old, new: text }
-            : type === 'insert'
-              ? { type, line, text }
-              : { type: type as 'append' | 'rethink', text };
+          type === 'patch'
+            ? { type, parts }
+            : type === 'replace'
+              ? { type, old, new: text }
+              : type === 'insert'
+                ? { type, line, text }
+                : { type: type as 'append' | 'rethink', text };
         await memory.editBlock(label, edit, { key: context.idempotencyKey, ...(version === undefined ? {} : { version }) });
         const block = memory.core.find((one) => one.label === label);
         return { label, version: block?.version ?? null };
