@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { nodeWorld, openStore } from 'nerva';
-import { openMemory } from 'nerva/memory';
+import type { Store } from 'nerva/log';
+import { openMemory, type Memory } from 'nerva/memory';
 import { Place } from './cli-process.ts';
 
 const DAY_MS = 86_400_000;
@@ -182,6 +183,122 @@ test('what is exported and imported elsewhere is recalled the same, and importin
   assert.deepEqual({ ...(await events()), scope: '' }, { ...before, scope: '' }, 'nor where it comes from');
 });
 
+test('what ended by how entries stand to each other ends at the same time where it is imported, whatever ended it', async (t) => {
+  const place = new Place(t);
+  const world = nodeWorld();
+  /** Works on a memory of the store in this file, in this process. */
+  const inFile = async <T>(file: string, work: (memory: Memory, store: Store) => Promise<T> | T): Promise<T> => {
+    const store = await openStore(`file:${join(place.path, file)}`, { world });
+    try {
+      return await work(await openMemory({ store, world, scope: 'user:ada' }), store);
+    } finally {
+      await store.close();
+    }
+  };
+  const held = (memory: Memory) =>
+    [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 1_000].map((day) =>
+      memory
+        .recall('Ada', { validAtMs: day * DAY_MS })
+        .map(({ entry }) => entry.text)
+        .toSorted(),
+    );
+  const before = await inFile('.nerva/nerva.db', async (memory, store) => {
+    const add = async (text: string, day: number, more = {}) => (await memory.remember(text, { validMs: day * DAY_MS, ...more })).id;
+    const update = async (from: string, ...olds: readonly string[]) => {
+      const relations = olds.map((to) => ({ to, relation: 'update', confidence: 0.9 }));
+      const data = { from, by: 'test@1', relations };
+      await store.append({ id: world.ids.next(), sid: memory.sid, expected: memory.head, events: [{ type: 'memory.evolved', data }] });
+      await memory.refresh();
+    };
+    const linz = await add('Ada lives in Linz.', 1);
+    await update(await add('Ada moved to Graz.', 3), linz);
+    const wien = await add('Ada works in Wien.', 4); // what ended was recorded after it
+    await update(await add('Ada works in Steyr.', 2), wien);
+    const olds = [await add('Ada has a cat.', 1), await add('Ada has a dog.', 2)]; // two, and at once
+    await update(await add('Ada has a bird.', 5), ...olds);
+    const red = await add('Ada drives a red car.', 1); // sooner than by what is in its place
+    await add('Ada drives a blue car.', 4, { supersedes: red });
+    await update(await add('Ada drives a train.', 2), red);
+    return held(memory);
+  });
+  assert.deepEqual(before[2], ['Ada drives a train.', 'Ada has a cat.', 'Ada has a dog.', 'Ada lives in Linz.', 'Ada works in Steyr.']);
+  place.write('ada.jsonl', (await place.run('memory', 'export', 'user:ada')).out);
+  const there = ['user:ada', 'ada.jsonl', '--store', 'file:other.db'];
+  const imported = await place.run('memory', 'import', ...there);
+  assert.deepEqual([imported.code, imported.out, imported.err], [0, '10 imported, 1 were there already, 0 lines refused\n', '']);
+  const { head, forgotten } = await inFile('other.db', (memory) => {
+    assert.deepEqual(held(memory), before);
+    const entries = memory.entries();
+    assert.equal(entries.find(({ text }) => text.includes('Graz'))?.supersedes, entries.find(({ text }) => text.includes('Linz'))?.id);
+    return { head: memory.head, forgotten: entries.filter(({ forgottenMs }) => forgottenMs !== null).length };
+  });
+  assert.equal(forgotten, 3, 'marks of ends that no entry can stand for');
+  for (const to of [there, there.slice(0, 2)])
+    assert.equal((await place.run('memory', 'import', ...to)).out, '0 imported, 11 were there already, 0 lines refused\n');
+  assert.deepEqual(await inFile('other.db', (memory) => [held(memory), memory.head]), [before, head]);
+  assert.deepEqual(await inFile('.nerva/nerva.db', held), before);
+  await world.transport.close();
+});
+
+test('whose data an entry is comes along, and what was erased is not imported again and carries nothing away', async (t) => {
+  const place = new Place(t);
+  const line = (id: string, text: string, more = {}) =>
+    JSON.stringify({ type: 'entry', id, text, kind: 'note', tags: [], importance: 0.5, validMs: 5, ...more });
+  const [bob, free] = [line('a', 'Bob is at desk 4.', { subject: 'bob' }), line('b', 'Desk 4 is free.', { supersedes: 'a', validMs: 6 })];
+  place.write('desks.jsonl', `${bob}\n${free}\n`);
+  const run = async (...args: readonly string[]) => place.run('memory', ...args, '--keys', 'keys');
+  const texts = async (scope: string) =>
+    (await place.json('memory', 'export', scope, '--keys', 'keys')).lines
+      .slice(1)
+      .map(({ text, subject, supersedes }) => [text, subject, supersedes]);
+  assert.equal((await run('import', 's', 'desks.jsonl')).out, '2 imported, 0 were there already, 0 lines refused\n');
+  await run('import', 'eves', 'desks.jsonl', '--subject', 'eve');
+  assert.deepEqual(
+    (await texts('eves')).map(([, subject]) => subject),
+    ['eve', 'eve'],
+  );
+  assert.equal((await run('erase', 's', '--subject', 'bob', '--yes')).code, 0);
+  const left = await texts('s');
+  assert.deepEqual(left, [['Desk 4 is free.', undefined, 'scope:s:1']]);
+  const again = await run('import', 's', 'desks.jsonl');
+  assert.deepEqual([again.code, again.out], [1, '0 imported, 1 were there already, 1 lines refused\n']);
+  assert.match(again.err, /^line 1 was refused: it was imported before, and its entry was erased here: it is not taken again\..*\n$/);
+  assert.deepEqual(await texts('s'), left);
+  // What stands for somebody's entry that is gone is carried on without it.
+  place.write('left.jsonl', (await run('export', 's')).out);
+  const carried = await run('import', 'new', 'left.jsonl');
+  assert.deepEqual([carried.code, carried.out], [0, '1 imported, 1 were there already, 0 lines refused\n']);
+  assert.equal(carried.err, 'line 2 was imported without "scope:s:1", whose place it takes: no line before it has that\n');
+  assert.deepEqual(await texts('new'), [['Desk 4 is free.', undefined, null]]);
+});
+
+test('what is there without a key of an import is not imported, and what says another time or source is', async (t) => {
+  const place = new Place(t);
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 's' });
+    await memory.remember('Ada likes tea.', { tags: ['taste'], importance: 0.9, source: 's1:4' });
+    await memory.remember('Ada has a cat.', { validMs: 5 });
+    await world.transport.close();
+  });
+  const cat = { type: 'entry', text: 'Ada has a cat.' };
+  const lines = [
+    { type: 'archival', text: 'Ada likes tea.', tags: ['taste'] },
+    { ...cat, id: 'a', validMs: 5 },
+    { type: 'memory', text: 'Ada has a cat.' },
+  ];
+  const others = [
+    { ...cat, id: 'b', validMs: 6 },
+    { ...cat, id: 'c', validMs: 5, source: 's1:4' },
+    { ...cat, id: 'd', kind: 'person' },
+    { type: 'archival', text: 'Ada likes tea.' },
+  ];
+  place.write('there.jsonl', lines.map((line) => JSON.stringify(line)).join('\n'));
+  place.write('others.jsonl', others.map((line) => JSON.stringify(line)).join('\n'));
+  assert.equal((await place.run('memory', 'import', 's', 'there.jsonl')).out, '0 imported, 3 were there already, 0 lines refused\n');
+  assert.equal((await place.run('memory', 'import', 's', 'others.jsonl')).out, '4 imported, 0 were there already, 0 lines refused\n');
+});
+
 test('a line that is not understood is refused with its number, and the others are imported', async (t) => {
   const place = new Place(t);
   const entry = (id: string, more = {}) =>
@@ -189,13 +306,14 @@ test('a line that is not understood is refused with its number, and the others a
   const lines = [entry('a'), '{"type":', '[]', entry('b', { supersedes: 'z' }), entry('c', { kind: 'x' }), '', entry('a'), '{"type":"x"}'];
   place.write('lines.jsonl', [...lines, entry('d', { supersedes: 'a' })].join('\n'));
   const { code, out, err } = await place.run('memory', 'import', 's', 'lines.jsonl');
-  assert.deepEqual([code, out], [1, '2 imported, 0 were there already, 6 lines refused\n']);
+  assert.deepEqual([code, out], [1, '3 imported, 0 were there already, 5 lines refused\n']);
   assert.deepEqual(
     Array.from(err.matchAll(/^line (\d+) was refused: /gm), ([, number]) => number),
-    ['2', '3', '4', '5', '7', '8'],
+    ['2', '3', '5', '7', '8'],
   );
+  assert.match(err, /^line 4 was imported without "z", whose place it takes: no line before it has that$/m);
   const shown = await place.run('memory', 'show', 's');
-  assert.match(shown.out, /superseded +text a\n.*text d\n$/);
+  assert.match(shown.out, /superseded +text a\n.*text b\n.*text d\n$/);
   const missing = await place.run('memory', 'import', 's', 'none.jsonl');
   assert.deepEqual([missing.code, missing.err.split(':')[0]], [1, 'OPTION_INVALID']);
 });

@@ -354,7 +354,10 @@ test('what came up in a session ends nothing that a program recorded, and what a
     [['update', 0.79]],
   );
   const compared: string[] = [];
-  const by = await open({ scope: 'team:x', evolver: evolverOf((_entry, others) => (compared.push(...others.map(({ text }) => text)), [])) });
+  const by = await open({
+    scope: 'team:x',
+    evolver: evolverOf((_entry, others) => (compared.push(...others.map(({ text }) => text)), [])),
+  });
   await by.remember('I live in Linz.', { subject: 'bob' });
   await by.remember('I live in Wels.', { subject: 'ada' });
   await by.remember('I live in Graz.', { subject: 'ada' });
