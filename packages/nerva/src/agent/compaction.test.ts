@@ -302,16 +302,46 @@ test('a history that is longer than the window of the one who summarises is take
   for (const request of small.asked) assert.ok(tokensOf(request) <= 1_000, `${tokensOf(request)} tokens`);
 });
 
-test('a message that is longer than the window of the one who summarises is told to it alone', async () => {
+test('a message that is longer than the window of the one who summarises is told to it alone, cut to what fits', async () => {
   const made = talk({ turnsMax: 2, tokensMax: 1_000_000 });
   await say(made, 2, (n) => (n === 0 ? 'x'.repeat(20_000) : `Question ${n}`));
   const asked: ModelRequest[] = [];
   const notes = scriptedModel((request) => (asked.push({ ...request, messages: [...request.messages] }), 'Part.'), {
     contextTokensMax: 1_000,
   });
-  const runtime = made.second({ context: { turnsMax: 1, tokensMax: 1_000_000, model: notes } });
+  const runtime = made.second({ context: { turnsMax: 1, tokensMax: 1_000_000, model: notes, summaryTokensMax: 100 } });
   await runtime.session('s').send('Go on.').result;
-  assert.match(allText(asked[0] as ModelRequest), /^<conversation>\n\[user\] x+\n<\/conversation>$/);
+  assert.match(allText(asked[0] as ModelRequest), /^<conversation>\n\[user\] x+… \[\d+ bytes cut\]\n<\/conversation>$/);
+  assert.ok(
+    tokensOf(asked[0] as ModelRequest) <= 900 && tokensOf(asked[0] as ModelRequest) > 650,
+    `${tokensOf(asked[0] as ModelRequest)} tokens`,
+  );
+});
+
+test('an answer whose calls and results are longer than that window is told by the beginnings of the long ones, the short ones whole', async () => {
+  const asked: ModelRequest[] = [];
+  const notes = scriptedModel((request) => (asked.push({ ...request, messages: [...request.messages] }), 'Part.'), {
+    contextTokensMax: 1_000,
+    requestsMax: 0,
+  });
+  const write = tool({ name: 'write', effect: 'read', inputSchema: ANY, execute: () => 'written' });
+  const read = tool({ name: 'read', effect: 'read', inputSchema: ANY, execute: () => 'A row of the page. '.repeat(500) });
+  const calls = [
+    { name: 'write', input: { text: 'Some letter. '.repeat(500) } },
+    { name: 'read', input: { page: 7 } },
+  ];
+  const made = talk(
+    { turnsMax: 1, tokensMax: 1_000_000, model: notes, summaryTokensMax: 100 },
+    { tools: [write, read], answer: (_request, n) => (n === 0 ? { calls } : 'Yes.') },
+  );
+  await say(made, 3);
+  const told = asked.map(allText).find((text) => text.includes('calls write')) ?? '';
+  assert.match(told, /calls write \{"text":"Some letter\. .*… \[\d+ bytes cut\]\n/);
+  assert.match(told, /calls read \{"page":7\}\n/);
+  assert.match(told, /result of write: written\n/);
+  assert.match(told, /result of read: A row of the page\. .*… \[\d+ bytes cut\]/);
+  for (const request of asked) assert.ok(tokensOf(request) <= 900, `${tokensOf(request)} tokens`);
+  assert.equal((await made.session.replay()).divergence, null);
 });
 
 test('a context needs a model, a known window and shares that leave room', () => {

@@ -5,7 +5,8 @@ import { estimateTokens, messageTokens, shortDigest } from './context.ts';
 import type { Context } from './context-options.ts';
 import type { Bound } from './definition.ts';
 import type { Draft } from './events.ts';
-import { isQuestion } from './messages.ts';
+import { isMemoryNote, isQuestion, noteText } from './messages.ts';
+import { cutMessages, type Meter } from './meter.ts';
 import { instructionsFor, outputSchemaFor, transcript } from './summary.ts';
 import type { AgentState } from './state.ts';
 
@@ -62,9 +63,9 @@ function cut(state: AgentState, bound: Bound, tokensMax: number, turnsMax: numbe
 }
 
 /** No more than the one who summarises can read, and one message at least: the rest has its turn next. */
-function withinWindow(state: AgentState, bound: Bound, { model, tokensMax, summaryTokensMax }: Context, messages: number): number {
+function withinWindow(state: AgentState, bound: Bound, options: Context, messages: number): number {
   const { turn, context } = state;
-  const room = READ_SHARE * (model.contextTokensMax ?? tokensMax) - summaryTokensMax;
+  const room = readRoom(options);
   let tokens = 0;
   let best = 0;
   for (let index = 0; index < messages; index++) {
@@ -78,8 +79,30 @@ function withinWindow(state: AgentState, bound: Bound, { model, tokensMax, summa
   return best > 0 && tokens > room ? best : messages;
 }
 
+const readRoom = (context: Context): number => READ_SHARE * readerWindow(context) - context.summaryTokensMax;
+
+const readerWindow = ({ model, tokensMax }: Context): number => model.contextTokensMax ?? tokensMax;
+
 /** The estimate is rough, and the instructions come on top. */
 const READ_SHARE = 0.7;
+/** A message is told by this much of the window, also where summaries are so long that they would leave less. */
+const MESSAGE_SHARE = 0.35;
+
+/** The messages as the one who summarises is told them: one that is longer than his window alone is cut to it. Sessions that count by bytes tell it whole, to their end: their logs have the digest. */
+function readable(state: AgentState, { meter }: Bound, options: Context, messages: number): Meter['shown'] {
+  const {
+    turn,
+    session,
+    context: { summary, notes },
+  } = state;
+  const window = readerWindow(options);
+  if (session.tokens < 2 || window === Infinity) return meter.shown;
+  const told = turn.messages.shared.slice(notes, messages).filter((message) => !isMemoryNote(message));
+  const before = summary === null ? 0 : meter.text(noteText(summary.text));
+  const cut = cutMessages(told.map(meter.shown), Math.max(MESSAGE_SHARE * window, readRoom(options) - before), meter.text);
+  const byMessage = new Map(told.map((message, index) => [message, cut[index] as Message]));
+  return (message) => byMessage.get(message) ?? meter.shown(message);
+}
 
 /** What the one who summarises is asked. The conversation is data in it: it stands in one message, between marks that it cannot close. */
 export function summaryRequest(state: AgentState, bound: Bound, messages: number): ModelRequest {
@@ -87,7 +110,7 @@ export function summaryRequest(state: AgentState, bound: Bound, messages: number
   if (context === undefined) throw new Error('Invariant broken: A5 a summary is asked for only where there is a context');
   const { summaryTokensMax } = context;
   const outputSchema = outputSchemaFor(context.strategy);
-  const text = transcript(state, messages, bound.meter);
+  const text = transcript(state, messages, { ...bound.meter, shown: readable(state, bound, context, messages) });
   return {
     instructions: instructionsFor(context.strategy, state, { tokensMax: summaryTokensMax, text: bound.meter.text }),
     messages: [{ role: 'user', parts: [{ type: 'text', text }], origin: 'tool' }],

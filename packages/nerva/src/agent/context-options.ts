@@ -28,7 +28,7 @@ export interface ContextOptions {
   readonly summaryTokensMax?: number;
   /** Who summarises. Default: the agent's model. */
   readonly model?: Model | AiSdkModel;
-  /** How much of `tokensMax` what is no conversation may take. Default: as much as there is. */
+  /** How much of `tokensMax` what is no conversation may take. Default: as much as there is; of a memory, a quarter of what instructions, tools and the answer leave. */
   readonly sections?: ContextSections;
   /** The model's own tokenizer. Default: an estimate by the model's family. What the provider counted last goes before either. */
   readonly countTokens?: TokenCounter;
@@ -38,7 +38,10 @@ export interface ContextOptions {
 export interface ContextSections {
   /** Of instructions, tools, the schema of an answer and the blocks of a memory that follow the instructions. They are never cut: more than this is an error. */
   readonly fixed?: number;
-  /** Of what a memory puts before a question: its blocks are cut to this, and entries recalled as far as there is room beside what it said before. */
+  /**
+   * Of what a memory puts before a question: its blocks are cut to this, and entries recalled as far as there is room beside what it said before.
+   * Default: a quarter of what instructions, tools, the blocks that follow them and the answer leave.
+   */
   readonly memory?: number;
   /** Of the results of one step's calls together: longer ones are cut, small ones whole, the log has all of them. */
   readonly results?: number;
@@ -52,6 +55,8 @@ export interface Context extends Required<Omit<ContextOptions, 'model' | 'tokens
   readonly model: Model;
 }
 
+/** No window is larger. */
+const WINDOW_MAX = 100_000_000;
 const OPTIONS = ['tokensMax', 'compactAt', 'keep', 'turnsMax', 'strategy', 'summaryTokensMax', 'model', 'sections', 'countTokens'] as const;
 const SECTIONS = ['fixed', 'memory', 'results'] as const;
 
@@ -78,7 +83,7 @@ export function checkContext(agent: string, given: ContextOptions | undefined, m
     );
   const compactAt = checkRange('context.compactAt', given.compactAt ?? 0.8, 0.1, 1);
   return {
-    tokensMax: tokensMax === Infinity ? tokensMax : checkRange('context.tokensMax', tokensMax, 100, 100_000_000),
+    tokensMax: tokensMax === Infinity ? tokensMax : checkRange('context.tokensMax', tokensMax, 100, WINDOW_MAX),
     compactAt,
     keep: checkRange('context.keep', given.keep ?? Math.min(0.3, compactAt / 2), 0, Math.min(0.9, compactAt)),
     turnsMax: turnsMax === undefined ? Infinity : checkRange('context.turnsMax', turnsMax, 1, 10_000),
@@ -133,9 +138,11 @@ export function checkFixed(
   if (over !== null) throw new NervaError('AGENT_INVALID', `createAgent: agent "${name}": ${over} Nothing was made.`);
 }
 
-/** How many tokens a section may take. Without one there is no limit. */
-export const sectionMax = (context: Context | undefined, name: keyof ContextSections): number =>
-  Math.floor((context?.sections[name] ?? Infinity) * (context?.tokensMax ?? Infinity));
+/** How many tokens a section may take. Without one as many as any window has, and Infinity where the window is not known: only there is nothing bounded. */
+export function sectionMax(context: Context | undefined, name: keyof ContextSections): number {
+  if (context === undefined || context.tokensMax === Infinity) return Infinity;
+  return Math.min(WINDOW_MAX, Math.floor((context.sections[name] ?? Infinity) * context.tokensMax));
+}
 
 /** What to say when the parts of a request that are never left out take more than they may; null when they fit. */
 export function overFixed({ tokensMax, sections: { fixed }, countTokens }: Context, tokens: number, outputTokens: number): string | null {

@@ -9,7 +9,7 @@ import { tokenEstimator, tokenFamily, type TokenCounter } from './tokens.ts';
 const MESSAGE_TOKENS = 5;
 /** What a call or a result costs beside its words. */
 const PART_TOKENS = 8;
-/** Content beside the log cannot be looked at while it is decided: this is about what dense JSON and tables take. */
+/** Content beside the log cannot be looked at while it is decided: it is counted at this, and where a window is known, denser content is cut to it when it is sent. */
 const BLOB_BYTES_A_TOKEN = 2;
 /** Sealed reasoning comes back as base64 of unknown content. */
 const ECHO_BYTES_A_TOKEN = 4;
@@ -24,7 +24,7 @@ export interface Meter {
   fixed(instructions: string): number;
   /** The message as it is sent: results of a step that take more than `sections.results` are cut, each with a note. The same object each time. */
   shown(message: Message): Message;
-  /** The same for content that stood beside the log and is at hand now; `message` is the one that names it. */
+  /** The same for content that stood beside the log and is at hand now; `message` is the one that names it. Where a window is known it never takes more than was counted for it. */
   shownBlob(message: Message, output: Json): Json;
 }
 
@@ -46,7 +46,10 @@ export function meterOf({ model, countTokens, resultsMax, specs, params }: Meter
       return last.tokens + tools + answer;
     },
     shown: (given) => (resultsMax === Infinity || given.role !== 'tool' ? given : cutOf(given).shown),
-    shownBlob: (named, output) => (resultsMax === Infinity ? output : cutOutput(output, cutOf(named).max, text)),
+    shownBlob(named, output) {
+      if (resultsMax === Infinity) return output;
+      return cutOutput(output, Math.min(blobTokens(utf8Bytes(JSON.stringify(output))), cutOf(named).max), text);
+    },
   };
 }
 
@@ -79,7 +82,7 @@ const FEW = 4;
 export interface Metered {
   readonly model: string;
   readonly countTokens: TokenCounter | undefined;
-  /** Tokens of the results of one step. */
+  /** Tokens of the results of one step; Infinity where nobody knows the window. */
   readonly resultsMax: number;
   readonly specs: readonly ToolSpec[];
   readonly params: ModelParams;
@@ -114,7 +117,9 @@ function partTokens(part: Part, text: TokenCounter, outputMax: number): number {
 }
 
 const outputTokens = ({ output }: ToolResultPart, text: TokenCounter): number =>
-  isBlobRef(output) ? Math.ceil(output.bytes / BLOB_BYTES_A_TOKEN) : text(plain(output));
+  isBlobRef(output) ? blobTokens(output.bytes) : text(plain(output));
+
+const blobTokens = (bytes: number): number => Math.ceil(bytes / BLOB_BYTES_A_TOKEN);
 
 /** How much each may take so that all together take no more than `max`: what small ones leave is for the large ones. */
 function level(sizes: readonly number[], max: number): number {
@@ -150,6 +155,35 @@ function cutOutput(output: Json, max: number, text: TokenCounter): Json {
   const whole = plain(output);
   const kept = cutText(whole, max, text);
   return kept === whole ? output : kept;
+}
+
+/** Messages whose words take no more than `tokensMax` together: where they would, the longest parts are cut, each with a note. */
+export function cutMessages(messages: readonly Message[], tokensMax: number, text: TokenCounter): readonly Message[] {
+  const parts = messages.flatMap((message) => message.parts);
+  const words = new Map(parts.map((part) => [part, text(wordsOf(part))]));
+  const beside = parts.reduce(
+    (sum, part) => sum + ('name' in part && part.type !== 'file' ? text(part.name) + PART_TOKENS : 0),
+    MESSAGE_TOKENS * messages.length,
+  );
+  const max = level([...words.values()], Math.max(0, tokensMax - beside));
+  const fits = (part: Part): boolean => (words.get(part) ?? 0) <= max;
+  return messages.map((message) =>
+    message.parts.every(fits)
+      ? message
+      : { ...message, parts: message.parts.map((part) => (fits(part) ? part : cutPart(part, max, text))) },
+  );
+}
+
+function wordsOf(part: Part): string {
+  if (part.type === 'tool_call') return plain(part.input);
+  if (part.type === 'tool_result') return plain(part.output);
+  return part.type === 'text' ? part.text : '';
+}
+
+function cutPart(part: Part, max: number, text: TokenCounter): Part {
+  const kept = cutText(wordsOf(part), max, text);
+  if (part.type === 'tool_call') return { ...part, input: kept };
+  return part.type === 'tool_result' ? { ...part, output: kept } : part.type === 'text' ? { ...part, text: kept } : part;
 }
 
 /** The beginning of a text in at most `tokensMax` tokens, with a note of how much was cut; as it is where it fits. */

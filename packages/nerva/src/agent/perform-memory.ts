@@ -1,9 +1,11 @@
+import { excerpt } from '../core/index.ts';
 import { renderCore, renderEntries, type Entry, type Memory, type ToldEntry } from '../memory/index.ts';
 import { items } from './list.ts';
 import { isMemoryNote } from './messages.ts';
 import { cutText } from './meter.ts';
 import { sectionMax } from './context-options.ts';
 import type { Draft, EventData } from './events.ts';
+import type { TokenCounter } from './tokens.ts';
 import { mishap, within, type Performer, type Scene } from './perform.ts';
 
 /** A memory that does not answer holds up a turn no longer than this. */
@@ -55,11 +57,14 @@ const isFixed = ({ isReadOnly, type }: Memory['core'][number]): boolean => isRea
 async function read(memory: Memory, scene: Scene): Promise<EventData['memory.told']> {
   const { state, bound, signal } = scene;
   const { fixed, core, told } = state.memory;
+  const people = renderCore(coreOf(memory).filter(isFixed));
+  const max = memoryMax(people, scene);
   const now = {
-    fixed: renderCore(coreOf(memory).filter(isFixed)),
+    fixed: people,
     core: coreWithin(
       coreOf(memory).filter((block) => !isFixed(block)),
-      scene,
+      max,
+      bound.meter.text,
     ),
   };
   const question = state.turn.open?.input.text ?? '';
@@ -67,8 +72,8 @@ async function read(memory: Memory, scene: Scene): Promise<EventData['memory.tol
   const found = limit === 0 || question.trim() === '' ? [] : (await memory.search(question, { limit, signal })).found;
   const fresh = found
     .filter(({ entry }) => !told.has(entry.id) && isOwn(memory, entry))
-    .map(({ entry: { id, text, validMs } }) => ({ id, text, validMs }));
-  const entries = entriesWithin(fresh, now.core === core ? '' : now.core, scene);
+    .map(({ entry: { id, text, validMs } }) => ({ id, text: excerpt(text, ENTRY_BYTES), validMs }));
+  const entries = entriesWithin(fresh, max - (now.core === core ? 0 : bound.meter.text(now.core)), scene);
   return {
     ...(now.fixed === fixed ? {} : { fixed: now.fixed }),
     ...(now.core === core ? {} : { core: now.core }),
@@ -76,10 +81,23 @@ async function read(memory: Memory, scene: Scene): Promise<EventData['memory.tol
   };
 }
 
+/** The five that a question recalls by default are some 10,000 tokens of English then: what a model of 32,000 takes beside a conversation. */
+const ENTRY_BYTES = 8_000;
+
+/** How many tokens the memory may put before a question. What it says stays there whatever is compacted: without a bound it could fail each turn. */
+function memoryMax(people: string, { bound: { agent, meter } }: Scene): number {
+  const { context, model, instructions, params } = agent;
+  if (context?.sections.memory !== undefined) return sectionMax(context, 'memory');
+  const window = context?.tokensMax ?? model?.contextTokensMax ?? Infinity;
+  const left = window - (params.maxOutputTokens ?? 0) - meter.fixed(instructions) - meter.text(people);
+  return Math.max(0, Math.floor(MEMORY_SHARE * left));
+}
+
+/** Of what instructions, tools and the answer leave, where no section says how much. */
+const MEMORY_SHARE = 0.25;
+
 /** The blocks as they are told: cut to the section, the most important last. The same blocks give the same text, so that nothing is told twice. */
-function coreWithin(core: Memory['core'], scene: Scene): string {
-  const { text } = scene.bound.meter;
-  const max = sectionMax(scene.bound.agent.context, 'memory');
+function coreWithin(core: Memory['core'], max: number, text: TokenCounter): string {
   const whole = renderCore(core);
   let over = max === Infinity ? 0 : text(whole) - max;
   if (over <= 0) return whole;
@@ -99,12 +117,10 @@ function coreWithin(core: Memory['core'], scene: Scene): string {
 const NOTE_TOKENS = 16;
 
 /** As many of the best as there is room for beside what the memory said before. The others may be recalled again once there is room. */
-function entriesWithin(entries: readonly ToldEntry[], core: string, scene: Scene): readonly ToldEntry[] {
-  const { state, bound } = scene;
-  const max = sectionMax(scene.bound.agent.context, 'memory');
+function entriesWithin(entries: readonly ToldEntry[], max: number, { state, bound }: Scene): readonly ToldEntry[] {
   if (max === Infinity) return entries;
   const said = items(state.turn.messages).filter(isMemoryNote);
-  let left = max - bound.meter.text(core) - said.reduce((sum, note) => sum + bound.meter.message(note), 0);
+  let left = max - said.reduce((sum, note) => sum + bound.meter.message(note), 0);
   return entries.filter((entry) => {
     const tokens = bound.meter.text(renderEntries([entry]));
     if (tokens > left) return false;

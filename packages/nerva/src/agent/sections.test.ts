@@ -63,6 +63,43 @@ test('a result that stands beside the log is cut when it is sent', async () => {
   assert.ok(tokens <= 1_000 && tokens > 950, `${tokens} tokens`);
 });
 
+test('content beside the log that is denser than was counted for it is cut to that, with and without a section, alike each time', async () => {
+  const digits = Array.from({ length: 60_000 }, (_, index) => (index * 7919) % 10);
+  for (const sections of [{}, { results: 0.7 }, { results: 0.1 }]) {
+    const requests: ModelRequest[] = [];
+    const model = scriptedModel(
+      (request, n) => (requests.push({ ...request, messages: [...request.messages] }), n === 0 ? callsOf('look') : 'Yes.'),
+      {
+        name: 'openai/gpt-5',
+      },
+    );
+    const made = scene({ model, tools: give({ look: digits }), context: { tokensMax: 100_000, sections } });
+    for (const text of ['go', 'on']) assert.equal((await made.session.send(text).result).status, 'answered');
+    const max = sections.results === 0.1 ? 10_000 : 60_001;
+    const [told, again] = requests.slice(1).map((request) => spoken(resultsIn(request)[0]?.output));
+    const tokens = tokenEstimator('gpt')(told ?? '');
+    assert.ok(tokens <= max && tokens > max - 5, `${tokens} tokens of ${max}`);
+    assert.match(told ?? '', /^\[0,9,8,.*… \[\d+ bytes cut\]$/);
+    assert.equal(again, told);
+    assert.equal((await made.session.replay()).divergence, null);
+  }
+});
+
+test('content beside the log that takes less than was counted for it is whole, and so is any where no window is known', async () => {
+  const prose = 'The bridge was built long ago. '.repeat(1_000);
+  const digits = Array.from({ length: 20_000 }, (_, index) => index % 10);
+  for (const [output, context] of [
+    [prose, { tokensMax: 100_000 }],
+    [digits, { turnsMax: 100 }],
+  ] as const) {
+    let last: ModelRequest | undefined;
+    const model = scriptedModel((request, n) => ((last = request), n === 0 ? callsOf('look') : 'Yes.'));
+    const made = scene({ model, tools: give({ look: output }), context });
+    assert.equal((await made.session.send('go').result).status, 'answered');
+    assert.deepEqual(resultsIn(last as ModelRequest)[0]?.output, output);
+  }
+});
+
 test('blocks of a memory are cut to their section, the least important first, and entries come as far as there is room', async () => {
   const world = testWorld();
   const store = memoryStore({ world });
@@ -97,6 +134,52 @@ test('blocks of a memory are cut to their section, the least important first, an
   assert.ok(entries > 0 && entries < 8, `${entries} entries`);
   assert.ok(count(textIn(requests.at(-1)?.messages[0] as Message)) <= 320);
   assert.equal((await other.replay()).divergence, null);
+});
+
+async function remembering(context: ContextOptions | undefined, contextTokensMax?: number) {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const memory = await openMemory({ store, world, scope: 'user:ada' });
+  const requests: ModelRequest[] = [];
+  const model = scriptedModel(
+    (request) => (requests.push({ ...request, messages: [...request.messages] }), 'Yes.'),
+    contextTokensMax === undefined ? {} : { contextTokensMax },
+  );
+  const agent = createAgent({
+    name: 'a',
+    model,
+    instructions: 'Answer each question with care. '.repeat(20),
+    memory: { of: memory },
+    ...(context === undefined ? {} : { context }),
+  });
+  return { memory, requests, session: createRuntime({ store, world, agents: [agent] }).session('s', { agent: 'a' }) };
+}
+
+test('without a section a memory says no more than a quarter of what is left of the window, and fails no turn', async () => {
+  const runs = [
+    [{ tokensMax: 1_000 }, undefined],
+    [undefined, 1_000],
+  ] as const;
+  for (const [context, window] of runs) {
+    const { memory, requests, session } = await remembering(context, window);
+    await memory.setBlock({ label: 'facts', text: 'word '.repeat(6_000) });
+    for (let n = 0; n < 5; n++) await memory.remember(`Walrus ${n}: ${'peanuts. '.repeat(2_000)}`);
+    for (const text of ['What of the walrus?', 'And the walrus?']) assert.equal((await session.send(text).result).status, 'answered');
+    const tokens = count(textIn(requests[0]?.messages[0] as Message));
+    const quarter = (1_000 - count('Answer each question with care. '.repeat(20))) / 4;
+    assert.ok(tokens <= quarter + 20 && tokens > quarter - 10, `${tokens} of ${quarter} tokens`);
+    assert.equal(requests[1]?.messages.filter((message) => textIn(message).startsWith('<memory>')).length, 1, 'told once');
+    assert.equal((await session.replay()).divergence, null);
+  }
+});
+
+test('an entry is told by its beginning where it is long, also where no window is known', async () => {
+  const { memory, requests, session } = await remembering(undefined);
+  for (let n = 0; n < 5; n++) await memory.remember(`Walrus ${n} ${'peanuts. '.repeat(5_000)}`);
+  assert.equal((await session.send('What of the walrus?').result).status, 'answered');
+  const note = textIn(requests[0]?.messages[0] as Message);
+  assert.equal(note.match(/<entry [^>]*>Walrus \d [^<]*… \[\d+ bytes cut\]<\/entry>/g)?.length, 5);
+  assert.ok(note.length < 41_000, `${note.length} characters`);
 });
 
 test('an agent whose instructions and tools do not fit alone is refused when it is made, with what came and what to do', () => {
