@@ -51,6 +51,14 @@ test('rules see what is said anew of the same thing of the same one', async () =
   }
 });
 
+test('of a text that says very much the first fifty statements are compared', async () => {
+  const relate = async (count: number): Promise<number> => {
+    const text = `${'Ada lives in Graz. '.repeat(count)}My phone number is 5.`;
+    return (await rulesEvolver.relate(entry(text), [entry('My phone number is 4.', 1)], { world })).relations.length;
+  };
+  assert.deepEqual([await relate(49), await relate(50)], [1, 0]);
+});
+
 test('a contradiction that is sure needs somebody to look; nothing else does', () => {
   const needs = (relation: 'contradict' | 'update', confidence: number): boolean => needsResolution({ to: 'a:1', relation, confidence });
   assert.deepEqual([needs('contradict', 0.8), needs('contradict', 0.79), needs('update', 1)], [true, false, false]);

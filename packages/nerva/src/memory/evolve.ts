@@ -1,6 +1,6 @@
 import { NervaError, type World } from '../core/index.ts';
 import type { Model } from '../model/index.ts';
-import { COMPARED_MAX, EVOLUTIONS, type Related } from './derived.ts';
+import { COMPARED_MAX, EVOLUTIONS, ITEMS_MAX, type Related } from './derived.ts';
 import { isRecord } from './derived-read.ts';
 import type { Entry } from './entries.ts';
 import { shareOf } from './extract-model.ts';
@@ -128,12 +128,13 @@ const HAS = new RegExp(
 /** A sentence, without what ends it; the group is a question mark. A dot within a number or an address ends none. */
 const SENTENCE = /([^\n!?.]+(?:\.(?=\S)[^\n!?.]+)*)[.!]*(\?)?/gu;
 
-/** What a text says plainly: in a sentence of its own that begins with whose it is; not what is asked, denied or told of somebody’s words. */
+/** What a text says plainly, the first ITEMS_MAX: in a sentence of its own that begins with whose it is; not what is asked, denied or told of somebody’s words. */
 function factsOf(text: string): readonly Fact[] {
   return Array.from(text.matchAll(SENTENCE))
     .filter(([, , mark]) => mark === undefined)
     .flatMap(([, sentence = '']) => factsIn(sentence.trim()))
-    .filter(({ subject, value }) => value !== '' && (subject === 'i' || !isPronoun(subject)));
+    .filter(({ subject, value }) => value !== '' && (subject === 'i' || !isPronoun(subject)))
+    .slice(0, ITEMS_MAX);
 }
 
 function factsIn(sentence: string): readonly Fact[] {
