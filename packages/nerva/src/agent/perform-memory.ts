@@ -18,7 +18,9 @@ export const performMemory: Performer = async (_intent, scene) => {
     const memory = await within(MEMORY_MS, scene, () => opened(scene), 'The memory');
     const said = await within(MEMORY_MS, scene, () => read(memory, scene), 'The memory');
     const isNoted = said.core !== undefined || said.entries !== undefined;
-    const blocks = coreOf(memory).filter((block) => !isFixed(block)).length;
+    // Blocks for which there is no room are not told, and nothing repeats them after a compaction.
+    const isTold = (said.core ?? scene.state.memory.core) !== '';
+    const blocks = isTold ? coreOf(memory).filter((block) => !isFixed(block)).length : 0;
     const recalled: Draft = {
       type: 'memory.recalled',
       data: { call, log: memory.sid, upto: memory.head - 1, notes: isNoted ? 1 : 0, blocks },

@@ -173,6 +173,14 @@ test('without a section a memory says no more than a quarter of what is left of 
   }
 });
 
+test('blocks that there is no room to tell leave nothing in a conversation that is compacted', async () => {
+  const { memory, requests, session } = await remembering({ tokensMax: 500, turnsMax: 1, strategy: 'drop', sections: { memory: 0.01 } });
+  await memory.setBlock({ label: 'facts', text: 'word '.repeat(100) });
+  for (let n = 0; n < 4; n++) assert.equal((await session.send(`Question ${n}?`).result).status, 'answered');
+  assert.ok((await session.at()).state.context.summary !== null || (requests.at(-1)?.messages.length ?? 9) < 7);
+  assert.doesNotMatch(JSON.stringify(requests), /memory|erased/);
+});
+
 test('an entry is told by its beginning where it is long, also where no window is known', async () => {
   const { memory, requests, session } = await remembering(undefined);
   for (let n = 0; n < 5; n++) await memory.remember(`Walrus ${n} ${'peanuts. '.repeat(5_000)}`);
