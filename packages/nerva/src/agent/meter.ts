@@ -165,7 +165,9 @@ export function cutMessages(messages: readonly Message[], tokensMax: number, tex
     (sum, part) => sum + ('name' in part && part.type !== 'file' ? text(part.name) + PART_TOKENS : 0),
     MESSAGE_TOKENS * messages.length,
   );
-  const max = level([...words.values()], Math.max(0, tokensMax - beside));
+  // Each counts, also where two are one object: what is folded anew has no object twice.
+  const sizes = parts.map((part) => words.get(part) ?? 0);
+  const max = level(sizes, Math.max(0, tokensMax - beside));
   const fits = (part: Part): boolean => (words.get(part) ?? 0) <= max;
   return messages.map((message) =>
     message.parts.every(fits)

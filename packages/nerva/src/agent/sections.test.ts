@@ -7,7 +7,7 @@ import { testWorld } from '../testing/index.ts';
 import { tool } from '../tool/index.ts';
 import { bind } from './definition.ts';
 import { createAgent, createRuntime, foldAt, type ContextOptions } from './index.ts';
-import { cutText, meterOf } from './meter.ts';
+import { cutMessages, cutText, meterOf } from './meter.ts';
 import { ANY, scene } from './session-scene.test.ts';
 import { tokenEstimator } from './tokens.ts';
 
@@ -302,4 +302,11 @@ test('who summarises is told of a result what the model was told, and a summary 
   assert.ok(summaries.length >= 2);
   assert.match(summaries[1] ?? '', /^- 短。\n- 订单/);
   for (const summary of summaries) assert.ok(count(summary) <= 100, `${count(summary)} tokens`);
+});
+
+test('what is said twice is cut alike whether it is one object or two: a state that is folded anew has no object twice', () => {
+  const said: Message = { role: 'user', parts: [{ type: 'text', text: 'word '.repeat(500) }], origin: 'person' };
+  const cut = (messages: readonly Message[]) => cutMessages(messages, 300, count);
+  assert.deepEqual(cut([said, said]), cut([structuredClone(said), structuredClone(said)]));
+  assert.ok(cut([said, said]).reduce((sum, message) => sum + count(textIn(message)), 0) <= 300);
 });
