@@ -26,9 +26,10 @@ const BAD: readonly Bad[] = [
   ['a blank text', (m) => m.remember(' \n'), 'OPTION_INVALID', /the text is empty/],
   ['a word for a flag', (m) => m.remember('x', { extract: any('yes') }), 'OPTION_INVALID', /extract is true or false; string came/],
   ['tags that are no list', (m) => m.remember('x', { tags: any('a') }), 'OPTION_INVALID', /list of at most 64 strings/],
+  ['a tag without end', (m) => m.remember('x', { tags: ['y'.repeat(9_000_000)] }), 'OPTION_INVALID', /at most 200 characters/],
   [
     'a frame that is too large',
-    (m) => m.remember('x', { tags: ['y'.repeat(9_000_000)] }),
+    (m) => m.remember('x', { source: any('y'.repeat(9_000_000)) }),
     'FRAME_INVALID',
     /at most 8000000 \(frameBytesMax\)/,
   ],
