@@ -1,5 +1,5 @@
 import { excerpt } from '../core/index.ts';
-import { renderCore, renderEntries, type Entry, type Memory, type ToldEntry } from '../memory/index.ts';
+import { renderCore, renderEntries, type Entry, type Filter, type Memory, type ToldEntry } from '../memory/index.ts';
 import { items } from './list.ts';
 import { isMemoryNote } from './messages.ts';
 import { cutText } from './meter.ts';
@@ -16,11 +16,12 @@ export const performMemory: Performer = async (_intent, scene) => {
   const { seq: call } = scene;
   try {
     const memory = await within(MEMORY_MS, scene, () => opened(scene), 'The memory');
-    const said = await within(MEMORY_MS, scene, () => read(memory, scene), 'The memory');
+    const core = coreOf(memory);
+    const said = await within(MEMORY_MS, scene, () => read(memory, core, scene), 'The memory');
     const isNoted = said.core !== undefined || said.entries !== undefined;
     // Blocks for which there is no room are not told, and nothing repeats them after a compaction.
     const isTold = (said.core ?? scene.state.memory.core) !== '';
-    const blocks = isTold ? coreOf(memory).filter((block) => !isFixed(block)).length : 0;
+    const blocks = isTold ? core.filter((block) => !isFixed(block)).length : 0;
     const recalled: Draft = {
       type: 'memory.recalled',
       data: { call, log: memory.sid, upto: memory.head - 1, notes: isNoted ? 1 : 0, blocks },
@@ -47,6 +48,8 @@ async function opened({ sid, bound, store, world }: Scene): Promise<Memory> {
 
 /** What is told is sealed under whom the memory belongs to: what is somebody else's would stay in the session when they are erased. */
 const isOwn = ({ subject: owner }: Memory, { subject }: Entry): boolean => subject === undefined || subject === owner;
+/** The same as a filter: what is left out takes no place from what is told. */
+const ownOf = ({ subject }: Memory): Filter => ({ subject: { $in: [null, subject ?? null] } });
 
 /** The blocks that may be told. */
 const coreOf = (memory: Memory): Memory['core'] =>
@@ -56,24 +59,25 @@ const coreOf = (memory: Memory): Memory['core'] =>
 const isFixed = ({ isReadOnly, type }: Memory['core'][number]): boolean => isReadOnly && (type === 'system' || type === 'persona');
 
 /** Only what is new: what was told before is in the prompt. */
-async function read(memory: Memory, scene: Scene): Promise<EventData['memory.told']> {
+async function read(memory: Memory, blocks: Memory['core'], scene: Scene): Promise<EventData['memory.told']> {
   const { state, bound, signal } = scene;
   const { fixed, core, told } = state.memory;
-  const people = renderCore(coreOf(memory).filter(isFixed));
+  const people = renderCore(blocks.filter(isFixed));
   const max = memoryMax(people, scene);
   const now = {
     fixed: people,
     core: coreWithin(
-      coreOf(memory).filter((block) => !isFixed(block)),
+      blocks.filter((block) => !isFixed(block)),
       max,
       bound.meter.text,
     ),
   };
   const question = state.turn.open?.input.text ?? '';
   const limit = bound.agent.memory?.recall ?? 0;
-  const found = limit === 0 || question.trim() === '' ? [] : (await memory.search(question, { limit, signal })).found;
+  const found =
+    limit === 0 || question.trim() === '' ? [] : (await memory.search(question, { limit, signal, filter: ownOf(memory) })).found;
   const fresh = found
-    .filter(({ entry }) => !told.has(entry.id) && isOwn(memory, entry))
+    .filter(({ entry }) => !told.has(entry.id))
     .map(({ entry: { id, text, validMs } }) => ({ id, text: excerpt(text, ENTRY_BYTES), validMs }));
   const entries = entriesWithin(fresh, max - (now.core === core ? 0 : bound.meter.text(now.core)), scene);
   return {

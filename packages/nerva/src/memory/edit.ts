@@ -16,9 +16,9 @@ export type Edit =
  * @throws MEMORY_EDIT, which says what stands there: for the model, to try again; OPTION_INVALID for what is no edit.
  */
 export function edited(text: string, edit: Edit): string {
-  const { type, parts = [edit] } = edit as { readonly type: string; readonly parts?: readonly object[] };
-  const needs = NEEDS[type] ?? null;
-  if (needs === null || !Array.isArray(parts) || !(parts as readonly unknown[]).every((part) => hasTexts(part, needs)))
+  const texts: unknown = edit.type === 'patch' ? edit.parts : [edit];
+  const needs = NEEDS[edit.type] as readonly string[] | undefined;
+  if (needs === undefined || !Array.isArray(texts) || !texts.every((part: unknown) => hasTexts(part, needs)))
     throw new NervaError(
       'OPTION_INVALID',
       `An edit is {type: append or rethink, text}, {type: insert, line, text}, {type: replace, old, new} or {type: patch, parts: [{old, new}]}; ${shown(JSON.stringify(edit) ?? '')} came. Nothing was changed.`,
@@ -42,7 +42,7 @@ export function edited(text: string, edit: Edit): string {
 }
 
 /** Which texts each edit needs, or each part of it. */
-const NEEDS: Readonly<Record<string, readonly string[]>> = {
+const NEEDS: Readonly<Record<Edit['type'], readonly string[]>> = {
   append: ['text'],
   rethink: ['text'],
   insert: ['text'],

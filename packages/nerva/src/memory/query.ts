@@ -17,7 +17,7 @@ export interface RecallQuery {
   readonly tags?: readonly string[];
   readonly kinds?: readonly EntryKind[];
   /**
-   * Only entries that pass; over the fields `kind`, `tags`, `importance`, `validMs`, `recordedMs`, `source`, `name` and `text`, and over what was made of
+   * Only entries that pass; over the fields `kind`, `tags`, `importance`, `validMs`, `recordedMs`, `source`, `subject`, `name` and `text`, and over what was made of
    * its text: `people`, `dates` (the first day of each, `2026-05-07`), `quantities`, `preferences`, `commitments`, `organizations`, `locations`.
    */
   readonly filter?: Filter;
@@ -30,7 +30,7 @@ export type SearchQuery = Omit<RecallQuery, 'limit'> & Partial<Searching>;
 
 /** Names of what `recall` takes. */
 export const RECALLED = ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds', 'filter', 'since'];
-const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'name', 'text', ...DERIVED_FIELDS];
+const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'subject', 'name', 'text', ...DERIVED_FIELDS];
 
 /** Of one entry. */
 export const TAGS_MAX = 64;

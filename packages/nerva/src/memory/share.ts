@@ -6,7 +6,7 @@ import type { Memory } from './memory.ts';
 /**
  * Takes an entry of one memory to another, such as from a user's to a team's: nothing goes from scope to scope by itself. The copy names the entry
  * as its `source`, is made once however often it is asked for, and is sealed under whom the entry belongs to, so that it goes with them.
- * @throws MEMORY_UNKNOWN for an entry that is not there; MEMORY_CHANGED for one that was forgotten or superseded; OPTION_INVALID for the same
+ * O(entries of `to`). @throws MEMORY_UNKNOWN for an entry that is not there; MEMORY_CHANGED for one that was forgotten or superseded; OPTION_INVALID for the same
  * scope; and as `remember` does. Nothing was changed.
  */
 export async function shareEntry(from: Memory, id: EventId, to: Memory): Promise<Entry> {

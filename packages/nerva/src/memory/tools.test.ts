@@ -112,6 +112,23 @@ test('a model changes several places of a block at once, or none, and an edit th
   assert.equal(memory.head, head);
 });
 
+test('what is no edit of a block is refused, and changes nothing', async () => {
+  const { memory } = await stage();
+  await memory.setBlock({ label: 'notes', text: 'one' });
+  const { head } = memory;
+  const wrong = [
+    {},
+    { type: 'erase' },
+    { type: 'append' },
+    { type: 'append', parts: [] },
+    { type: 'patch' },
+    { type: 'patch', parts: [{ old: 'one' }] },
+  ];
+  for (const edit of wrong)
+    await assert.rejects(memory.editBlock('notes', edit as never), { code: 'OPTION_INVALID' }, JSON.stringify(edit));
+  assert.equal(memory.head, head);
+});
+
 test('what the agent itself is a model does not say', async () => {
   const { tools } = await stage();
   const remember = tools.get('remember') as Tool;
