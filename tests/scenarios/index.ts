@@ -7,6 +7,7 @@ import * as limits from './limits.ts';
 import * as models from './models.ts';
 import * as pay from './pay.ts';
 import * as policies from './policies.ts';
+import * as processes from './processes.ts';
 import * as remembering from './remembering.ts';
 import * as small from './small.ts';
 import * as wired from './wired.ts';
@@ -19,6 +20,16 @@ export const REFERENCE: readonly Scenario[] = [...Object.values(pay), ...Object.
 export const PAIRED: readonly Scenario[] = [pay.smallest, small.ruled];
 
 /** Larger scenarios: the seed chooses what people do, and which faults strike. */
-export const PACKS: readonly Scenario[] = [crowds, models, limits, branches, policies, data, days, remembering, wired, wrapped].flatMap(
-  (pack) => Object.values<Scenario>(pack as Readonly<Record<string, Scenario>>),
-);
+export const PACKS: readonly Scenario[] = [
+  crowds,
+  models,
+  limits,
+  branches,
+  policies,
+  data,
+  days,
+  processes,
+  remembering,
+  wired,
+  wrapped,
+].flatMap((pack) => Object.values<Scenario>(pack as Readonly<Record<string, Scenario>>));

@@ -39,6 +39,8 @@ interface Kept {
 export class Audit {
   readonly ledger: Ledger;
   readonly kept = new Map<Sid, Kept>();
+  /** Ids that callers gave their messages. */
+  readonly sent = new Set<FrameId>();
   /** Messages that were accepted: `sid:seq` by the id that the caller gave. */
   readonly accepted = new Map<string, { readonly sid: Sid; readonly seq: Seq }>();
   events = 0;
@@ -103,6 +105,11 @@ export class Audit {
       hub.violated(
         'the sequence is dense',
         `Session ${frame.sid}: a frame of ${frame.events.length} at ${result.seq}…${result.head}, after ${kept.book.events.length}.`,
+      );
+    if (frame.events.some(({ type }) => type === 'message.received') && !this.sent.has(frame.id))
+      hub.violated(
+        'a frame counts once',
+        `A message came in frame ${frame.id} of ${frame.sid}, an id that nobody gave: repeated, it would be there twice.`,
       );
     const texts = frame.events.map(({ data }) => JSON.stringify(data));
     for (const text of texts)

@@ -11,11 +11,14 @@ export function stepLine(step: Step): string {
   const at = `${step.atMs} ms: `;
   switch (step.type) {
     case 'send':
-      return `${at}send to ${step.sid}${step.deliver === undefined ? '' : ` (${step.deliver})`}: ${JSON.stringify(step.data ?? step.text ?? '')}`;
+      return `${at}send to ${step.sid}${step.process === undefined ? '' : ` at process ${step.process}`}${step.deliver === undefined ? '' : ` (${step.deliver})`}: ${JSON.stringify(step.data ?? step.text ?? '')}`;
     case 'fork':
       return `${at}fork ${step.sid} as ${step.as} (${step.effects}) and send it: ${JSON.stringify(step.text)}`;
     case 'erase':
       return `${at}erase ${step.subject}`;
+    case 'crash':
+    case 'restart':
+      return `${at}${step.type} the newest process`;
     default:
       return `${at}${step.type} ${step.sid}`;
   }

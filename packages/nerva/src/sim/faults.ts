@@ -65,6 +65,7 @@ export const FAULTS = {
   'store.unsynced': row('storage', COMMIT, 'the record is written, not synced, and lost when the process dies', 'store.torn'),
   'store.fsync': row('storage', COMMIT, 'fsync fails: the store takes nothing more, and nobody knows whether the record is there'),
   'store.unknown': row('storage', COMMIT, 'the commit succeeds and its answer is lost'),
+  'store.late': row('storage', [...COMMIT, ...WORK], 'the answer comes five seconds after the commit'),
   'store.slow': row('storage', COMMIT, 'the disk takes twenty seconds'),
   'store.corrupt': row('storage', LOG, 'a byte of what is stored changes while nobody looks'),
   'store.read': row('storage', ['store.read'], 'a read fails'),

@@ -17,11 +17,13 @@ export interface Office {
   readonly hub: Hub;
   readonly audit: Audit;
   readonly scenario: Scenario;
-  /** The newest process that lives, as soon as there is one. */
-  desk(tenant: string | null): Promise<Desk>;
+  /** The newest process that lives, as soon as there is one; or the one at `place`, the oldest being 0. */
+  desk(tenant: string | null, place?: number): Promise<Desk>;
   /** The store itself, for a look that nothing disturbs. */
   inspected(): Store;
   erase(subject: string): Promise<void>;
+  /** The newest process dies, or is closed in peace. */
+  stop(how: 'crash' | 'restart'): void;
 }
 
 /** What was answered to a message. */
@@ -47,6 +49,12 @@ const SETTLED: ReadonlySet<string> = new Set([
   'OPTION_INVALID',
   'SESSION_CLOSED',
 ]);
+
+/** Whose process is asked, and which. */
+interface Whom {
+  readonly tenant?: string | null | undefined;
+  readonly process?: number | undefined;
+}
 
 /** Those who use the agents: they send until they are told that it was accepted, answer what they are asked, and read along. */
 export class People {
@@ -96,7 +104,7 @@ export class People {
       if (book.isClosed || !book.isAsking) continue;
       for (const pending of (await foldAt(this.#office.inspected(), sid)).pending) {
         count++;
-        await this.#answer(sid, tenant, pending);
+        await this.#answer({ sid, tenant }, pending);
       }
     }
     return count;
@@ -122,15 +130,18 @@ export class People {
       case 'send':
         return this.#send(step);
       case 'cancel':
-        return this.#known(step.sid) ? this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).cancel()) : undefined;
+        return this.#known(step.sid) ? this.#insist(step, ({ runtime }) => runtime.session(step.sid).cancel()) : undefined;
       case 'close':
-        return this.#known(step.sid) ? this.#insist(step.tenant ?? null, ({ runtime }) => runtime.session(step.sid).close()) : undefined;
+        return this.#known(step.sid) ? this.#insist(step, ({ runtime }) => runtime.session(step.sid).close()) : undefined;
       case 'watch':
         return void this.#watch(step.sid, step.tenant ?? null);
       case 'fork':
         return this.#fork(step);
       case 'erase':
         return this.#office.erase(step.subject);
+      case 'crash':
+      case 'restart':
+        return this.#office.stop(step.type);
       default:
     }
   }
@@ -143,9 +154,10 @@ export class People {
   async #send(step: Step & { readonly type: 'send' }): Promise<void> {
     const id = `m${this.#sent++}`;
     const { scenario, audit } = this.#office;
+    audit.sent.add(id);
     const agent = step.agent ?? audit.firstAgent;
     const input = step.data ?? step.text ?? '';
-    await this.#insist(step.tenant ?? null, async ({ runtime }) => {
+    await this.#insist(step, async ({ runtime }) => {
       const options = {
         ...(this.#office.audit.kept.has(step.sid) ? {} : { agent }),
         ...(step.subject === undefined ? {} : { subject: step.subject }),
@@ -164,7 +176,7 @@ export class People {
   }
 
   async #fork({ sid, as, at, effects, text, tenant }: Step & { readonly type: 'fork' }): Promise<void> {
-    await this.#insist(tenant ?? null, async ({ runtime }) => {
+    await this.#insist({ tenant }, async ({ runtime }) => {
       if (this.#office.audit.kept.has(as)) return;
       const head = await runtime.store.head(sid);
       if (head > 0) await runtime.session(sid).fork(Math.floor(at * (head - 1)), { effects, sid: as });
@@ -199,10 +211,10 @@ export class People {
   }
 
   /** Does something until it worked or cannot work; a caller has patience, but not for ever. */
-  async #insist(tenant: string | null, act: (desk: Desk) => Promise<unknown>): Promise<void> {
+  async #insist({ tenant, process }: Whom, act: (desk: Desk) => Promise<unknown>): Promise<void> {
     const { hub } = this.#office;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const desk = await this.#office.desk(tenant);
+      const desk = await this.#office.desk(tenant ?? null, process);
       const late = hub.timeout(PATIENCE_MS);
       const outcome = await Promise.race([
         act(desk).then(
@@ -240,22 +252,25 @@ export class People {
     const answering = async (): Promise<void> => {
       await hub.sleep(lateMs + 1_000 + hub.roll(`think ${sid}:${seq}`) * THINK_MS);
       for (const pending of (await foldAt(this.#office.inspected(), sid)).pending) {
-        await this.#answer(sid, tenant, pending);
-        if (again !== null) await this.#answer(sid, tenant, pending, again === 'people.change');
+        const first = this.#answer({ sid, tenant }, pending);
+        // Where there are more processes, two people answer at once.
+        const isAtOnce = (this.#office.scenario.processes ?? 1) > 1;
+        if (!isAtOnce) await first;
+        const second = again === null ? null : this.#answer({ sid, tenant, process: 0 }, pending, again === 'people.change');
+        await Promise.all([first, second]);
       }
     };
     this.#follow(answering());
   }
 
-  // oxlint-disable-next-line max-params -- an answer and its place
-  async #answer(sid: Sid, tenant: string | null, pending: Pending, isOpposite = false): Promise<void> {
+  async #answer({ sid, tenant, process }: Whom & { readonly sid: Sid }, pending: Pending, isOpposite = false): Promise<void> {
     const { audit, scenario, hub } = this.#office;
     const roll = hub.roll(`answer ${pending.id}`);
     // What becomes of a later attempt nobody knows who looked at an earlier one.
     const seen = pending.type === 'doubt' ? { digest: pending.digest } : {};
     const answer = (scenario.answer ?? honest)(pending, audit.ledger, roll);
     await this.#insist(
-      tenant,
+      { tenant, process },
       ({ runtime }) => runtime.session(sid).respond(pending.id, { ...(isOpposite ? opposite(answer) : answer), ...seen }).accepted,
     );
   }

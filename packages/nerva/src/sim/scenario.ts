@@ -19,6 +19,8 @@ export type Step =
       readonly agent?: string;
       readonly tenant?: string;
       readonly subject?: string;
+      /** Whom it is told: the process that has lived longest is 0. Default the newest. */
+      readonly process?: number;
     }
   | { readonly type: 'cancel' | 'close' | 'watch'; readonly atMs: number; readonly sid: Sid; readonly tenant?: string }
   | {
@@ -34,7 +36,9 @@ export type Step =
       /** What is sent to the fork then. */
       readonly text: string;
     }
-  | { readonly type: 'erase'; readonly atMs: number; readonly subject: string };
+  | { readonly type: 'erase'; readonly atMs: number; readonly subject: string }
+  /** The newest process dies at once, or is closed in peace. Another is started where none is left. */
+  | { readonly type: 'crash' | 'restart'; readonly atMs: number };
 
 /** What an invariant of a scenario's own sees when all has come to rest. */
 export interface Ended {

@@ -85,9 +85,10 @@ export class Simulation implements Supervisor, Judged {
       hub: this.hub,
       audit: this.audit,
       scenario,
-      desk: (tenant) => this.#desk(tenant),
+      desk: (tenant, place) => this.#desk(tenant, place),
       inspected: () => this.store.inspected,
       erase: (subject) => this.#erase(subject),
+      stop: (how) => this.#stop(how),
     });
     for (const step of steps) this.people.schedule(step);
   }
@@ -189,6 +190,13 @@ export class Simulation implements Supervisor, Judged {
     this.crash(process, deploy);
   }
 
+  #stop(how: 'crash' | 'restart'): void {
+    const process = this.#desks.at(-1)?.process;
+    if (process === undefined) return;
+    if (how === 'crash') this.crash(process, 'process.crash');
+    else void this.#restart(process);
+  }
+
   async #restart(process: SimProcess): Promise<void> {
     const desk = this.#desks.find((one) => one.process === process);
     if (desk === undefined) return;
@@ -274,9 +282,9 @@ export class Simulation implements Supervisor, Judged {
     if (index >= 0) this.#desks.splice(index, 1);
   }
 
-  async #desk(tenant: string | null): Promise<Desk> {
+  async #desk(tenant: string | null, place = Infinity): Promise<Desk> {
     for (;;) {
-      const desk = this.#desks.at(-1);
+      const desk = this.#desks[Math.min(place, this.#desks.length - 1)];
       const runtime = desk?.runtimes.get(tenant);
       if (desk !== undefined && runtime !== undefined) return { process: desk.process, runtime };
       await new Promise<void>((wake) => this.#waiting.push(wake));

@@ -25,6 +25,7 @@ export interface StoreWatcher {
 
 const FULL_MS = 60_000;
 const SLOW_MS = 20_000;
+const LATE_MS = 5_000;
 /** What any log takes to read, many times over. */
 const READS_MAX = 20_000;
 /** Of a write: others may be told of it before who asked for it. */
@@ -205,7 +206,8 @@ export class SimStore {
       const nowMs = hub.scheduler.nowMs;
       // One disk, one head: what was asked for first is on it first.
       this.#busyUntilMs = Math.max(nowMs, this.#busyUntilMs) + slow + (0.1 + hub.roll(point, hub.trace.visits.get(point))) * hub.knobs.pace;
-      const answerMs = hub.roll(`${point} answer`, hub.trace.visits.get(point)) * ANSWER_MS * hub.knobs.pace;
+      const late = hub.due(due, ['store.late']) === null ? 0 : LATE_MS;
+      const answerMs = late + hub.roll(`${point} answer`, hub.trace.visits.get(point)) * ANSWER_MS * hub.knobs.pace;
       return { latencyMs: this.#busyUntilMs - nowMs, answerMs, serve: () => this.#commit(process, operation, due) };
     });
   }
