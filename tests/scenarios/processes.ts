@@ -1,7 +1,8 @@
 import { createAgent } from 'nerva/agent';
+import { table } from 'nerva/policy';
 import type { Scenario, Step } from 'nerva/sim';
 import { tool } from 'nerva/tool';
-import { agreeing, AMOUNT, note, once, pay } from './tools.ts';
+import { agreeing, AMOUNT, look, note, once, pay } from './tools.ts';
 
 const FIVE = { name: 'pay', input: { amount: 5 } };
 const send = (atMs: number, sid: string, more: { readonly process?: number; readonly text?: string } = {}): Step => ({
@@ -28,6 +29,13 @@ export const createdAtOnce: Scenario = {
   steps: [send(10, 's1'), send(10, 's1', { text: 'And I?' }), send(12, 's1', { text: 'And who else?' })],
 };
 
+/** A turn is cancelled after its end, which its process need not know of yet. */
+export const cancelledLate: Scenario = {
+  name: 'cancelled-late',
+  agents: [createAgent({ name: 'talker', model: once() })],
+  steps: [send(10, 's1'), { type: 'cancel', atMs: 4_000, sid: 's1' }],
+};
+
 /** Two people are asked, and each answers at a process of their own: whether a payment may be made. */
 export const grantedTwice: Scenario = {
   name: 'granted-twice',
@@ -36,6 +44,13 @@ export const grantedTwice: Scenario = {
   steps: [send(10, 's1')],
   processes: 2,
   idleMax: 0,
+};
+
+/** The first of them refuses. */
+export const refusedTwice: Scenario = {
+  ...grantedTwice,
+  name: 'refused-twice',
+  answer: (pending, outside) => (pending.type === 'approval' ? { decision: 'deny', why: 'no' } : agreeing(pending, outside)),
 };
 
 /** The same of a payment of which nobody knows whether it was made. */
@@ -71,9 +86,31 @@ export const inherited: Scenario = {
   resumeMax: 1,
 };
 
-/** A process is closed while a call that it had given up on is still to answer. */
+/** A process is closed while it records what a call gave that it had given up. */
 export const rolling: Scenario = {
   name: 'rolling',
-  agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside, { timeoutMs: 1_000 })], model: once(FIVE) })],
-  steps: [send(10, 's1'), { type: 'restart', atMs: 18_500 }],
+  agents: [
+    createAgent({
+      name: 'looker',
+      tools: [{ ...look(), timeoutMs: 1_000 }],
+      policy: table({
+        name: 'looks',
+        rows: [
+          { name: 'first', when: { $step: 0 }, then: { type: 'call', calls: [{ tool: 'look', input: {} }] } },
+          { name: 'second', when: { $step: 1 }, then: { type: 'answer', output: 'Seen.' } },
+        ],
+      }),
+    }),
+  ],
+  steps: [send(10, 's1'), { type: 'restart', atMs: 17_000 }],
 };
+
+/** A process that stood still gets its session back, for the one that took its place is dead by then. */
+export const returned: Scenario = {
+  name: 'returned',
+  agents: [noter],
+  steps: [send(10, 's1'), { type: 'crash', atMs: 33_000 }],
+};
+
+/** It is closed as soon as it wakes up. */
+export const replaced: Scenario = { ...returned, name: 'replaced', steps: [...(returned.steps as readonly Step[]), { type: 'restart', atMs: 85_000 }] };

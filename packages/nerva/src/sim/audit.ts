@@ -4,6 +4,7 @@ import {
   isBlobRef,
   placed,
   type AppendResult,
+  type EventId,
   type Frame,
   type FrameId,
   type LogEvent,
@@ -43,6 +44,8 @@ export class Audit {
   readonly sent = new Set<FrameId>();
   /** Messages that were accepted: `sid:seq` by the id that the caller gave. */
   readonly accepted = new Map<string, { readonly sid: Sid; readonly seq: Seq }>();
+  /** Answers of people that were accepted: where they stand in the log, and what they answer. */
+  readonly settled: { readonly sid: Sid; readonly id: EventId; readonly seq: Seq }[] = [];
   events = 0;
   /** Called with each new event, for whoever must react: people who are asked something. */
   onEvent: (event: LogEvent, tenant: string | null) => void = () => undefined;

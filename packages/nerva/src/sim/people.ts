@@ -253,10 +253,11 @@ export class People {
       await hub.sleep(lateMs + 1_000 + hub.roll(`think ${sid}:${seq}`) * THINK_MS);
       for (const pending of (await foldAt(this.#office.inspected(), sid)).pending) {
         const first = this.#answer({ sid, tenant }, pending);
-        // Where there are more processes, two people answer at once.
+        // Where there are more processes, two people answer at once, and then neither is wrong about what happened.
         const isAtOnce = (this.#office.scenario.processes ?? 1) > 1;
         if (!isAtOnce) await first;
-        const second = again === null ? null : this.#answer({ sid, tenant, process: 0 }, pending, again === 'people.change');
+        const isOpposite = again === 'people.change' && !(isAtOnce && pending.type === 'doubt');
+        const second = again === null ? null : this.#answer({ sid, tenant, process: 0 }, pending, isOpposite);
         await Promise.all([first, second]);
       }
     };
@@ -269,10 +270,10 @@ export class People {
     // What becomes of a later attempt nobody knows who looked at an earlier one.
     const seen = pending.type === 'doubt' ? { digest: pending.digest } : {};
     const answer = (scenario.answer ?? honest)(pending, audit.ledger, roll);
-    await this.#insist(
-      { tenant, process },
-      ({ runtime }) => runtime.session(sid).respond(pending.id, { ...(isOpposite ? opposite(answer) : answer), ...seen }).accepted,
-    );
+    await this.#insist({ tenant, process }, async ({ runtime }) => {
+      const { accepted } = runtime.session(sid).respond(pending.id, { ...(isOpposite ? opposite(answer) : answer), ...seen });
+      audit.settled.push({ sid, id: pending.id, seq: (await accepted).seq });
+    });
   }
 }
 

@@ -46,6 +46,7 @@ export async function judge(judged: Judged): Promise<void> {
     if (book?.messages.has(seq) !== true)
       hub.violated('nothing acknowledged is lost', `Message ${sid}:${seq} was accepted and is not in the log.`);
   }
+  judgeAnswers(judged);
   for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
   for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
   await judgeTenants(judged);
@@ -54,6 +55,19 @@ export async function judge(judged: Judged): Promise<void> {
   for (const { name, check } of scenario.invariants ?? []) {
     const wrong = await check({ store: store.inspected, outside: audit.ledger, logs, disk: store.text() });
     if (wrong !== null) hub.violated(name, wrong);
+  }
+}
+
+/** Who is told that an answer was accepted is the one whose answer counts. */
+function judgeAnswers({ hub, audit }: Judged): void {
+  for (const { sid, id, seq } of audit.settled) {
+    const book = audit.kept.get(sid)?.book;
+    const asked = placeOf(id).seq;
+    const counts =
+      book?.calls.get(asked)?.outcome ??
+      book?.events.find(({ type, data }) => (type === 'approval.granted' || type === 'approval.denied') && data['approval'] === asked);
+    if (counts?.seq !== seq)
+      hub.violated('an answer that was accepted counts', `The answer ${sid}:${seq} to ${id} was accepted; ${counts?.seq ?? 'none'} counts.`);
   }
 }
 
