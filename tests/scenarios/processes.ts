@@ -1,6 +1,7 @@
 import { createAgent } from 'nerva/agent';
+import { NervaError } from 'nerva/core';
 import { table } from 'nerva/policy';
-import type { Scenario, Step } from 'nerva/sim';
+import { simModel, type Scenario, type Step } from 'nerva/sim';
 import { tool } from 'nerva/tool';
 import { agreeing, AMOUNT, look, note, once, pay } from './tools.ts';
 
@@ -105,12 +106,32 @@ export const rolling: Scenario = {
   steps: [send(10, 's1'), { type: 'restart', atMs: 17_000 }],
 };
 
-/** A process that stood still gets its session back, for the one that took its place is dead by then. */
-export const returned: Scenario = {
-  name: 'returned',
+/** A process that stood still is closed as soon as it wakes up; the one that took its place is dead by then. */
+export const replaced: Scenario = {
+  name: 'replaced',
   agents: [noter],
-  steps: [send(10, 's1'), { type: 'crash', atMs: 33_000 }],
+  steps: [send(10, 's1'), { type: 'crash', atMs: 33_000 }, { type: 'restart', atMs: 85_000 }],
 };
 
-/** It is closed as soon as it wakes up. */
-export const replaced: Scenario = { ...returned, name: 'replaced', steps: [...(returned.steps as readonly Step[]), { type: 'restart', atMs: 85_000 }] };
+const BUSY = new NervaError('MODEL_UNAVAILABLE', 'Come back later.');
+
+/** A process that stands still while its sessions wait for a model gets some of them back: the one that took its place takes up one at a time. */
+export const returned: Scenario = {
+  name: 'returned',
+  agents: (outside) => [
+    createAgent({
+      name: 'patient',
+      retry: { initialMs: 120_000, delayMsMax: 120_000, jitter: 0 },
+      model: simModel({
+        script: ({ messages }) => {
+          const asked = JSON.stringify(messages);
+          if (outside.kept.has(asked)) return 'Done.';
+          outside.kept.set(asked, true);
+          throw BUSY;
+        },
+      }),
+    }),
+  ],
+  steps: [send(10, 's1'), send(11, 's2'), send(5_000, 's3')],
+  resumeMax: 1,
+};
