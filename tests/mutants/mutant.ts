@@ -9,13 +9,6 @@ export interface Mutant {
   readonly replace: string;
   /** What is broken then. */
   readonly says: string;
-  /** Why the search is expected not to find it. It is searched all the same: when it is found, the reason is wrong. */
-  readonly unfound?: Unfound;
+  /** Why nobody outside can tell the difference. It is searched all the same: when it is found, the reason is wrong. */
+  readonly equivalent?: string;
 }
-
-/** Why a planted bug is not found. */
-export type Unfound =
-  /** Nobody outside can tell the difference: why. */
-  | { readonly equivalent: string }
-  /** The law or the scenario that is missing. */
-  | { readonly gap: string };

@@ -120,9 +120,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     this.#isDirty = true;`,
     replace: `    await this.#catchUp();`,
     says: 'After a conflict nothing is decided anew.',
-    unfound: {
-      gap: 'Whoever wrote in between wakes the driver too, so that it decides anew all the same; it was once told apart with a full disk.',
-    },
+    equivalent:
+      'What was in the way has come in by `#catchUp`, which makes the row outdated: its hint has the driver decide anew, and a driver that rests before that is given back as `ready` and claimed.',
   },
   {
     name: 'frame-id-of-position',
@@ -249,10 +248,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);`,
     replace: `if (result.seq === base.head && result.atMs === composed.atMs && composed.state.head >= this.state.head) this.#adopt(composed.state);`,
     says: 'A driver takes what it composed for what is, though its state is another object by now.',
-    unfound: {
-      equivalent:
-        'A frame that was taken at `base.head` is the next in the log. A state that is not `base` and no longer than what was composed was read from the log, so it holds exactly that frame, and is equal.',
-    },
+    equivalent:
+      'A frame that was taken at `base.head` is the next in the log. A state that is not `base` and no longer than what was composed was read from the log, so it holds exactly that frame, and is equal.',
   },
   {
     name: 'adopts-older-state',
@@ -352,10 +349,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `          if (this.#unhint !== null) driver.kick();`,
     replace: ``,
     says: 'A session that was opened for a look is taken over and not worked on (fix reverted).',
-    unfound: {
-      equivalent:
-        'Since a driver that is opened is taken for outdated it is given back as soon as it rests, as `ready` where something is to be done, and claimed again.',
-    },
+    equivalent:
+      'Since a driver that is opened is taken for outdated it is given back as soon as it rests, as `ready` where something is to be done, and claimed again.',
   },
   {
     name: 'hint-not-followed',

@@ -357,7 +357,6 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
     find: `        if (asked?.status !== 'open') return slice;`,
     replace: `        if (asked === undefined) return slice;`,
     says: 'A second answer of a person overrides the first.',
-    unfound: { gap: 'Two people who answer in two processes at once: in one process the second answer is refused before it is written.' },
   },
   {
     name: 'shared-messages',

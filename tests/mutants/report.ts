@@ -17,7 +17,7 @@ export interface Told {
 export function reportOf({ hunted, unsearched, sound, budgetMs, workers, date }: Told): string {
   const found = hunted.filter((one) => one.found.isFound);
   const missed = hunted.filter((one) => !one.found.isFound);
-  const equivalent = missed.filter(({ mutant: { unfound } }) => unfound !== undefined && 'equivalent' in unfound);
+  const equivalent = missed.filter(({ mutant }) => mutant.equivalent !== undefined);
   const gaps = missed.filter((one) => !equivalent.includes(one));
   const searchedMs = hunted.reduce((all, one) => all + one.found.ms, 0);
   const processes = `${workers} process${workers === 1 ? '' : 'es'} at a time`;
@@ -68,9 +68,8 @@ function section(title: string, intro: string, hunted: readonly Hunted[]): strin
   return `\n## ${title}\n\n${intro}\n\n| bug | what is changed | why it is not found | search |\n|---|---|---|---|\n${hunted.map(missedRow).join('\n')}\n`;
 }
 
-function missedRow({ mutant: { name, file, says, unfound }, found }: Hunted): string {
-  const why = unfound === undefined ? 'not known yet' : 'equivalent' in unfound ? unfound.equivalent : unfound.gap;
-  return `| ${name} (\`${file}\`) | ${says} | ${cell(why)} | ${found.isFound ? '' : `${cell(found.why)}, in ${Math.round(found.ms / 1000)} s`} |`;
+function missedRow({ mutant: { name, file, says, equivalent = 'not known yet' }, found }: Hunted): string {
+  return `| ${name} (\`${file}\`) | ${says} | ${cell(equivalent)} | ${found.isFound ? '' : `${cell(found.why)}, in ${Math.round(found.ms / 1000)} s`} |`;
 }
 
 const cell = (text: string): string => text.replaceAll('|', '/').replaceAll('\n', ' ');

@@ -1,7 +1,7 @@
 // npm run test:mutants -- [--only NAME]… [--budget-ms 150000] [--workers 2] [--json] [--keep FILE] [--page]
 //   --keep FILE   what became of each bug is written there; one that stands there unchanged is not searched again
 //   --page        with --keep: searches nothing, and writes docs/mutants.md of what stands there
-// Exit 1 when a bug was not found that should be, or when one was found that is said to be equivalent or a gap, or when the sources as they are break a law.
+// Exit 1 when a bug was not found that should be, or when one was found that is said to be equivalent, or when the sources as they are break a law.
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import path from 'node:path';
@@ -54,10 +54,10 @@ if (only === undefined) {
   const unsearched = chosen.filter((mutant) => !hunted.some((one) => one.mutant === mutant));
   writeFileSync(path.join(ROOT, 'docs/mutants.md'), reportOf({ hunted, unsearched, sound, budgetMs, workers, date: new Date() }));
 }
-const wrong = hunted.filter(({ mutant, found }) => found.isFound !== (mutant.unfound === undefined));
+const wrong = hunted.filter(({ mutant, found }) => found.isFound !== (mutant.equivalent === undefined));
 if (!json) console.log(`${hunted.filter(({ found }) => found.isFound).length} of ${hunted.length} found`);
 for (const { mutant } of wrong)
-  console.error(mutant.unfound === undefined ? `${mutant.name} was not found.` : `${mutant.name} was found, and is said not to be.`);
+  console.error(mutant.equivalent === undefined ? `${mutant.name} was not found.` : `${mutant.name} was found, and is said not to be.`);
 // A search that did not run found nothing either.
 const isSound = only !== undefined || (sound?.isFound === false && sound.runs > 0);
 if (!isSound) console.error(`The sources as they are: ${sound === undefined ? 'not searched' : JSON.stringify(sound)}`);

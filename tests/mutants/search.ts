@@ -63,17 +63,18 @@ export async function load(root: string): Promise<Loaded> {
   const { randomPlan, seconds, singles } = (await inSim('plans')) as typeof Plans;
   const { guarded } = (await inSim('poison')) as typeof Poison;
   const { shrink } = (await inSim('shrink')) as typeof Shrink;
-  const { PAIRED, REFERENCE, PACKS } = (await from('tests/scenarios/index.ts')) as typeof Scenarios;
+  const { NARROW, PAIRED, REFERENCE, PACKS } = (await from('tests/scenarios/index.ts')) as typeof Scenarios;
   const { EXTRA } = (await from('tests/mutants/scenarios.ts')) as typeof Extra;
-  const small = [...new Set([...PAIRED, ...REFERENCE, ...EXTRA])];
+  const small = [...new Set([...PAIRED, ...REFERENCE, ...NARROW, ...EXTRA])];
+  const large = PACKS.filter((scenario) => !NARROW.includes(scenario));
   const ever = readFileSync(path.join(root, 'tests/scenarios/seeds.txt'), 'utf8')
     .split('\n')
     .flatMap((line): Case[] => {
       const [, name, seed, plan] = /^(\S+) (\d+) (\[.*\])$/.exec(line) ?? [];
-      const scenario = [...small, ...PACKS].find((one) => one.name === name);
+      const scenario = [...small, ...large].find((one) => one.name === name);
       return scenario === undefined || plan === undefined ? [] : [{ scenario, seed: Number(seed), plan: parsePlan(JSON.parse(plan)) }];
     });
-  return { sim: { runOnce, isDistinct, randomPlan, seconds, singles, guarded, shrink }, small, large: PACKS, ever };
+  return { sim: { runOnce, isDistinct, randomPlan, seconds, singles, guarded, shrink }, small, large, ever };
 }
 
 /**

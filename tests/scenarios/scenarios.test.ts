@@ -59,6 +59,16 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   'crowd-1-2': [visits('store.release', 2), visits('store.takeOver')],
   'crowd-2-1': [visits('store.release'), event('approval.granted'), event('approval.denied')],
   pair: [visits('process.start', 2), event('approval.granted'), ends('answer')],
+  'created-twice': [visits('store.takeOver'), counts('message.received', 2), ends('answer')],
+  'created-at-once': [counts('message.received', 3), counts('turn.started', 3), ends('answer')],
+  'cancelled-late': [ends('answer')],
+  'granted-twice': [event('approval.granted'), event('tool.returned')],
+  'refused-twice': [event('approval.denied'), ends('answer')],
+  'judged-twice': [event('tool.in_doubt'), event('tool.returned', { by: 'person' })],
+  inherited: [visits('process.start', 2), event('model.failed', { why: 'lost' }), ends('answer')],
+  rolling: [visits('process.start', 2), event('tool.returned'), ends('answer')],
+  replaced: [visits('process.start', 3), ends('answer')],
+  returned: [event('timer.fired'), ends('answer')],
   tenants: [(report) => report.logs.has('a-1') && report.logs.has('b-2'), event('tool.returned')],
   storm: [ends('cancelled'), ends('answer'), event('cancel.requested'), event('message.received', { deliver: 'steer' })],
   asking: [event('approval.granted'), event('approval.denied', { why: 'too much' }), event('approval.denied', { why: 'superseded' })],
@@ -105,7 +115,15 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
 const DISTURBED: readonly {
   readonly name: string;
   readonly point: string;
-  readonly kind: 'tool.crash' | 'tool.hang-after' | 'people.change' | 'model.unavailable' | 'model.stalled';
+  readonly kind:
+    | 'tool.crash'
+    | 'tool.hang-after'
+    | 'tool.late'
+    | 'people.change'
+    | 'people.twice'
+    | 'process.pause'
+    | 'model.unavailable'
+    | 'model.stalled';
   readonly facts: readonly Fact[];
 }[] = [
   { name: 'smallest', point: 'tool.pay', kind: 'tool.crash', facts: [event('tool.in_doubt'), event('tool.returned', { by: 'reconcile' })] },
@@ -120,6 +138,20 @@ const DISTURBED: readonly {
   { name: 'wrapped', point: 'model.call', kind: 'model.unavailable', facts: [via('failures', 'MODEL_UNAVAILABLE'), via('breaker')] },
   { name: 'wrapped', point: 'model.call', kind: 'model.stalled', facts: [via('failures', 'HTTP_TIMEOUT')] },
   { name: 'granted', point: 'person.answer', kind: 'people.change', facts: [event('approval.granted')] },
+  { name: 'granted-twice', point: 'person.answer', kind: 'people.change', facts: [event('approval.granted'), event('approval.denied')] },
+  {
+    name: 'judged-twice',
+    point: 'person.answer',
+    kind: 'people.twice',
+    facts: [event('tool.returned', { by: 'person' }), visits('store.takeOver', 2)],
+  },
+  { name: 'rolling', point: 'tool.look', kind: 'tool.late', facts: [event('tool.returned', { by: 'late' })] },
+  {
+    name: 'returned',
+    point: 'store.append',
+    kind: 'process.pause',
+    facts: [visits('process.start', 2), ends('answer')],
+  },
 ];
 
 const ALL = [...REFERENCE, ...PACKS];

@@ -48,7 +48,9 @@ export function look(): Tool<object> {
 export const once = (...calls: readonly { readonly name: string; readonly input: { readonly amount: number } | object }[]) =>
   simModel({
     script: ({ messages }) =>
-      messages.at(-1)?.role === 'tool' || calls.length === 0 ? 'Done.' : { calls: calls.map(({ name, input }) => ({ name, input: { ...input } })) },
+      messages.at(-1)?.role === 'tool' || calls.length === 0
+        ? 'Done.'
+        : { calls: calls.map(({ name, input }) => ({ name, input: { ...input } })) },
   });
 
 /** A person who grants everything as it was shown, and says of a call in doubt what really happened. */

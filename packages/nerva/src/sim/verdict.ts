@@ -67,7 +67,10 @@ function judgeAnswers({ hub, audit }: Judged): void {
       book?.calls.get(asked)?.outcome ??
       book?.events.find(({ type, data }) => (type === 'approval.granted' || type === 'approval.denied') && data['approval'] === asked);
     if (counts?.seq !== seq)
-      hub.violated('an answer that was accepted counts', `The answer ${sid}:${seq} to ${id} was accepted; ${counts?.seq ?? 'none'} counts.`);
+      hub.violated(
+        'an answer that was accepted counts',
+        `The answer ${sid}:${seq} to ${id} was accepted; ${counts?.seq ?? 'none'} counts.`,
+      );
   }
 }
 
