@@ -7,7 +7,7 @@ import { MUTANTS, planted } from './mutants.ts';
 import { ROOT } from './sandbox.ts';
 
 /** Found without a fault or by a case that ever failed: the whole table is `npm run -s test:mutants`. */
-const SAMPLE = ['effect-before-intent', 'irreversible-repeated', 'denied-is-granted', 'key-of-session'];
+const SAMPLE = ['created-twice', 'effect-before-intent', 'irreversible-repeated', 'denied-is-granted', 'key-of-session'];
 /** Enough for every scenario without a fault, every case that ever failed and some of the single faults. */
 const SOUND_MS = 10_000;
 /** Small scenarios once, large ones under three seeds. */

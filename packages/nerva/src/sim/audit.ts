@@ -85,14 +85,7 @@ export class Audit {
     if (!result.ok) return;
     const hub = this.#hub;
     const known = this.kept.get(frame.sid);
-    const first = known?.frames.get(frame.id);
-    if (result.repeated || first !== undefined) {
-      if (first === undefined)
-        hub.violated('a frame counts once', `Frame ${frame.id} of ${frame.sid} is called repeated, and was never there.`);
-      else if (!result.repeated || first.seq !== result.seq)
-        hub.violated('a frame counts once', `Frame ${frame.id} of ${frame.sid} was written at ${first.seq} and again at ${result.seq}.`);
-      return;
-    }
+    if (this.#isRepeated(frame, result, known?.frames.get(frame.id)?.seq)) return;
     const kept = known ?? this.#open(frame.sid, tenant, frame.then?.agent ?? '');
     if (frame.fence !== undefined && frame.fence.epoch < kept.epoch)
       hub.violated(
@@ -108,11 +101,6 @@ export class Audit {
       hub.violated(
         'the sequence is dense',
         `Session ${frame.sid}: a frame of ${frame.events.length} at ${result.seq}…${result.head}, after ${kept.book.events.length}.`,
-      );
-    if (frame.events.some(({ type }) => type === 'message.received') && !this.sent.has(frame.id))
-      hub.violated(
-        'a frame counts once',
-        `A message came in frame ${frame.id} of ${frame.sid}, an id that nobody gave: repeated, it would be there twice.`,
       );
     const texts = frame.events.map(({ data }) => JSON.stringify(data));
     for (const text of texts)
@@ -130,6 +118,22 @@ export class Audit {
       process,
       texts,
     );
+  }
+
+  /** The same frame counts once, and messages come under the ids that callers gave. @returns whether it was there already. */
+  #isRepeated(
+    frame: Written['frame'],
+    { seq, repeated }: { readonly seq: Seq; readonly repeated: boolean },
+    first: Seq | undefined,
+  ): boolean {
+    const law = 'a frame counts once';
+    const hub = this.#hub;
+    if (first === undefined && repeated) hub.violated(law, `Frame ${frame.id} of ${frame.sid} is called repeated, and was never there.`);
+    else if (first !== undefined && (!repeated || first !== seq))
+      hub.violated(law, `Frame ${frame.id} of ${frame.sid} was written at ${first} and again at ${seq}.`);
+    else if (!repeated && !this.sent.has(frame.id) && frame.events.some(({ type }) => type === 'message.received'))
+      hub.violated(law, `A message came in frame ${frame.id} of ${frame.sid}, an id that nobody gave: repeated, it would be there twice.`);
+    return repeated || first !== undefined;
   }
 
   /** A blob is on the disk. */

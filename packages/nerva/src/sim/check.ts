@@ -89,14 +89,19 @@ const TYPES: Readonly<Record<Step['type'], readonly string[]>> = {
 function problemOf(step: unknown, agents: readonly Agent[] | null): string | null {
   if (typeof step !== 'object' || step === null) return 'is no object';
   const given = step as Loose;
-  const { type, atMs, agent, process = 0 } = given;
+  const { type, atMs } = given;
   if (typeof type !== 'string' || !Object.hasOwn(TYPES, type)) return `has no type of ${Object.keys(TYPES).join(', ')}`;
   if (typeof atMs !== 'number' || !(atMs >= 0) || atMs === Infinity) return 'has no atMs, the ms after the start';
   for (const part of TYPES[type as Step['type']]) if (typeof given[part] !== 'string') return `has no ${part}`;
-  if (type === 'send' && given['text'] === undefined && given['data'] === undefined) return 'sends neither text nor data';
+  if (type === 'send') return problemOfSend(given, agents);
   if (type === 'fork' && (typeof given['at'] !== 'number' || !(given['at'] >= 0 && given['at'] <= 1))) return 'has no at from 0 to 1';
+  return null;
+}
+
+function problemOfSend({ text, data, agent, process = 0 }: Loose, agents: readonly Agent[] | null): string | null {
+  if (text === undefined && data === undefined) return 'sends neither text nor data';
   if (!Number.isInteger(process) || (process as number) < 0) return 'has a process that is no number from 0';
-  if (agent !== undefined && agents !== null && !agents.some(({ name }) => name === agent)) return `names an agent that is not there`;
+  if (agent !== undefined && agents !== null && !agents.some(({ name }) => name === agent)) return 'names an agent that is not there';
   return null;
 }
 

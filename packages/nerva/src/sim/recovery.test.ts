@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createAgent } from '../agent/index.ts';
 import type { LogEvent } from '../log/index.ts';
 import { fromFunction } from '../policy/index.ts';
+import { stepLine } from './case-text.ts';
 import { diceOf } from './dice.ts';
 import type { Plan } from './faults.ts';
 import { simModel } from './model.ts';
@@ -39,6 +40,32 @@ test('a run that goes on and on, or takes longer than its limit, is «eventually
     assert.match(violations[0]?.message ?? '', says);
   }
   assert.deepEqual((await runOnce(talker)).violations, []);
+});
+
+test('a step stops the newest process, in peace or at once, and a message is told to the one it names', async () => {
+  for (const type of ['crash', 'restart'] as const) {
+    const { lines, violations, visits } = await runOnce(
+      {
+        name: 'stopped',
+        agents: () => [createAgent({ name: 'talker', model: simModel({ script: () => 'Hello.' }) })],
+        steps: [
+          { type, atMs: 10 },
+          { type, atMs: 20 },
+          { type: 'send', atMs: 60_000, sid: 's1', text: 'Hello.', process: 0 },
+          { type: 'send', atMs: 120_000, sid: 's2', text: 'Hello.' },
+        ],
+        processes: 2,
+      },
+      { isTraced: true },
+    );
+    assert.deepEqual(violations, []);
+    // Another pair is started only when both are gone.
+    assert.equal(visits['process.start'], 4);
+    const written = lines.filter((line) => line.includes('store.append p')).map((line) => line.at(-1));
+    assert.deepEqual([...new Set(written)], ['2', '3'], lines.join('\n'));
+    assert.equal(stepLine({ type, atMs: 10 }), `10 ms: ${type} the newest process`);
+  }
+  assert.equal(stepLine({ type: 'send', atMs: 1, sid: 's1', text: 'x', process: 0 }), '1 ms: send to s1 at process 0: "x"');
 });
 
 test('two bytes that change on the disk of two processes are both put back', async () => {

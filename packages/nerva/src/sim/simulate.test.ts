@@ -77,6 +77,7 @@ test('what keeps a run from beginning is SIM_INVALID and names the part, also wh
     [{ agent, steps: [{ type: 'send', atMs: -1, sid: 's', text: 'x' }] }, /step \(number 0\) that has no atMs/],
     [{ agent, steps: [{ type: 'sned', atMs: 1, sid: 's', text: 'x' }] }, /has no type of send, cancel/],
     [{ agent, steps: [{ type: 'send', atMs: 1, sid: 's', text: 'x', agent: 'b' }] }, /names an agent that is not there/],
+    [{ agent, steps: [{ type: 'send', atMs: 1, sid: 's', text: 'x', process: -1 }] }, /has a process that is no number from 0/],
     [{ agents: [agent, agent], input: 'x' }, /two agents that are named "a"/],
     [{ agents: [{}], input: 'x' }, /createAgent\(\) did not make/],
     [{ agent, input: 'x', invariants: [{ name: 'law' }] }, /invariant \(number 0\)/],
