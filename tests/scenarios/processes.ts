@@ -1,12 +1,16 @@
 import { createAgent } from 'nerva/agent';
 import { NervaError } from 'nerva/core';
-import { table } from 'nerva/policy';
+import { table, type Policy } from 'nerva/policy';
 import { simModel, type Scenario, type Step } from 'nerva/sim';
 import { tool } from 'nerva/tool';
 import { agreeing, AMOUNT, look, note, once, pay } from './tools.ts';
 
 const FIVE = { name: 'pay', input: { amount: 5 } };
-const send = (atMs: number, sid: string, more: { readonly process?: number; readonly text?: string } = {}): Step => ({
+const send = (
+  atMs: number,
+  sid: string,
+  more: { readonly agent?: string; readonly process?: number; readonly text?: string } = {},
+): Step => ({
   type: 'send',
   atMs,
   sid,
@@ -87,23 +91,43 @@ export const inherited: Scenario = {
   resumeMax: 1,
 };
 
-/** A process is closed while it records what a call gave that it had given up. */
+/** Calls a tool once, and says so. */
+const calling = (name: string): Policy =>
+  table({
+    name,
+    rows: [
+      { name: 'first', when: { $step: 0 }, then: { type: 'call', calls: [{ tool: name, input: {} }] } },
+      { name: 'second', when: { $step: 1 }, then: { type: 'answer', output: 'Done.' } },
+    ],
+  });
+
+/** A process is closed while it records what a call gave that it had given up: it waits for a bell, which the other one rings too late. */
 export const rolling: Scenario = {
   name: 'rolling',
-  agents: [
+  agents: ({ kept }) => [
     createAgent({
-      name: 'looker',
-      tools: [{ ...look(), timeoutMs: 1_000 }],
-      policy: table({
-        name: 'looks',
-        rows: [
-          { name: 'first', when: { $step: 0 }, then: { type: 'call', calls: [{ tool: 'look', input: {} }] } },
-          { name: 'second', when: { $step: 1 }, then: { type: 'answer', output: 'Seen.' } },
-        ],
-      }),
+      name: 'listener',
+      tools: [{ ...look(), timeoutMs: 1_000, execute: () => new Promise((resolve) => kept.set('bell', () => resolve({ rang: true }))) }],
+      policy: calling('look'),
+    }),
+    createAgent({
+      name: 'ringer',
+      tools: [
+        tool({
+          name: 'ring',
+          inputSchema: { type: 'object', properties: {} },
+          effect: 'idempotent',
+          execute: () => {
+            (kept.get('bell') as (() => void) | undefined)?.();
+            return { rung: true };
+          },
+        }),
+      ],
+      policy: calling('ring'),
     }),
   ],
-  steps: [send(10, 's1'), { type: 'restart', atMs: 17_000 }],
+  steps: [send(10, 's1', { agent: 'listener' }), send(10_000, 's2', { agent: 'ringer', process: 0 }), { type: 'restart', atMs: 14_000 }],
+  processes: 2,
 };
 
 /** A process that stood still is closed as soon as it wakes up; the one that took its place is dead by then. */

@@ -66,7 +66,7 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   'refused-twice': [event('approval.denied'), ends('answer')],
   'judged-twice': [event('tool.in_doubt'), event('tool.returned', { by: 'person' })],
   inherited: [visits('process.start', 2), event('model.failed', { why: 'lost' }), ends('answer')],
-  rolling: [visits('process.start', 2), event('tool.returned'), ends('answer')],
+  rolling: [event('tool.failed', { why: 'timeout' }), event('tool.returned', { by: 'late' }), ends('answer')],
   replaced: [visits('process.start', 3), ends('answer')],
   returned: [event('timer.fired'), ends('answer')],
   tenants: [(report) => report.logs.has('a-1') && report.logs.has('b-2'), event('tool.returned')],
@@ -145,7 +145,6 @@ const DISTURBED: readonly {
     kind: 'people.twice',
     facts: [event('tool.returned', { by: 'person' }), visits('store.takeOver', 2)],
   },
-  { name: 'rolling', point: 'tool.look', kind: 'tool.late', facts: [event('tool.returned', { by: 'late' })] },
   {
     name: 'returned',
     point: 'store.append',
