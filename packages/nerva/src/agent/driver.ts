@@ -39,6 +39,8 @@ export interface DriverPorts {
   readonly deltas: (sid: Sid) => Scene['onDelta'] | null;
   /** Called when the state changed, when the driver came to rest, and when it failed. */
   readonly onChange: (driver: Driver) => void;
+  /** Drivers that write what came late, whoever has their sessions by then. */
+  readonly late: Set<Driver>;
 }
 
 /**
@@ -539,8 +541,12 @@ export class Driver {
   /** What came late, or to a driver that failed: somebody else may have given the calls up. */
   #later(outcomes: readonly Draft[]): void {
     for (const outcome of outcomes) {
-      const late = this.#late(outcome).finally(() => this.#lates.delete(late));
+      const late = this.#late(outcome).finally(() => {
+        this.#lates.delete(late);
+        if (this.#lates.size === 0) this.#ports.late.delete(this);
+      });
       this.#lates.add(late);
+      this.#ports.late.add(this);
     }
   }
 

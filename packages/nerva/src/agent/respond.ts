@@ -1,5 +1,5 @@
 import { checkJson, NervaError, type Json } from '../core/index.ts';
-import { eventsOf, type EventId, type Seq, type Store } from '../log/index.ts';
+import { eventsOf, type EventId, type Seq, type Sid, type Store } from '../log/index.ts';
 import type { Draft } from './events.ts';
 import { doubtDigest } from './outcome.ts';
 import type { AgentState, Slot } from './state.ts';
@@ -75,6 +75,21 @@ function doubtDraft(slot: Slot, id: EventId, answer: Answer): Draft {
     'OPTION_INVALID',
     `${id} is a call in doubt; say decision returned (with its output) or failed, not ${answer.decision}. Nothing was written.`,
   );
+}
+
+/** Seq of the first answer to an approval; null when nobody answered. */
+export async function answeredAt(store: Store, sid: Sid, approval: Seq): Promise<Seq | null> {
+  for (let after = approval; ;) {
+    const frames = await store.read(sid, { after });
+    const events = frames.flatMap(eventsOf);
+    const first = events.find(
+      ({ type, data }) => (type === 'approval.granted' || type === 'approval.denied') && data['approval'] === approval,
+    );
+    if (first !== undefined) return first.seq;
+    const last = events.at(-1);
+    if (last === undefined) return null;
+    after = last.seq;
+  }
 }
 
 const settled = (id: EventId): NervaError =>

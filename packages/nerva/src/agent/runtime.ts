@@ -63,6 +63,8 @@ class Engine implements Runtime {
   readonly #drivers = new Map<Sid, Promise<Driver>>();
   /** Drivers at rest, oldest first. */
   readonly #resting = new Map<Sid, Driver>();
+  /** Drivers that write what came late; they may have been let go. */
+  readonly #late = new Set<Driver>();
   readonly #watchers = new Map<Sid, Set<(driver: Driver) => void>>();
   readonly #listeners = new Map<Sid, Set<(call: Seq, delta: Delta | 'reset') => void>>();
   readonly #limits: { readonly resumeMax: number; readonly idleMax: number; readonly graceMs: number; readonly fileBytesMax: number };
@@ -138,13 +140,16 @@ class Engine implements Runtime {
     this.#unhint?.();
     await this.#claiming;
     const drivers = await Promise.allSettled(this.#drivers.values());
-    await Promise.all(
-      drivers.map(async (opened) => {
+    const recorded = (): Promise<unknown> => Promise.all([...this.#late].map((driver) => driver.drain(this.#limits.graceMs)));
+    await Promise.all([
+      recorded(),
+      ...drivers.map(async (opened) => {
         if (opened.status === 'rejected') return;
         await opened.value.drain(this.#limits.graceMs);
         await opened.value.release().catch(() => undefined); // a store that is gone has released it already
       }),
-    );
+    ]);
+    while (this.#late.size > 0) await recorded(); // what came meanwhile
     this.#drivers.clear();
     this.#resting.clear();
     this.#settle();
@@ -217,6 +222,7 @@ class Engine implements Runtime {
       graceMs: this.#limits.graceMs,
       deltas: (id) => this.#deltas(id),
       onChange: (driver) => this.#changed(driver),
+      late: this.#late,
     };
     if (fence !== null || head === 0) return Driver.open(sid, ports, fence);
     const taken = await this.store.takeOver(sid, this.#owner);

@@ -8,7 +8,7 @@ import { foldAt, type View } from './history.ts';
 import type { RunResult } from './outcome.ts';
 import type { SessionPorts } from './ports.ts';
 import { replaySession, type ReplayReport } from './replay.ts';
-import { answerDraft, type Answer } from './respond.ts';
+import { answerDraft, answeredAt, type Answer } from './respond.ts';
 import { resultOf } from './result.ts';
 import type { Run, StreamItem } from './run.ts';
 import { streamOf, textOf } from './stream.ts';
@@ -79,14 +79,16 @@ export class Session {
         taken = await driver.judge(draft, by);
       }
       const { seq } = taken;
-      const asked =
-        draft.type === 'approval.granted' || draft.type === 'approval.denied' ? driver.state.approval.get(draft.data.approval) : undefined;
-      if (asked !== undefined && asked.settledBy !== seq)
-        throw new NervaError(
-          'APPROVAL_SETTLED',
-          `${id} was answered by ${this.sid}:${asked.settledBy ?? -1} meanwhile. That answer stands.`,
-          { details: { id } },
-        );
+      if (draft.type === 'approval.granted' || draft.type === 'approval.denied') {
+        const { approval } = draft.data;
+        // A later turn asks anew, and has forgotten what was asked before.
+        const asked = driver.state.approval.get(approval);
+        const settledBy = asked === undefined ? await answeredAt(this.#ports.store, this.sid, approval) : asked.settledBy;
+        if (settledBy !== seq)
+          throw new NervaError('APPROVAL_SETTLED', `${id} was answered by ${this.sid}:${settledBy ?? -1} meanwhile. That answer stands.`, {
+            details: { id },
+          });
+      }
       return { seq, message: driver.state.turn.open?.takes[0] ?? driver.state.turn.last?.takes[0] ?? -1 };
     });
   }

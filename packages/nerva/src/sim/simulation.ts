@@ -203,8 +203,10 @@ export class Simulation implements Supervisor, Judged {
     // What comes after the grace is given up.
     const untilMs = this.hub.scheduler.nowMs + GRACE_MS - 1;
     await Promise.race([Promise.allSettled([...desk.runtimes.values()].map((runtime) => runtime.close())), process.died]);
-    // A disk that stays full for longer than the grace has nothing recorded.
-    if (!this.hub.fired.has('store.full')) this.audit.recordedAll(process, untilMs);
+    // A disk that stays full for longer than the grace has nothing recorded, and what it refuses after that is not tried again.
+    const { fired, scheduler } = this.hub;
+    const isRefused = fired.has('store.full') || (fired.has('store.error') && scheduler.nowMs > untilMs);
+    if (!isRefused) this.audit.recordedAll(process, untilMs);
     this.crash(process, 'process.restart');
   }
 
