@@ -20,7 +20,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     find: `    const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
-    if (result.repeated || this.#isLate(askedMs)) await this.#assertOwn();
+    if (result.repeated || isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn();
     // A fact may have come in between, from here or from elsewhere: then what was composed is not what is, and it is decided on that.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else {
@@ -35,7 +35,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
-    if (result.repeated || this.#isLate(askedMs)) await this.#assertOwn();
+    if (result.repeated || isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn();
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else await this.#reached(result, asDrafts(composed.drafts));
     if (composed.policy !== null) this.#await(composed.policy);`,
@@ -64,7 +64,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-look-after-late-answer',
     file: DRIVER,
-    find: `    if (result.repeated || this.#isLate(askedMs)) await this.#assertOwn();`,
+    find: `    if (result.repeated || isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn();`,
     replace: ``,
     says: 'A driver whose append was answered late or twice performs without looking whether it was taken over (fix reverted).',
   },

@@ -22,7 +22,7 @@ import { stamped } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
 import { isOutcome, lateOf } from './perform-tool.ts';
 import { reducerOf } from './reducer.ts';
-import { LEASE_MS, refused, Standing, statusOf, surrender } from './row.ts';
+import { cancelled, isLate, refused, Standing, statusOf, surrender } from './row.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** What a driver works with; the same for all drivers of a runtime but for `bound`. */
@@ -306,7 +306,7 @@ export class Driver {
     this.firstFrame = id;
     await this.#reached(result, asDrafts(composed.drafts));
     // The input is in the log, whoever goes on from it.
-    if (this.#isLate(askedMs)) await this.#assertOwn().catch((error: unknown) => this.#fail(error));
+    if (isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn().catch((error: unknown) => this.#fail(error));
     if (this.failure !== null) return result;
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result);
@@ -365,7 +365,7 @@ export class Driver {
     const askedMs = this.#ports.world.clock.nowMs();
     const result = await this.#append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
-    if (result.repeated || this.#isLate(askedMs)) await this.#assertOwn();
+    if (result.repeated || isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn();
     // A fact may have come in between, from here or from elsewhere: then what was composed is not what is, and it is decided on that.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else {
@@ -374,12 +374,6 @@ export class Driver {
     }
     if (composed.policy !== null) this.#await(composed.policy);
     this.#perform(composed.drafts, result);
-  }
-
-  /** Of a clock that went back nobody can say how long it took. */
-  #isLate(askedMs: number): boolean {
-    const tookMs = this.#ports.world.clock.nowMs() - askedMs;
-    return tookMs < 0 || tookMs >= LEASE_MS;
   }
 
   /** An answer that came late or twice may be older than somebody's take-over: then nothing is performed here (D1). */
@@ -504,7 +498,7 @@ export class Driver {
       if (performer === undefined || this.failure !== null) return;
       const seq = first + index;
       const controller = new AbortController();
-      if (isCancelled(this.state)) controller.abort(CANCELLED());
+      if (isCancelled(this.state)) controller.abort(cancelled());
       this.#running.set(seq, controller);
       if (draft.type === 'timer.set') this.#sleepers.add(seq);
       const done = (outcome: readonly Draft[]): void => {
@@ -590,13 +584,13 @@ export class Driver {
 
   #abort(): void {
     this.#wakeSleepers();
-    for (const controller of this.#running.values()) controller.abort(CANCELLED());
+    for (const controller of this.#running.values()) controller.abort(cancelled());
   }
 
   /** A timer that is given up comes to nothing: nobody waits for it. */
   #wakeSleepers(): void {
     for (const seq of this.#sleepers) {
-      this.#running.get(seq)?.abort(CANCELLED());
+      this.#running.get(seq)?.abort(cancelled());
       this.#running.delete(seq);
     }
     this.#sleepers.clear();
@@ -616,5 +610,3 @@ export class Driver {
     this.#wake = null;
   }
 }
-
-const CANCELLED = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');

@@ -5,6 +5,11 @@ import type { AgentState } from './state.ts';
 /** After so long without an answer a session may have been given to another process. */
 export const LEASE_MS = 30_000;
 
+/** Whether what was asked for took longer than a lease. Of a clock that went back nobody can say how long it took. */
+export function isLate(askedMs: number, nowMs: number): boolean {
+  return nowMs < askedMs || nowMs - askedMs >= LEASE_MS;
+}
+
 /** Gives a session back as it stands. @returns false when somebody else has it. */
 export async function surrender(store: Store, sid: Sid, fence: Fence): Promise<boolean> {
   for (;;) {
@@ -63,3 +68,6 @@ export function refused(sid: Sid, result: AppendResult & { readonly ok: false })
     details,
   });
 }
+
+/** Why effects of a turn that was cancelled are aborted. */
+export const cancelled = (): NervaError => new NervaError('CANCELLED', 'The turn was cancelled.');
