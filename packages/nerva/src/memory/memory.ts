@@ -1,5 +1,5 @@
 import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type JsonObject, type World } from '../core/index.ts';
-import { twice, type AppendResult, type EventDraft, type EventId, type Seq, type Sid, type Store } from '../log/index.ts';
+import type { EventId, Seq, Sid, Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { Consolidator, type Consolidated, type Consolidating, type Derivers } from './consolidate.ts';
 import { edited, type Edit } from './edit.ts';
@@ -8,16 +8,18 @@ import { byRules } from './extract.ts';
 import type { MemoryData, MemoryFold } from './fold.ts';
 import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
+import { Items } from './items.ts';
 import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
-import { KEYED, LogReader, OPENED } from './log-reader.ts';
+import { LogReader, type Made } from './log-reader.ts';
+import { LogWriter, type Write } from './log-writer.ts';
 import { fitsOf, isTags, RECALLED, TAG_CHARS_MAX, TAGS_MAX, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
-import { refused, reused } from './refusals.ts';
+import { reused } from './refusals.ts';
 import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import type { VectorKeeper } from './vector-rows.ts';
-import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
+import { WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
 export interface MemoryOptions extends Finders, Derivers {
@@ -68,8 +70,6 @@ export interface Recalled {
   readonly why: Why;
 }
 
-/** Appends tried when others write at the same time: each that fails means that another's came through. */
-const ATTEMPTS_MAX = 1_000;
 const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax', 'vectorBytesMax'];
 const DERIVERS = ['extract', 'extractor', 'evolver'];
 
@@ -101,13 +101,12 @@ export async function openMemory(options: MemoryOptions): Promise<Memory> {
  */
 export class Memory {
   readonly sid: Sid;
-  readonly #store: Store;
   readonly #world: World;
-  readonly #scope: string;
   /** Whose personal data it holds. */
   readonly subject: string | undefined;
   readonly #upto: Seq | undefined;
-  readonly #limits: WorkingLimits;
+  readonly #items: Items;
+  readonly #write: Write;
   readonly #textBytesMax: number;
   readonly #reader: LogReader;
   readonly #hybrid: Hybrid;
@@ -117,30 +116,30 @@ export class Memory {
   #reading: Promise<void> = Promise.resolve();
   /** A read that has not begun. */
   #next: Promise<void> | null = null;
-  /** Ends with the last change that was asked for. */
-  #writing: Promise<unknown> = Promise.resolve();
 
   /** Use `openMemory`. */
   constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...more }: MemoryOptions) {
     this.sid = `scope:${scope}`;
     const name = world.digest(this.sid).slice(0, 32);
     this.#reader = new LogReader({ store, sid: this.sid, upto, index, name, dropped: () => this.#hybrid.clear() });
-    this.#store = store;
     this.#world = world;
-    this.#scope = scope;
     this.subject = subject;
     this.#upto = upto;
-    this.#limits = { ...WORKING_LIMITS, ...working };
+    const [fold, nowMs] = [() => this.#fold, () => this.#nowMs()];
+    const made = (frame: string): Made | undefined => this.#reader.made(frame);
+    const { sid } = this;
+    this.#write = new LogWriter({ store, world, sid, scope, subject, upto, fold, made, refresh: () => this.refresh() }).write;
+    this.#items = new Items({ working: () => this.#fold.working, nowMs, write: this.#write, limits: { ...WORKING_LIMITS, ...working } });
     const isKept = index !== undefined && upto === undefined;
     this.#hybrid = new Hybrid(world, more, isKept ? { keeper: index, name, tell: (told) => index.tell(told) } : null);
     this.#consolidator = new Consolidator(world, more);
     this.#tender = new Tender({
-      sid: this.sid,
+      sid,
       store,
-      fold: () => this.#fold,
+      fold,
       entry: (id) => this.#reader.look((archive) => archive.get(id)),
       entries: () => this.#reader.archive.values(),
-      nowMs: () => this.#nowMs(),
+      nowMs,
       write: (decide, key) => this.#write({ key, mark: 'memory.accessed ' }, decide),
     });
     this.#extract = checkFlag('extract', more.extract ?? false);
@@ -222,51 +221,28 @@ export class Memory {
   }
 
   /** Keeps a value for a while. @throws MEMORY_FULL, MEMORY_TOO_LARGE, OPTION_INVALID; nothing was written. */
-  async setItem(item: NewItem): Promise<void> {
-    checkOptions(item, ['key', 'value', 'ttlMs'], 'setItem');
-    await this.#write({}, () => [this.#itemSet(item)]);
+  setItem(item: NewItem): Promise<void> {
+    return this.#items.set(item);
   }
 
   /** The value kept under a key, or undefined when none is, or when its time is over. */
   item(key: string): Json | undefined {
-    return itemAt(this.#fold.working, key, this.#nowMs())?.value;
+    return this.#items.at(key);
   }
 
   /** Adds to a number, from 0 where there is none; its time begins anew. @returns what it is now. @throws MEMORY_EDIT for what is no number. */
-  async raiseItem(key: string, by = 1): Promise<number> {
-    checkRange('by', by, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-    let value = 0;
-    await this.#write({}, () => {
-      const item = raised(this.#fold.working, { key, by }, this.#nowMs());
-      value = item.value;
-      return [this.#itemSet(item)];
-    });
-    return value;
+  raiseItem(key: string, by = 1): Promise<number> {
+    return this.#items.raise(key, by);
   }
 
   /** Keeps an item for `ttlMs` from now, or as long as it was to be kept, whichever is longer. @returns false when it is not there. */
-  async touchItem(key: string, ttlMs: number = this.#limits.ttlMs): Promise<boolean> {
-    const seq = await this.#write({}, () => {
-      const nowMs = this.#nowMs();
-      const item = itemAt(this.#fold.working, key, nowMs);
-      if (item === undefined) return [];
-      return [
-        this.#itemSet({
-          key,
-          value: item.value,
-          ttlMs: touchedMs(item, checkRange('ttlMs', ttlMs, 1, this.#limits.ttlMsMax), nowMs) - nowMs,
-        }),
-      ];
-    });
-    return seq !== null;
+  touchItem(key: string, ttlMs?: number): Promise<boolean> {
+    return this.#items.touch(key, ttlMs);
   }
 
   /** @returns false when it was not there. */
-  async deleteItem(key: string): Promise<boolean> {
-    const seq = await this.#write({}, () =>
-      itemAt(this.#fold.working, key, this.#nowMs()) === undefined ? [] : [{ type: 'memory.items.removed', data: { keys: [key] } }],
-    );
-    return seq !== null;
+  deleteItem(key: string): Promise<boolean> {
+    return this.#items.delete(key);
   }
 
   /**
@@ -492,67 +468,9 @@ export class Memory {
       });
   }
 
-  #itemSet(item: NewItem): EventDraft {
-    const nowMs = this.#nowMs();
-    const kept = itemOf(item, nowMs, this.#limits);
-    withItem(this.#fold.working, kept, nowMs, this.#limits);
-    return { type: 'memory.item.set', data: { ...kept } };
-  }
-
   /** Never before what is recorded, for clocks differ and jump; and of a memory as it once stood, its own time. */
   #nowMs(): number {
     return this.#upto === undefined ? Math.max(this.#world.clock.nowMs(), this.#fold.atMs) : this.#fold.atMs;
-  }
-
-  /** The frame of a keyed change; a key may be longer than an id. */
-  #frameOf(key: string): string {
-    return KEYED + this.#world.digest(key).slice(0, 48);
-  }
-
-  /**
-   * Makes a change, after those that were asked for before on this handle. `mark`: the type of its event and what it is about; what was
-   * made under the same key must have the same. @returns where it stands, or null when there was nothing to write.
-   */
-  #write({ key, mark }: Keyed, decide: () => readonly EventDraft[]): Promise<Seq | null> {
-    const written = this.#writing.then(() => this.#written({ key, mark }, decide));
-    this.#writing = written.catch(() => undefined);
-    return written;
-  }
-
-  /** Decides on what stands, writes it there, and decides anew when somebody wrote in between. What a key says was made is not made again. */
-  async #written({ key, mark }: Keyed, decide: () => readonly EventDraft[]): Promise<Seq | null> {
-    if (this.#upto !== undefined)
-      throw new NervaError('MEMORY_DENIED', `This is ${this.sid} as it stood after event ${this.#upto}: it takes no change.`);
-    if (key !== undefined) checkRange('characters of key', key.length, 1, 1_000);
-    const id = key === undefined ? this.#world.ids.next() : this.#frameOf(key);
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      await this.refresh();
-      if (this.#fold.isForeign)
-        throw new NervaError('MEMORY_DENIED', `${this.sid} is the log of something else than a memory. Nothing was changed.`);
-      const made = this.#reader.made(id);
-      if (made !== undefined && made.mark !== null && made.mark !== mark) throw reused(key);
-      if (made !== undefined) return made.seq;
-      const isNew = this.head === 0;
-      const drafts = decide();
-      if (drafts.length === 0) return null;
-      const result = await this.#append(id, isNew ? [{ type: OPENED, data: { scope: this.#scope } }, ...drafts] : drafts);
-      if (result.ok) {
-        await this.refresh();
-        return result.seq === 0 ? 1 : result.seq;
-      }
-      if (result.why !== 'conflict') throw refused(this.sid, result.why);
-    }
-    throw new NervaError('MEMORY_CHANGED', `Others wrote ${this.sid} ${ATTEMPTS_MAX} times in between. Nothing was changed; try again.`);
-  }
-
-  async #append(id: string, drafts: readonly EventDraft[]): Promise<AppendResult> {
-    const events = drafts.map((event) => {
-      const whole = { ...event, data: toWellFormed(event.data) as JsonObject };
-      const subject = event.subject ?? this.subject;
-      return subject === undefined || event.type === OPENED ? whole : { ...whole, subject };
-    });
-    const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
-    return twice(() => this.#store.append(frame));
   }
 }
 
@@ -561,10 +479,4 @@ const seqOf = (id: EventId): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
 function checkFlag(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw new NervaError('OPTION_INVALID', `${name} is true or false; ${typeof value} came. Nothing was changed.`);
-}
-
-/** Which change it is. */
-interface Keyed {
-  readonly key?: string | undefined;
-  readonly mark?: string | undefined;
 }
