@@ -1,7 +1,20 @@
-import { checkOptions, checkRange, type Json } from '../core/index.ts';
+import { checkOptions, checkRange, NervaError, toWellFormed, type Json } from '../core/index.ts';
 import type { EventDraft } from '../log/index.ts';
 import type { Write } from './log-writer.ts';
-import { itemAt, itemOf, raised, touchedMs, withItem, type NewItem, type Working, type WorkingLimits } from './working.ts';
+import {
+  appended,
+  itemAt,
+  itemOf,
+  overAt,
+  pageOfKeys,
+  raised,
+  touchedMs,
+  withItem,
+  type Item,
+  type NewItem,
+  type Working,
+  type WorkingLimits,
+} from './working.ts';
 
 /** The memory that items are of. */
 export interface ItemsGround {
@@ -28,49 +41,101 @@ export class Items {
   /** @throws MEMORY_FULL, MEMORY_TOO_LARGE, OPTION_INVALID */
   async set(item: NewItem): Promise<void> {
     checkOptions(item, ['key', 'value', 'ttlMs'], 'setItem');
-    await this.#ground.write({}, () => [this.#set(item)]);
+    const { nowMs, write, limits } = this.#ground;
+    await write({}, () => [this.#put(itemOf(item, nowMs(), limits))]);
   }
 
   /** @returns what it is now. @throws MEMORY_EDIT for what is no number */
   async raise(key: string, by: number): Promise<number> {
     checkRange('by', by, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-    const { working, nowMs, write } = this.#ground;
-    let value = 0;
-    await write({}, () => {
-      const item = raised(working(), { key, by }, nowMs());
-      value = item.value;
-      return [this.#set(item)];
-    });
-    return value;
+    return this.#add(key, (working, nowMs) => raised(working, { key, by }, nowMs));
+  }
+
+  /** @returns what it is now. @throws MEMORY_EDIT for what is no text */
+  async append(key: string, more: string): Promise<string> {
+    if (typeof more !== 'string')
+      throw new NervaError('OPTION_INVALID', `What is appended is a text; ${typeof more} came. Nothing was changed.`);
+    const text = toWellFormed(more) as string;
+    return this.#add(key, (working, nowMs) => appended(working, { key, text }, nowMs));
   }
 
   /** @returns false when it is not there. */
   async touch(key: string, ttlMs: number = this.#ground.limits.ttlMs): Promise<boolean> {
     const { working, nowMs, write, limits } = this.#ground;
+    checkRange('ttlMs', ttlMs, 1, limits.ttlMsMax);
     const seq = await write({}, () => {
-      const now = nowMs();
-      const item = itemAt(working(), key, now);
-      if (item === undefined) return [];
-      const untilMs = touchedMs(item, checkRange('ttlMs', ttlMs, 1, limits.ttlMsMax), now);
-      return [this.#set({ key, value: item.value, ttlMs: untilMs - now })];
+      const item = itemAt(working(), key, nowMs());
+      return item === undefined ? [] : [this.#put({ ...item, expiresMs: touchedMs(item, ttlMs, nowMs()) })];
     });
     return seq !== null;
   }
 
   /** @returns false when it was not there. */
   async delete(key: string): Promise<boolean> {
-    const { working, nowMs, write } = this.#ground;
-    const seq = await write({}, () =>
-      itemAt(working(), key, nowMs()) === undefined ? [] : [{ type: 'memory.items.removed', data: { keys: [key] } }],
-    );
-    return seq !== null;
+    return (await this.#remove(() => (this.#isThere(key) ? [key] : []))).length > 0;
   }
 
-  #set(item: NewItem): EventDraft {
+  /** Removes what is over. @returns how many that were. */
+  async sweep(): Promise<number> {
+    const { working, nowMs } = this.#ground;
+    let count = 0;
+    for (;;) {
+      const { length } = await this.#remove(() => overAt(working(), nowMs()));
+      if (length === 0) return count;
+      count += length;
+    }
+  }
+
+  /** Removes all that is kept when it begins, frame by frame. @returns how many were there. */
+  async clear(): Promise<number> {
+    const { working } = this.#ground;
+    let [count, first]: [number, readonly string[] | null] = [0, null];
+    for (;;) {
+      let there = 0;
+      const keys = await this.#remove(() => {
+        const { items } = working();
+        // What others set meanwhile under new keys stays, so that this ends.
+        first ??= Array.from(items.keys());
+        const page = pageOfKeys(first.filter((key) => items.has(key)));
+        there = page.filter((key) => this.#isThere(key)).length;
+        return page;
+      });
+      if (keys.length === 0) return count;
+      count += there;
+    }
+  }
+
+  #isThere(key: string): boolean {
+    const { working, nowMs } = this.#ground;
+    return itemAt(working(), key, nowMs()) !== undefined;
+  }
+
+  /** One frame. @returns which keys it removed. */
+  async #remove(decide: () => readonly string[]): Promise<readonly string[]> {
+    let keys: readonly string[] = [];
+    await this.#ground.write({}, () => {
+      keys = pageOfKeys(decide());
+      return keys.length === 0 ? [] : [{ type: 'memory.items.removed', data: { keys } }];
+    });
+    return keys;
+  }
+
+  /** Adds to what is there, which is kept no shorter for it. */
+  async #add<T extends Json>(key: string, change: (working: Working, nowMs: number) => T): Promise<T> {
+    const { working, nowMs, write, limits } = this.#ground;
+    let value: T | undefined;
+    await write({}, () => {
+      const now = nowMs();
+      value = change(working(), now);
+      const [before, item] = [itemAt(working(), key, now), itemOf({ key, value }, now, limits)];
+      return [this.#put(before === undefined ? item : { ...item, expiresMs: touchedMs(before, limits.ttlMs, now) })];
+    });
+    return value as T;
+  }
+
+  #put(item: Item): EventDraft {
     const { working, nowMs, limits } = this.#ground;
-    const now = nowMs();
-    const kept = itemOf(item, now, limits);
-    withItem(working(), kept, now, limits);
-    return { type: 'memory.item.set', data: { ...kept } };
+    withItem(working(), item, nowMs(), limits);
+    return { type: 'memory.item.set', data: { ...item } };
   }
 }

@@ -230,9 +230,14 @@ export class Memory {
     return this.#items.at(key);
   }
 
-  /** Adds to a number, from 0 where there is none; its time begins anew. @returns what it is now. @throws MEMORY_EDIT for what is no number. */
+  /** Adds to a number, from 0 where there is none, and touches it. @returns what it is now. @throws MEMORY_EDIT for what is no number; MEMORY_FULL. */
   raiseItem(key: string, by = 1): Promise<number> {
     return this.#items.raise(key, by);
+  }
+
+  /** Adds to the end of a text, where there is none to an empty one, and touches it. @returns what it is now. @throws MEMORY_EDIT for what is no text; MEMORY_FULL, MEMORY_TOO_LARGE. */
+  appendItem(key: string, text: string): Promise<string> {
+    return this.#items.append(key, text);
   }
 
   /** Keeps an item for `ttlMs` from now, or as long as it was to be kept, whichever is longer. @returns false when it is not there. */
@@ -243,6 +248,11 @@ export class Memory {
   /** @returns false when it was not there. */
   deleteItem(key: string): Promise<boolean> {
     return this.#items.delete(key);
+  }
+
+  /** Removes from the log's state what is over: it is not there for anybody either way, and counts no more. @returns how many it removed. */
+  sweepItems(): Promise<number> {
+    return this.#items.sweep();
   }
 
   /**

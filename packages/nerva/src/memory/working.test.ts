@@ -58,8 +58,8 @@ test('bounds of keys, items and times hold at their edges', () => {
 
 test('a number is raised, from 0 where none is, and nothing else', () => {
   const working = withItem(withItem(NO_ITEMS, itemOf({ key: 'n', value: 2 }, 0), 0), itemOf({ key: 't', value: 'two' }, 0), 0);
-  assert.equal(raised(working, { key: 'n', by: 3 }, 0).value, 5);
-  assert.equal(raised(working, { key: 'none', by: 3 }, 0).value, 3);
+  assert.equal(raised(working, { key: 'n', by: 3 }, 0), 5);
+  assert.equal(raised(working, { key: 'none', by: 3 }, 0), 3);
   assert.equal(
     codeOf(() => raised(working, { key: 't', by: 1 }, 0)),
     'MEMORY_EDIT',
