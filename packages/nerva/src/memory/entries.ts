@@ -1,5 +1,5 @@
 import { civilDate } from '../core/index.ts';
-import type { EventId } from '../log/index.ts';
+import type { EventId, Seq } from '../log/index.ts';
 import { escapeMarkup } from './markup.ts';
 import type { Derivation, Evolution } from './derived.ts';
 import type { EntryKind } from './kinds.ts';
@@ -35,6 +35,9 @@ export interface Entry {
   /** How it stands to entries before it, one by each maker; absent while nobody looked. */
   readonly evolved?: readonly Evolution[];
 }
+
+/** Where in its log an entry was recorded. */
+export const seqOf = (id: EventId): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
 
 /** That something holds until before `atMs` only; and when that was recorded. */
 export interface Ending {

@@ -1,20 +1,18 @@
-import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type JsonObject, type World } from '../core/index.ts';
+import { checkOptions, checkRange, NervaError, type Json, type World } from '../core/index.ts';
 import type { EventId, Seq, Sid, Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { Consolidator, type Consolidated, type Consolidating, type Derivers } from './consolidate.ts';
 import { edited, type Edit } from './edit.ts';
-import { nameOf, TIME_MAX, type Entry } from './entries.ts';
-import { byRules } from './extract.ts';
-import type { MemoryData, MemoryFold } from './fold.ts';
+import { seqOf, type Entry } from './entries.ts';
+import type { MemoryFold } from './fold.ts';
 import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
 import { Items } from './items.ts';
-import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { LogReader, type Made } from './log-reader.ts';
 import { LogWriter, type Write } from './log-writer.ts';
-import { fitsOf, isTags, RECALLED, TAG_CHARS_MAX, TAGS_MAX, type RecallQuery, type SearchQuery } from './query.ts';
+import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
-import { reused } from './refusals.ts';
+import { checkFlag, Recorder, type Ended, type Remembered, type Repeatable, type Updated } from './recorder.ts';
 import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
@@ -36,31 +34,6 @@ export interface MemoryOptions extends Finders, Derivers {
   readonly working?: Partial<WorkingLimits>;
   /** Of a text to remember. Default 100,000. */
   readonly textBytesMax?: number;
-}
-
-/** How a change is made safe to repeat. */
-export interface Repeatable {
-  /** The same change under the same key again is made once, and gives the same result, and another is refused; recognised among the last 10,000. 1–1,000 characters. */
-  readonly key?: string;
-}
-
-/** What is said of a text that is remembered. */
-export interface Remembered extends Repeatable {
-  /** Default `note`. */
-  readonly kind?: EntryKind;
-  readonly tags?: readonly string[];
-  /** 0–1, default 0.5. */
-  readonly importance?: number;
-  /** Since when it holds, ms since 1970, which may be before it; default now. */
-  readonly validMs?: number;
-  /** The entry whose place it takes, from `validMs` on. */
-  readonly supersedes?: EventId;
-  /** The event that it comes from. */
-  readonly source?: EventId;
-  /** Whose personal data it is, where that is not whose the memory's is: it goes when they are erased. */
-  readonly subject?: string;
-  /** Whether rules take it apart at once: people, dates, quantities, preferences, commitments. Default as the memory was opened. */
-  readonly extract?: boolean;
 }
 
 /** An entry that was found. */
@@ -107,12 +80,11 @@ export class Memory {
   readonly #upto: Seq | undefined;
   readonly #items: Items;
   readonly #write: Write;
-  readonly #textBytesMax: number;
+  readonly #recorder: Recorder;
   readonly #reader: LogReader;
   readonly #hybrid: Hybrid;
   readonly #consolidator: Consolidator;
   readonly #tender: Tender;
-  readonly #extract: boolean;
   #reading: Promise<void> = Promise.resolve();
   /** A read that has not begun. */
   #next: Promise<void> | null = null;
@@ -142,8 +114,17 @@ export class Memory {
       nowMs,
       write: (decide, key) => this.#write({ key, mark: 'memory.accessed ' }, decide),
     });
-    this.#extract = checkFlag('extract', more.extract ?? false);
-    this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
+    this.#recorder = new Recorder({
+      sid,
+      head: () => this.head,
+      nowMs,
+      textBytesMax: checkRange('textBytesMax', textBytesMax, 1, 1_000_000),
+      isTakenApart: checkFlag('extract', more.extract ?? false),
+      look: (work) => this.#reader.look(work),
+      entry: (id) => this.entry(id),
+      refresh: () => this.refresh(),
+      write: this.#write,
+    });
   }
 
   get #fold(): MemoryFold {
@@ -259,51 +240,25 @@ export class Memory {
    * Keeps a text for good, as it is. What `supersedes` names holds until `validMs`, and this from then on.
    * @throws OPTION_INVALID, MEMORY_TOO_LARGE, MEMORY_UNKNOWN (what it supersedes), MEMORY_CHANGED (that was superseded already); nothing was written.
    */
-  async remember(text: string, options: Remembered = {}): Promise<Entry> {
-    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'subject', 'extract', 'key'], 'remember');
-    const { kind = 'note', tags = [], importance = 0.5, supersedes, source, subject } = options;
-    if (typeof text !== 'string' || !isTags(tags) || !['string', 'undefined'].includes(typeof source))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `What is remembered is a string, its source too, and its tags a list of at most ${TAGS_MAX} strings of at most ${TAG_CHARS_MAX} characters. Nothing was changed.`,
-      );
-    const whole = toWellFormed(text) as string;
-    const bytes = utf8Bytes(whole);
-    if (whole.trim() === '')
-      throw new NervaError('OPTION_INVALID', 'There is nothing to remember: the text is empty. Nothing was changed.');
-    if (bytes > this.#textBytesMax)
-      throw new NervaError(
-        'MEMORY_TOO_LARGE',
-        `A text of ${bytes} bytes came; ${this.#textBytesMax} is the limit. Remember it in parts; nothing was changed.`,
-      );
-    if (!ENTRY_KINDS.includes(kind))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `kind must be one of ${ENTRY_KINDS.join(', ')}; ${JSON.stringify(kind)} came. Nothing was changed.`,
-      );
-    checkRange('importance', importance, 0, 1);
-    const isTakenApart = checkFlag('extract', options.extract ?? this.#extract);
-    const seq = await this.#write({ key: options.key, mark: 'memory.recorded ' }, () => {
-      const validMs = checkRange('validMs', options.validMs ?? this.#nowMs(), -TIME_MAX, TIME_MAX);
-      if (supersedes !== undefined) this.#current(supersedes);
-      const data: MemoryData['memory.recorded'] = {
-        text: whole,
-        name: nameOf(whole),
-        kind,
-        tags,
-        importance,
-        validMs,
-        ...(supersedes === undefined ? {} : { supersedes }),
-        ...(source === undefined ? {} : { source }),
-      };
-      const of = `${this.sid}:${this.head === 0 ? 1 : this.head}`; // after the event that opens the log
-      const derived = isTakenApart ? [{ type: 'memory.derived', data: { of, ...byRules(whole, validMs) } as unknown as JsonObject }] : [];
-      const drafts = [{ type: 'memory.recorded', data: { ...data } }, ...derived];
-      return subject === undefined ? drafts : drafts.map((draft) => ({ ...draft, subject }));
-    });
-    const entry = this.entry(`${this.sid}:${seq ?? -1}`);
-    if (entry.text !== whole) throw reused(options.key);
-    return entry;
+  remember(text: string, options: Remembered = {}): Promise<Entry> {
+    return this.#recorder.remember(text, options);
+  }
+
+  /**
+   * Says what is other about an entry from `validMs` on, by one that takes its place: what is not said is as it was, and whose data it is too.
+   * @throws as `remember` does; nothing was written.
+   */
+  update(id: EventId, change: Updated): Promise<Entry> {
+    return this.#recorder.update(id, change);
+  }
+
+  /**
+   * Says that an entry holds until before `atMs` (ms since 1970) only, and nothing takes its place; as when something superseded it, what it had superseded
+   * ends then too where that is sooner, and as of before it is found. At the same time again changes nothing. @returns it as it is now.
+   * @throws MEMORY_UNKNOWN, MEMORY_CHANGED (it ended sooner already), OPTION_INVALID; nothing was written.
+   */
+  end(id: EventId, atMs: number, options: Ended = {}): Promise<Entry> {
+    return this.#recorder.end(id, atMs, options);
   }
 
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID, and STORE_* where an index fails: after a `refresh` it is found without. */
@@ -450,11 +405,8 @@ export class Memory {
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
-  async forget(id: EventId, options: Repeatable = {}): Promise<void> {
-    checkOptions(options, ['key'], 'forget');
-    await this.#write({ key: options.key, mark: `memory.forgotten ${id}` }, () =>
-      this.entry(id).forgottenMs === null ? [{ type: 'memory.forgotten', data: { id } }] : [],
-    );
+  forget(id: EventId, options: Repeatable = {}): Promise<void> {
+    return this.#recorder.forget(id, options);
   }
 
   /** @throws MEMORY_UNKNOWN */
@@ -470,23 +422,8 @@ export class Memory {
     return this.#reader.look((archive) => Array.from(archive.values()));
   }
 
-  #current(id: EventId): void {
-    const { supersededBy } = this.entry(id);
-    if (supersededBy !== null)
-      throw new NervaError('MEMORY_CHANGED', `${id} was superseded by ${supersededBy.id}: supersede that one. Nothing was changed.`, {
-        details: { id, by: supersededBy.id },
-      });
-  }
-
   /** Never before what is recorded, for clocks differ and jump; and of a memory as it once stood, its own time. */
   #nowMs(): number {
     return this.#upto === undefined ? Math.max(this.#world.clock.nowMs(), this.#fold.atMs) : this.#fold.atMs;
   }
-}
-
-const seqOf = (id: EventId): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
-
-function checkFlag(name: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw new NervaError('OPTION_INVALID', `${name} is true or false; ${typeof value} came. Nothing was changed.`);
 }
