@@ -87,12 +87,29 @@ export function dayOf(ms: number): string {
 const DAY_MS = 86_400_000;
 const NAME_MAX = 50;
 
-/** The name of a text: its first line, at most 50 code points, cut at a word, with `…` where something is left out. */
+/**
+ * The name of a text: its first line, at most 50 code points, cut at a word, with `…` where something of the line is left out. Never within what is
+ * read as one sign (an accent on its letter, a family of emoji), unless that alone is longer.
+ */
 export function nameOf(text: string): string {
-  const [line = ''] = text.trim().split('\n');
-  const characters = Array.from(line.trim());
-  if (characters.length <= NAME_MAX) return characters.join('');
-  const cut = characters.slice(0, NAME_MAX - 1).join('');
-  const space = cut.lastIndexOf(' ');
-  return `${(space > 0 ? cut.slice(0, space) : cut).trimEnd()}…`;
+  const [line = ''] = text.trim().split(/[\n\r\u2028\u2029]/u);
+  if (lengthOf(line) <= NAME_MAX) return line.trimEnd();
+  let [cut, length] = ['', 0];
+  for (const { segment } of SIGNS.segment(line)) {
+    length += lengthOf(segment);
+    if (length > NAME_MAX - 1) break;
+    cut += segment;
+  }
+  if (cut === '')
+    cut = Array.from(line)
+      .slice(0, NAME_MAX - 1)
+      .join('');
+  // A word that ends where the line is cut is whole.
+  const isWhole = /^\s/u.test(line.slice(cut.length));
+  const atWord = isWhole ? cut : cut.replace(/\s+\S*$/u, '');
+  return `${(atWord === '' ? cut : atWord).trimEnd()}…`;
 }
+
+const SIGNS = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** In code points. */
+const lengthOf = (text: string): number => Array.from(text).length;

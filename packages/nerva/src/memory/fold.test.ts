@@ -24,6 +24,8 @@ const GOOD: Readonly<Record<string, JsonObject>> = {
     source: 's:1',
   },
   'memory.forgotten': { id: 'scope:h:1' },
+  'memory.cleared': { ids: ['scope:h:1', 'scope:h:2'] },
+  'memory.ended': { id: 'scope:h:1', atMs: 9 },
   'memory.derived': {
     of: 'scope:h:1',
     by: 'rules@1',
@@ -56,6 +58,7 @@ test('any JSON in its log leaves a memory that opens, shows what it has, and tak
       assert.equal(typeof memory.render(), 'string');
       for (const entry of memory.entries()) assert.ok(Number.isFinite(new Date(entry.validMs).getTime()));
       memory.recall('red apple in May 2023', { tags: ['t'] });
+      assert.deepEqual(memory.list({ isAll: true }), memory.entries());
       await memory.setItem({ key: 'new', value: 1 });
       const kept = await memory.remember('green pear');
       assert.deepEqual([memory.item('new'), memory.recall('pear')[0]?.entry], [1, kept]);

@@ -18,6 +18,7 @@ export { extract, type Extracted, type Extractor, type ExtractOptions } from './
 export { modelExtractor } from './extract-model.ts';
 export { openMemory, type Memory, type MemoryOptions, type Recalled } from './memory.ts';
 export type { Ended, Remembered, Repeatable, Updated } from './recorder.ts';
+export type { CountQuery, ListQuery } from './listing.ts';
 export type { RecallQuery, SearchQuery } from './query.ts';
 export { modelRewriter, type Rewriter } from './deep.ts';
 export type { FieldFilter, Filter, FilterValue } from './filter.ts';

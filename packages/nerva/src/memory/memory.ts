@@ -8,6 +8,7 @@ import type { MemoryFold } from './fold.ts';
 import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
 import { Items } from './items.ts';
+import { counted, listed, type CountQuery, type ListQuery } from './listing.ts';
 import { LogReader, type Made } from './log-reader.ts';
 import { LogWriter, type Write } from './log-writer.ts';
 import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
@@ -409,12 +410,42 @@ export class Memory {
     return this.#recorder.forget(id, options);
   }
 
+  /**
+   * Forgets all that was recorded before it begins, whether it holds or not: the record stays, and is found as of before (to leave nothing of a person, erase
+   * the subject). In frames of at most 1,000 entries, each an event that names them; what was cut is gone on with by the next. @returns how many it forgot.
+   */
+  clear(): Promise<number> {
+    return this.#recorder.clear();
+  }
+
+  /** Clears, and removes the blocks and items that are there: what is left says nothing to an agent. What agents may do (`rights`) stays. @returns how many of each went. */
+  async reset(): Promise<{ readonly entries: number; readonly blocks: number; readonly items: number }> {
+    const entries = await this.clear();
+    let blocks = 0;
+    await this.#write({}, () => {
+      const drafts = this.#fold.core.map(({ label }) => ({ type: 'memory.block.removed', data: { label } }));
+      blocks = drafts.length;
+      return drafts;
+    });
+    return { entries, blocks, items: await this.#items.clear() };
+  }
+
   /** @throws MEMORY_UNKNOWN */
   entry(id: EventId): Entry {
     const entry = this.#reader.look((archive) => archive.get(id));
     if (entry === undefined)
       throw new NervaError('MEMORY_UNKNOWN', `There is no entry ${JSON.stringify(id)} in ${this.sid}.`, { details: { id } });
     return entry;
+  }
+
+  /** Entries, oldest first and page by page: those that hold now, unless the query says otherwise. Whatever is written between two pages, what holds all the while is in one of them, once. @throws OPTION_UNKNOWN, OPTION_INVALID */
+  list(query: ListQuery = {}): readonly Entry[] {
+    return this.#reader.look((archive) => listed(archive, query, { sid: this.sid, nowMs: this.#nowMs() }));
+  }
+
+  /** How many entries there are: those that hold now, unless the query says otherwise. @throws OPTION_UNKNOWN, OPTION_INVALID */
+  count(query: CountQuery = {}): number {
+    return this.#reader.look((archive) => counted(archive, query, this.#nowMs()));
   }
 
   /** All entries, the forgotten and superseded too, oldest first. */
