@@ -219,25 +219,65 @@ test('what ended by how entries stand to each other ends at the same time where 
     const red = await add('Ada drives a red car.', 1); // sooner than by what is in its place
     await add('Ada drives a blue car.', 4, { supersedes: red });
     await update(await add('Ada drives a train.', 2), red);
+    await memory.end(await add('Ada has a boat.', 1), 3 * DAY_MS); // and by nothing
+    const linzAgain = await add('Ada rents in Linz.', 1);
+    await memory.end(await add('Ada rents in Graz.', 5, { supersedes: linzAgain }), 4 * DAY_MS); // before it began
     return held(memory);
   });
-  assert.deepEqual(before[2], ['Ada drives a train.', 'Ada has a cat.', 'Ada has a dog.', 'Ada lives in Linz.', 'Ada works in Steyr.']);
+  assert.deepEqual(before[2], [
+    'Ada drives a train.',
+    'Ada has a boat.',
+    'Ada has a cat.',
+    'Ada has a dog.',
+    'Ada lives in Linz.',
+    'Ada rents in Linz.',
+    'Ada works in Steyr.',
+  ]);
+  assert.equal(
+    before[4]?.some((text) => text.includes('rents') || text.includes('boat')),
+    false,
+  );
   place.write('ada.jsonl', (await place.run('memory', 'export', 'user:ada')).out);
   const there = ['user:ada', 'ada.jsonl', '--store', 'file:other.db'];
   const imported = await place.run('memory', 'import', ...there);
-  assert.deepEqual([imported.code, imported.out, imported.err], [0, '10 imported, 1 were there already, 0 lines refused\n', '']);
-  const { head, forgotten } = await inFile('other.db', (memory) => {
+  assert.deepEqual([imported.code, imported.out, imported.err], [0, '13 imported, 1 were there already, 0 lines refused\n', '']);
+  const { head, count } = await inFile('other.db', (memory) => {
     assert.deepEqual(held(memory), before);
     const entries = memory.entries();
     assert.equal(entries.find(({ text }) => text.includes('Graz'))?.supersedes, entries.find(({ text }) => text.includes('Linz'))?.id);
-    return { head: memory.head, forgotten: entries.filter(({ forgottenMs }) => forgottenMs !== null).length };
+    return { head: memory.head, count: memory.count({ isAll: true }) };
   });
-  assert.equal(forgotten, 3, 'marks of ends that no entry can stand for');
+  assert.equal(count, 13, 'an end is no entry');
   for (const to of [there, there.slice(0, 2)])
-    assert.equal((await place.run('memory', 'import', ...to)).out, '0 imported, 11 were there already, 0 lines refused\n');
+    assert.equal((await place.run('memory', 'import', ...to)).out, '0 imported, 14 were there already, 0 lines refused\n');
   assert.deepEqual(await inFile('other.db', (memory) => [held(memory), memory.head]), [before, head]);
   assert.deepEqual(await inFile('.nerva/nerva.db', held), before);
   await world.transport.close();
+});
+
+test('an end that an earlier release imported as a mark stands, is not made again, and gives place to what takes its place', async (t) => {
+  const place = new Place(t);
+  const entry = { type: 'entry', kind: 'note', tags: [], importance: 0.5 };
+  const linz = { ...entry, id: 'a', text: 'Ada lives in Linz.', validMs: 5, endings: [{ atMs: 8, recordedMs: 9 }] };
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 's' });
+    const { id } = await memory.remember(linz.text, { validMs: 5 });
+    const mark = await memory.remember('It holds no longer.', { tags: ['import.end'], importance: 0, validMs: 8, supersedes: id });
+    await memory.forget(mark.id);
+    await world.transport.close();
+  });
+  place.write('linz.jsonl', JSON.stringify(linz));
+  assert.equal((await place.run('memory', 'import', 's', 'linz.jsonl')).out, '0 imported, 1 were there already, 0 lines refused\n');
+  assert.match((await place.run('memory', 'stats', 's')).out, /^events +4\n/, 'nothing was written');
+  const graz = { ...entry, id: 'b', text: 'Ada lives in Graz.', validMs: 8, supersedes: 'a' };
+  place.write('graz.jsonl', `${JSON.stringify(linz)}\n${JSON.stringify(graz)}`);
+  assert.equal((await place.run('memory', 'import', 's', 'graz.jsonl')).out, '1 imported, 1 were there already, 0 lines refused\n');
+  const found = await place.json('memory', 'search', 's', 'Where does Ada live?', '--as-of', '1970-01-01T00:00:00.007Z');
+  assert.deepEqual(
+    found.lines.map((line) => (line['entry'] as { readonly text: string }).text),
+    ['Ada lives in Linz.'],
+  );
 });
 
 test('whose data an entry is comes along, and what was erased is not imported again and carries nothing away', async (t) => {
