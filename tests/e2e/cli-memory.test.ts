@@ -140,6 +140,82 @@ test('memory --json is an object a line', async (t) => {
   assert.equal((await lines('stats', 'user:ada'))[0]?.['scope'], 'user:ada');
 });
 
+test('entries are listed page by page and counted, those that hold unless more is asked for', async (t) => {
+  const { place, linz } = await kept(t);
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 'user:ada' });
+    const { id } = await memory.remember('Ada has a car.', { kind: 'topic', tags: ['a', 'b'], validMs: 5 });
+    await memory.end(id, 50);
+    await memory.remember('Ada has a dog.', { kind: 'topic', tags: ['a'] });
+    await world.transport.close();
+  });
+  const run = async (...args: readonly string[]) => {
+    const { code, out, err } = await place.run('memory', ...args);
+    assert.equal(code, 0, err);
+    return [out, err] as const;
+  };
+  const [page, more] = await run('list', 'user:ada', '--limit', '1');
+  assert.match(page, /^ID +SINCE \(UTC\) +TEXT\nscope:user:ada:3 .*Ada lives in Graz\.\ufffd\[2J\n$/);
+  assert.equal(more, 'There may be more: --after scope:user:ada:3\n');
+  assert.match((await run('list', 'user:ada', '--after', 'scope:user:ada:3'))[0], /^ID .*\nscope:user:ada:8 .*Ada has a dog\.\n$/);
+  assert.deepEqual(await run('list', 'user:ada', '--after', 'scope:user:ada:8'), ['Nothing fits.\n', '']);
+  const [all] = await run('list', 'user:ada', '--all');
+  for (const row of [/:2 .* superseded +Ada lives in Linz/, /:4 .* forgotten +Ada likes tea/, /:6 .* ended +Ada has a car/])
+    assert.match(all, row);
+  const counts: readonly (readonly [string, ...string[]])[] = [
+    ['2'],
+    ['5', '--all'],
+    ['1', '--kinds', 'topic,person'],
+    ['2', '--all', '--tags', 'a'],
+    ['1', '--all', '--tags', 'a,b'],
+    ['1', '--as-of', '1970-01-01T00:00:00.049Z'],
+    ['0', '--as-of', '1970-01-01T00:00:00.050Z'],
+    ['1', '--at', '2'],
+  ];
+  for (const [count, ...args] of counts) assert.deepEqual(await run('count', 'user:ada', ...args), [`${count}\n`, ''], args.join(' '));
+  const [first] = (await place.json('memory', 'list', 'user:ada', '--all', '--limit', '1')).lines;
+  assert.deepEqual([first?.['type'], first?.['id'], first?.['text']], ['entry', linz.id, 'Ada lives in Linz.']);
+  assert.deepEqual((await place.json('memory', 'count', 'user:ada')).lines, [{ type: 'count', sid: 'scope:user:ada', count: 2 }]);
+});
+
+test('a memory is cleared or reset when --yes says so, and what is left is told', async (t) => {
+  const { place } = await kept(t);
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 'user:ada' });
+    await memory.setItem({ key: 'draft', value: 1 });
+    await world.transport.close();
+  });
+  const run = async (...args: readonly string[]) => {
+    const { code, out, err } = await place.run('memory', ...args);
+    return [code, out, err.split('\n')[0] ?? ''] as const;
+  };
+  const stats = await run('stats', 'user:ada');
+  const [asked, , says] = await run('clear', 'user:ada');
+  assert.deepEqual([asked, /keeps for good: 2 entries.*Say --yes to do it; nothing was changed/.test(says)], [2, true], says);
+  const [askedReset, , saysReset] = await run('reset', 'user:ada');
+  assert.deepEqual([askedReset, /2 entries, and removes its 1 blocks.*Say --yes/.test(saysReset)], [2, true], saysReset);
+  assert.deepEqual(await run('stats', 'user:ada'), stats);
+  assert.equal((await run('clear', 'user:ada', '--yes', '--at', '2'))[0], 2);
+  assert.equal((await run('clear', 'user:bob', '--yes'))[0], 1);
+  const cleared = await run('clear', 'user:ada', '--yes');
+  assert.deepEqual(cleared, [0, '2 entries of scope:user:ada are forgotten; the record of them stays\n', '']);
+  assert.deepEqual([(await run('count', 'user:ada'))[1], (await run('count', 'user:ada', '--all'))[1]], ['0\n', '3\n']);
+  assert.match((await run('search', 'user:ada', 'Ada live', '--at', '5'))[1], /Ada lives in Graz/);
+  assert.match((await run('show', 'user:ada'))[1], /^human /);
+  assert.equal(
+    (await run('reset', 'user:ada', '--yes'))[1],
+    '0 entries of scope:user:ada are forgotten, 1 blocks and 1 items removed; the record of them stays\n',
+  );
+  assert.doesNotMatch((await run('show', 'user:ada'))[1], /^human /);
+  const lines = async (verb: string) => (await place.json('memory', verb, 'user:ada', '--yes')).lines;
+  assert.deepEqual(
+    [await lines('clear'), await lines('reset')],
+    [[{ type: 'cleared', sid: 'scope:user:ada', entries: 0 }], [{ type: 'reset', sid: 'scope:user:ada', entries: 0, blocks: 0, items: 0 }]],
+  );
+});
+
 test('what makes no sense is said, with what was perhaps meant', async (t) => {
   const { place } = await kept(t);
   const fails = async (code: number, says: RegExp, ...args: readonly string[]) => {
@@ -152,6 +228,11 @@ test('what makes no sense is said, with what was perhaps meant', async (t) => {
   await fails(2, /memory stats takes a scope only; "x" came too\./, 'stats', 'user:ada', 'x');
   await fails(2, /--limit takes 1 to 100; "101" came/, 'search', 'user:ada', 'x', '--limit', '101');
   await fails(2, /--as-of takes a day or a time/, 'search', 'user:ada', 'x', '--as-of', 'soon');
+  await fails(2, /--as-of takes a day or a time/, 'list', 'user:ada', '--as-of', 'soon');
+  await fails(2, /--limit takes 1 to 1000; "1001" came/, 'list', 'user:ada', '--limit', '1001');
+  await fails(2, /--limit takes a whole number of at least 1; "0" came/, 'list', 'user:ada', '--limit', '0');
+  await fails(2, /leave out --as-of/, 'count', 'user:ada', '--all', '--as-of', '2026-01-31');
+  await fails(1, /after is the id of an entry of scope:user:ada/, 'list', 'user:ada', '--after', '7');
   await fails(1, /Nothing is kept under the scope "user:adda"\. Did you mean "user:ada"\? There are: user:ada\./, 'show', 'user:adda');
   await fails(1, /There is no entry "scope:user:ada:99"/, 'why', 'user:ada', 'scope:user:ada:99');
   await fails(1, /scope has 1 to 120/, 'show', 'not a scope');

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { memoryStore } from '../log/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { openMemory, type Memory, type WorkingLimits } from './index.ts';
-import { pageOfKeys } from './working.ts';
+import { pageOfKeys } from './items.ts';
 
 /** A memory, and other handles of it; `working` holds for those. */
 async function stage(working: Partial<WorkingLimits> = {}) {

@@ -1,4 +1,4 @@
-import { checkOptions, checkRange, NervaError, toWellFormed, type Json } from '../core/index.ts';
+import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json } from '../core/index.ts';
 import type { EventDraft } from '../log/index.ts';
 import type { Write } from './log-writer.ts';
 import {
@@ -6,9 +6,7 @@ import {
   itemAt,
   itemOf,
   overAt,
-  pageOfKeys,
   raised,
-  touchedMs,
   withItem,
   type Item,
   type NewItem,
@@ -139,3 +137,16 @@ export class Items {
     return { type: 'memory.item.set', data: { ...item } };
   }
 }
+
+/** Until when an item is kept that is touched or added to: longer, never shorter. */
+const touchedMs = (item: Item, ttlMs: number, nowMs: number): number => Math.max(item.expiresMs, nowMs + ttlMs);
+
+/** The first of some keys, as many as one event may name. */
+export function pageOfKeys(keys: readonly string[]): readonly string[] {
+  let bytes = 0;
+  const end = keys.findIndex((key, at) => at === PAGE_KEYS_MAX || (bytes += utf8Bytes(key)) > PAGE_BYTES_MAX);
+  return end < 0 ? keys : keys.slice(0, Math.max(1, end));
+}
+
+const PAGE_KEYS_MAX = 1_000;
+const PAGE_BYTES_MAX = 256 * 1024;

@@ -121,16 +121,6 @@ export function overAt(working: Working, nowMs: number): readonly string[] {
   return Array.from(working.items.values(), ({ key }) => key).filter((key) => itemAt(working, key, nowMs) === undefined);
 }
 
-/** The first of some keys, as many as one event may name. */
-export function pageOfKeys(keys: readonly string[]): readonly string[] {
-  let bytes = 0;
-  const end = keys.findIndex((key, at) => at === PAGE_KEYS_MAX || (bytes += utf8Bytes(key)) > PAGE_BYTES_MAX);
-  return end < 0 ? keys : keys.slice(0, Math.max(1, end));
-}
-
-const PAGE_KEYS_MAX = 1_000;
-const PAGE_BYTES_MAX = 256 * 1024;
-
 /** The number under a key, raised; one that is not there counts from 0. @throws MEMORY_EDIT when it is no number. */
 export function raised(working: Working, { key, by }: { readonly key: string; readonly by: number }, nowMs: number): number {
   const item = itemAt(working, key, nowMs);
@@ -146,9 +136,6 @@ export function appended(working: Working, { key, text }: { readonly key: string
   if (typeof before !== 'string') throw new NervaError('MEMORY_EDIT', `${JSON.stringify(key)} holds no text. Nothing was changed.`);
   return before + text;
 }
-
-/** Until when an item is kept that is touched or added to: longer, never shorter. */
-export const touchedMs = (item: Item, ttlMs: number, nowMs: number): number => Math.max(item.expiresMs, nowMs + ttlMs);
 
 const bytesOf = (items: ReadonlyMap<string, Item>): number => {
   let sum = 0;
