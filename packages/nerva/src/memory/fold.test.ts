@@ -71,6 +71,39 @@ test('any JSON in its log leaves a memory that opens, shows what it has, and tak
   );
 });
 
+test('ends and clears fold as they stand in a log of this release', async () => {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const recorded = GOOD['memory.recorded'] as JsonObject;
+  const { supersedes: _none, ...alone } = recorded;
+  const data = (text: string, more: JsonObject = {}): JsonObject => ({ ...alone, text, name: text, ...more });
+  const events: readonly EventDraft[] = [
+    { type: 'scope.opened', data: { scope: 'h' } },
+    { type: 'memory.recorded', data: data('a') },
+    { type: 'memory.recorded', data: data('b', { validMs: 10, supersedes: 'scope:h:1' }) },
+    { type: 'memory.ended', data: { id: 'scope:h:2', atMs: 5 } },
+    { type: 'memory.ended', data: { id: 'scope:h:2', atMs: 7 } },
+    { type: 'memory.recorded', data: data('c') },
+    { type: 'memory.recorded', data: data('d') },
+    { type: 'memory.cleared', data: { ids: ['scope:h:5', 'scope:h:9', 5 as never] } },
+    { type: 'memory.cleared', data: { ids: Array.from({ length: 1_001 }, () => 'scope:h:6') } },
+  ];
+  await store.append({ id: 'x', sid: 'scope:h', expected: 0, events });
+  const memory = await openMemory({ store, world, scope: 'h' });
+  assert.deepEqual(
+    memory
+      .entries()
+      .map(({ text, invalidMs, endings, forgottenMs }) => [text, invalidMs, endings.map(({ atMs }) => atMs), forgottenMs === null]),
+    [
+      ['a', 5, [10, 5], true],
+      ['b', 10, [5], true],
+      ['c', null, [], false],
+      ['d', null, [], true],
+    ],
+    'an end is moved to sooner only, and an event that names too many is none',
+  );
+});
+
 test('a log that sets items often holds only what is there, and counts its bytes', () => {
   const fold = new MemoryFold();
   let seq = 0;
