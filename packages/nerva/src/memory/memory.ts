@@ -421,9 +421,13 @@ export class Memory {
   /** Clears, and removes the blocks and items that are there: what is left says nothing to an agent. What agents may do (`rights`) stays. @returns how many of each went. */
   async reset(): Promise<{ readonly entries: number; readonly blocks: number; readonly items: number }> {
     const entries = await this.clear();
-    let blocks = 0;
+    let [blocks, first]: [number, ReadonlySet<string> | null] = [0, null];
     await this.#write({}, () => {
-      const drafts = this.#fold.core.map(({ label }) => ({ type: 'memory.block.removed', data: { label } }));
+      // What others add meanwhile stays, as entries and items of theirs do.
+      const before = (first ??= new Set(this.#fold.core.map(({ label }) => label)));
+      const drafts = this.#fold.core
+        .filter(({ label }) => before.has(label))
+        .map(({ label }) => ({ type: 'memory.block.removed', data: { label } }));
       blocks = drafts.length;
       return drafts;
     });

@@ -193,6 +193,35 @@ test('a memory is reset: no entry, block or item is left, and what agents may do
   await assert.rejects((await open({ upto: 3 })).reset(), { code: 'MEMORY_DENIED' });
 });
 
+test('what another adds just before a write of a reset stays', async () => {
+  const { world, store, memory, open } = await stage();
+  await memory.remember('old');
+  await memory.setBlock({ label: 'old', text: '' });
+  await memory.setItem({ key: 'old', value: 1 });
+  const other = await open();
+  const added = new Set<string>();
+  const slow: Store = {
+    ...store,
+    append: async (frame) => {
+      const type = frame.events[0]?.type ?? '';
+      if (!added.has(type)) {
+        added.add(type);
+        if (type === 'memory.cleared') await other.remember('new');
+        else if (type === 'memory.block.removed') await other.setBlock({ label: 'new', text: '' });
+        else await other.setItem({ key: 'new', value: 1 });
+      }
+      return store.append(frame);
+    },
+  };
+  const done = await (await openMemory({ store: slow, world, scope: 's' })).reset();
+  assert.deepEqual([done, added.size], [{ entries: 1, blocks: 1, items: 1 }, 3]);
+  const after = await open();
+  assert.deepEqual(
+    [after.core.map(({ label }) => label), after.list().map(({ text }) => text), after.item('old'), after.item('new')],
+    [['new'], ['new'], undefined, 1],
+  );
+});
+
 const COUNT = 2_500;
 
 /** A store with a memory of COUNT entries, two blocks and an item. */
