@@ -277,7 +277,7 @@ test('what ended by how entries stand to each other ends at the same time where 
     }
   };
   const held = (memory: Memory) =>
-    [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 1_000].map((day) =>
+    [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 1_000, 1, 2, 3, 4, 5].map((day) =>
       memory
         .recall('Ada', { validAtMs: day * DAY_MS })
         .map(({ entry }) => entry.text)
@@ -359,6 +359,23 @@ test('an end that an earlier release imported as a mark stands, is not made agai
     found.lines.map((line) => (line['entry'] as { readonly text: string }).text),
     ['Ada lives in Linz.'],
   );
+});
+
+test('what ended here sooner than in the file stays ended, and no line is refused for it', async (t) => {
+  const place = new Place(t);
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 's' });
+    const { id } = await memory.remember('Ada has a car.', { validMs: 5 });
+    await memory.end(id, 6);
+    await world.transport.close();
+  });
+  const line = { type: 'entry', id: 'a', text: 'Ada has a car.', kind: 'note', tags: [], importance: 0.5, validMs: 5, invalidMs: 8 };
+  place.write('car.jsonl', JSON.stringify(line));
+  const { code, out, err } = await place.run('memory', 'import', 's', 'car.jsonl');
+  assert.deepEqual([code, out, err], [0, '0 imported, 1 were there already, 0 lines refused\n', '']);
+  assert.match((await place.run('memory', 'why', 's', 'scope:s:1')).out, /\nuntil +1970-01-01 00:00:00/);
+  assert.equal((await place.run('memory', 'count', 's', '--as-of', '1970-01-01T00:00:00.006Z')).out, '0\n');
 });
 
 test('whose data an entry is comes along, and what was erased is not imported again and carries nothing away', async (t) => {
