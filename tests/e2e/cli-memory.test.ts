@@ -140,6 +140,82 @@ test('memory --json is an object a line', async (t) => {
   assert.equal((await lines('stats', 'user:ada'))[0]?.['scope'], 'user:ada');
 });
 
+test('entries are listed page by page and counted, those that hold unless more is asked for', async (t) => {
+  const { place, linz } = await kept(t);
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 'user:ada' });
+    const { id } = await memory.remember('Ada has a car.', { kind: 'topic', tags: ['a', 'b'], validMs: 5 });
+    await memory.end(id, 50);
+    await memory.remember('Ada has a dog.', { kind: 'topic', tags: ['a'] });
+    await world.transport.close();
+  });
+  const run = async (...args: readonly string[]) => {
+    const { code, out, err } = await place.run('memory', ...args);
+    assert.equal(code, 0, err);
+    return [out, err] as const;
+  };
+  const [page, more] = await run('list', 'user:ada', '--limit', '1');
+  assert.match(page, /^ID +SINCE \(UTC\) +TEXT\nscope:user:ada:3 .*Ada lives in Graz\.\ufffd\[2J\n$/);
+  assert.equal(more, 'There may be more: --after scope:user:ada:3\n');
+  assert.match((await run('list', 'user:ada', '--after', 'scope:user:ada:3'))[0], /^ID .*\nscope:user:ada:8 .*Ada has a dog\.\n$/);
+  assert.deepEqual(await run('list', 'user:ada', '--after', 'scope:user:ada:8'), ['Nothing fits.\n', '']);
+  const [all] = await run('list', 'user:ada', '--all');
+  for (const row of [/:2 .* superseded +Ada lives in Linz/, /:4 .* forgotten +Ada likes tea/, /:6 .* ended +Ada has a car/])
+    assert.match(all, row);
+  const counts: readonly (readonly [string, ...string[]])[] = [
+    ['2'],
+    ['5', '--all'],
+    ['1', '--kinds', 'topic,person'],
+    ['2', '--all', '--tags', 'a'],
+    ['1', '--all', '--tags', 'a,b'],
+    ['1', '--as-of', '1970-01-01T00:00:00.049Z'],
+    ['0', '--as-of', '1970-01-01T00:00:00.050Z'],
+    ['1', '--at', '2'],
+  ];
+  for (const [count, ...args] of counts) assert.deepEqual(await run('count', 'user:ada', ...args), [`${count}\n`, ''], args.join(' '));
+  const [first] = (await place.json('memory', 'list', 'user:ada', '--all', '--limit', '1')).lines;
+  assert.deepEqual([first?.['type'], first?.['id'], first?.['text']], ['entry', linz.id, 'Ada lives in Linz.']);
+  assert.deepEqual((await place.json('memory', 'count', 'user:ada')).lines, [{ type: 'count', sid: 'scope:user:ada', count: 2 }]);
+});
+
+test('a memory is cleared or reset when --yes says so, and what is left is told', async (t) => {
+  const { place } = await kept(t);
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 'user:ada' });
+    await memory.setItem({ key: 'draft', value: 1 });
+    await world.transport.close();
+  });
+  const run = async (...args: readonly string[]) => {
+    const { code, out, err } = await place.run('memory', ...args);
+    return [code, out, err.split('\n')[0] ?? ''] as const;
+  };
+  const stats = await run('stats', 'user:ada');
+  const [asked, , says] = await run('clear', 'user:ada');
+  assert.deepEqual([asked, /keeps for good: 2 entries.*Say --yes to do it; nothing was changed/.test(says)], [2, true], says);
+  const [askedReset, , saysReset] = await run('reset', 'user:ada');
+  assert.deepEqual([askedReset, /2 entries, and removes its 1 blocks.*Say --yes/.test(saysReset)], [2, true], saysReset);
+  assert.deepEqual(await run('stats', 'user:ada'), stats);
+  assert.equal((await run('clear', 'user:ada', '--yes', '--at', '2'))[0], 2);
+  assert.equal((await run('clear', 'user:bob', '--yes'))[0], 1);
+  const cleared = await run('clear', 'user:ada', '--yes');
+  assert.deepEqual(cleared, [0, '2 entries of scope:user:ada are forgotten; the record of them stays\n', '']);
+  assert.deepEqual([(await run('count', 'user:ada'))[1], (await run('count', 'user:ada', '--all'))[1]], ['0\n', '3\n']);
+  assert.match((await run('search', 'user:ada', 'Ada live', '--at', '5'))[1], /Ada lives in Graz/);
+  assert.match((await run('show', 'user:ada'))[1], /^human /);
+  assert.equal(
+    (await run('reset', 'user:ada', '--yes'))[1],
+    '0 entries of scope:user:ada are forgotten, 1 blocks and 1 items removed; the record of them stays\n',
+  );
+  assert.doesNotMatch((await run('show', 'user:ada'))[1], /^human /);
+  const lines = async (verb: string) => (await place.json('memory', verb, 'user:ada', '--yes')).lines;
+  assert.deepEqual(
+    [await lines('clear'), await lines('reset')],
+    [[{ type: 'cleared', sid: 'scope:user:ada', entries: 0 }], [{ type: 'reset', sid: 'scope:user:ada', entries: 0, blocks: 0, items: 0 }]],
+  );
+});
+
 test('what makes no sense is said, with what was perhaps meant', async (t) => {
   const { place } = await kept(t);
   const fails = async (code: number, says: RegExp, ...args: readonly string[]) => {
@@ -152,6 +228,11 @@ test('what makes no sense is said, with what was perhaps meant', async (t) => {
   await fails(2, /memory stats takes a scope only; "x" came too\./, 'stats', 'user:ada', 'x');
   await fails(2, /--limit takes 1 to 100; "101" came/, 'search', 'user:ada', 'x', '--limit', '101');
   await fails(2, /--as-of takes a day or a time/, 'search', 'user:ada', 'x', '--as-of', 'soon');
+  await fails(2, /--as-of takes a day or a time/, 'list', 'user:ada', '--as-of', 'soon');
+  await fails(2, /--limit takes 1 to 1000; "1001" came/, 'list', 'user:ada', '--limit', '1001');
+  await fails(2, /--limit takes a whole number of at least 1; "0" came/, 'list', 'user:ada', '--limit', '0');
+  await fails(2, /leave out --as-of/, 'count', 'user:ada', '--all', '--as-of', '2026-01-31');
+  await fails(1, /after is the id of an entry of scope:user:ada/, 'list', 'user:ada', '--after', '7');
   await fails(1, /Nothing is kept under the scope "user:adda"\. Did you mean "user:ada"\? There are: user:ada\./, 'show', 'user:adda');
   await fails(1, /There is no entry "scope:user:ada:99"/, 'why', 'user:ada', 'scope:user:ada:99');
   await fails(1, /scope has 1 to 120/, 'show', 'not a scope');
@@ -196,7 +277,7 @@ test('what ended by how entries stand to each other ends at the same time where 
     }
   };
   const held = (memory: Memory) =>
-    [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 1_000].map((day) =>
+    [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 1_000, 1, 2, 3, 4, 5].map((day) =>
       memory
         .recall('Ada', { validAtMs: day * DAY_MS })
         .map(({ entry }) => entry.text)
@@ -219,25 +300,82 @@ test('what ended by how entries stand to each other ends at the same time where 
     const red = await add('Ada drives a red car.', 1); // sooner than by what is in its place
     await add('Ada drives a blue car.', 4, { supersedes: red });
     await update(await add('Ada drives a train.', 2), red);
+    await memory.end(await add('Ada has a boat.', 1), 3 * DAY_MS); // and by nothing
+    const linzAgain = await add('Ada rents in Linz.', 1);
+    await memory.end(await add('Ada rents in Graz.', 5, { supersedes: linzAgain }), 4 * DAY_MS); // before it began
     return held(memory);
   });
-  assert.deepEqual(before[2], ['Ada drives a train.', 'Ada has a cat.', 'Ada has a dog.', 'Ada lives in Linz.', 'Ada works in Steyr.']);
+  assert.deepEqual(before[2], [
+    'Ada drives a train.',
+    'Ada has a boat.',
+    'Ada has a cat.',
+    'Ada has a dog.',
+    'Ada lives in Linz.',
+    'Ada rents in Linz.',
+    'Ada works in Steyr.',
+  ]);
+  assert.equal(
+    before[4]?.some((text) => text.includes('rents') || text.includes('boat')),
+    false,
+  );
   place.write('ada.jsonl', (await place.run('memory', 'export', 'user:ada')).out);
   const there = ['user:ada', 'ada.jsonl', '--store', 'file:other.db'];
   const imported = await place.run('memory', 'import', ...there);
-  assert.deepEqual([imported.code, imported.out, imported.err], [0, '10 imported, 1 were there already, 0 lines refused\n', '']);
-  const { head, forgotten } = await inFile('other.db', (memory) => {
+  assert.deepEqual([imported.code, imported.out, imported.err], [0, '13 imported, 1 were there already, 0 lines refused\n', '']);
+  const { head, count } = await inFile('other.db', (memory) => {
     assert.deepEqual(held(memory), before);
     const entries = memory.entries();
     assert.equal(entries.find(({ text }) => text.includes('Graz'))?.supersedes, entries.find(({ text }) => text.includes('Linz'))?.id);
-    return { head: memory.head, forgotten: entries.filter(({ forgottenMs }) => forgottenMs !== null).length };
+    return { head: memory.head, count: memory.count({ isAll: true }) };
   });
-  assert.equal(forgotten, 3, 'marks of ends that no entry can stand for');
+  assert.equal(count, 13, 'an end is no entry');
   for (const to of [there, there.slice(0, 2)])
-    assert.equal((await place.run('memory', 'import', ...to)).out, '0 imported, 11 were there already, 0 lines refused\n');
+    assert.equal((await place.run('memory', 'import', ...to)).out, '0 imported, 14 were there already, 0 lines refused\n');
   assert.deepEqual(await inFile('other.db', (memory) => [held(memory), memory.head]), [before, head]);
   assert.deepEqual(await inFile('.nerva/nerva.db', held), before);
   await world.transport.close();
+});
+
+test('an end that an earlier release imported as a mark stands, is not made again, and gives place to what takes its place', async (t) => {
+  const place = new Place(t);
+  const entry = { type: 'entry', kind: 'note', tags: [], importance: 0.5 };
+  const linz = { ...entry, id: 'a', text: 'Ada lives in Linz.', validMs: 5, endings: [{ atMs: 8, recordedMs: 9 }] };
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 's' });
+    const { id } = await memory.remember(linz.text, { validMs: 5 });
+    const mark = await memory.remember('It holds no longer.', { tags: ['import.end'], importance: 0, validMs: 8, supersedes: id });
+    await memory.forget(mark.id);
+    await world.transport.close();
+  });
+  place.write('linz.jsonl', JSON.stringify(linz));
+  assert.equal((await place.run('memory', 'import', 's', 'linz.jsonl')).out, '0 imported, 1 were there already, 0 lines refused\n');
+  assert.match((await place.run('memory', 'stats', 's')).out, /^events +4\n/, 'nothing was written');
+  const graz = { ...entry, id: 'b', text: 'Ada lives in Graz.', validMs: 8, supersedes: 'a' };
+  place.write('graz.jsonl', `${JSON.stringify(linz)}\n${JSON.stringify(graz)}`);
+  assert.equal((await place.run('memory', 'import', 's', 'graz.jsonl')).out, '1 imported, 1 were there already, 0 lines refused\n');
+  const found = await place.json('memory', 'search', 's', 'Where does Ada live?', '--as-of', '1970-01-01T00:00:00.007Z');
+  assert.deepEqual(
+    found.lines.map((line) => (line['entry'] as { readonly text: string }).text),
+    ['Ada lives in Linz.'],
+  );
+});
+
+test('what ended here sooner than in the file stays ended, and no line is refused for it', async (t) => {
+  const place = new Place(t);
+  await place.store(async (store) => {
+    const world = nodeWorld();
+    const memory = await openMemory({ store, world, scope: 's' });
+    const { id } = await memory.remember('Ada has a car.', { validMs: 5 });
+    await memory.end(id, 6);
+    await world.transport.close();
+  });
+  const line = { type: 'entry', id: 'a', text: 'Ada has a car.', kind: 'note', tags: [], importance: 0.5, validMs: 5, invalidMs: 8 };
+  place.write('car.jsonl', JSON.stringify(line));
+  const { code, out, err } = await place.run('memory', 'import', 's', 'car.jsonl');
+  assert.deepEqual([code, out, err], [0, '0 imported, 1 were there already, 0 lines refused\n', '']);
+  assert.match((await place.run('memory', 'why', 's', 'scope:s:1')).out, /\nuntil +1970-01-01 00:00:00/);
+  assert.equal((await place.run('memory', 'count', 's', '--as-of', '1970-01-01T00:00:00.006Z')).out, '0\n');
 });
 
 test('whose data an entry is comes along, and what was erased is not imported again and carries nothing away', async (t) => {

@@ -31,7 +31,7 @@ interface Counts {
 /**
  * `nerva memory import`: takes in what `export` wrote, blocks of an agent server, and what was kept under a name of TAXONOMY, line by line. A line that is not understood is refused, with its number, and the others
  * are taken. What is there already is not taken again: the same text with the same tags and kind and, where the line says them, since when and source, as often as it is in the file. What
- * ended in the file ends here at the same time, whatever ended it. O(entries) of memory.
+ * ended in the file ends here at the same time, whatever ended it, and if nothing did. O(entries) of memory.
  */
 export async function importMemory({ out, world }: Context, memory: Memory, file: string): Promise<ExitCode> {
   const counts: Counts = { imported: 0, known: 0, refused: 0 };
@@ -202,7 +202,7 @@ class Taker {
     this.#waiting.delete(id); // also where the line is refused: what would have ended by it holds
     const key = `import ${this.#world.digest(`${this.#timesOf(entry)} ${saidBy(entry)}`)}`;
     const there = this.#there.take(this.#saying(entry), entry);
-    const now = there ?? (await this.#new(entry, key, await this.#placeOf(entry, old, ended)));
+    const now = there ?? (await this.#new(entry, key, this.#placeOf(entry, old, ended)));
     this.#idOf.set(id, now);
     if (endMs !== null) this.#endMs.set(now, endMs);
     for (const one of old === undefined ? ended : [old, ...ended]) await this.#end(one, now);
@@ -264,39 +264,35 @@ class Taker {
 
   /**
    * What a new entry takes the place of here, so that this ends when it does in the file: what the line names, or else one that ended by it without
-   * being named, as `memory.evolved` ends it. An entry that ended at another time, for what ended it began sooner, is ended first.
+   * being named, as `memory.evolved` ends it.
    */
-  async #placeOf(entry: Entry, old: EventId | undefined, ended: readonly EventId[]): Promise<EventId | undefined> {
+  #placeOf(entry: Entry, old: EventId | undefined, ended: readonly EventId[]): EventId | undefined {
+    if (old !== undefined) return this.#markOf(old)?.id ?? old;
     const untilMs = Math.min(entry.validMs, endOf(entry) ?? Infinity);
-    const isEndedBy = (one: EventId): boolean => this.#endMs.get(one) === untilMs;
-    if (old === undefined) return ended.find((one) => isEndedBy(one) && this.#memory.entry(one).supersededBy === null);
-    if (this.#endMs.has(old) && !isEndedBy(old)) await this.#end(old, undefined, this.#subjectOf(entry));
-    const mark = this.#markOf(old);
-    return mark === null ? old : mark.id;
+    return ended.find((one) => this.#endMs.get(one) === untilMs && this.#memory.entry(one).supersededBy === null);
   }
 
   /**
-   * Ends what the file says ended, and nothing here ended yet: a mark takes its place, which is forgotten at once, so that nothing but the end is told.
-   * The mark is of whom what ended it is of: when that is erased, it holds again, as in the memory that it came from.
+   * Ends what the file says ended, and what is here did not end yet, or later. The end is of whom what ended it is of: when that is erased, it holds
+   * again, as in the memory that it came from.
    */
-  async #end(id: EventId, by: EventId | undefined, owner: { readonly subject?: string } = {}): Promise<void> {
+  async #end(id: EventId, by: EventId | undefined): Promise<void> {
     const newer = by === undefined ? undefined : this.#memory.entry(by);
-    const validMs = this.#endMs.get(id) ?? newer?.validMs;
-    if (validMs === undefined) return;
-    if (this.#memory.entry(id).supersededBy === null) {
-      const subject = newer === undefined ? owner : this.#subjectOf(newer);
-      const key = `import end ${this.#world.digest(`${id} ${validMs}`)}`;
-      await this.#remember(MARK.text, { ...MARK.as, validMs, supersedes: id, ...subject, key });
+    const endMs = this.#endMs.get(id) ?? newer?.validMs;
+    const isEnded = this.#memory.entry(id).endings.some(({ atMs }) => endMs === undefined || atMs <= endMs);
+    if (endMs !== undefined && !isEnded) {
+      const key = `import ended ${this.#world.digest(`${id} ${endMs}`)}`;
+      await this.#memory.end(id, endMs, { ...(newer === undefined ? {} : this.#subjectOf(newer)), key });
     }
     const mark = this.#markOf(id);
     if (mark?.forgottenMs === null) await this.#memory.forget(mark.id);
   }
 
-  /** The mark that ended an entry. */
+  /** What an import of before `memory.ended` put in the place of an entry that had ended, to be forgotten at once. */
   #markOf(id: EventId): Entry | null {
     const { supersededBy } = this.#memory.entry(id);
     const by = supersededBy === null ? null : this.#memory.entry(supersededBy.id);
-    return by !== null && by.text === MARK.text && by.tags.includes(MARK_TAG) ? by : null;
+    return by?.text === 'It holds no longer.' && by.tags.includes('import.end') ? by : null;
   }
 
   /** How often the file said the same before. */
@@ -311,10 +307,6 @@ class Taker {
     return this.#world.digest(JSON.stringify([toWellFormed(text), kind, tags])).slice(0, 32);
   }
 }
-
-const MARK_TAG = 'import.end';
-/** What stands for the end of an entry, where no entry can. */
-const MARK = { text: 'It holds no longer.', as: { kind: 'note', tags: [MARK_TAG], importance: 0 } } as const;
 
 /** What may be known of when something holds, and of where it comes from. */
 interface Since {

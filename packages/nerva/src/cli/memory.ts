@@ -4,6 +4,7 @@ import { openMemory, usageOf, type Entry, type Memory } from '../memory/index.ts
 import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { eraseMemory } from './memory-erase.ts';
+import { asOfIn, clearMemory, countMemory, entryRows, listMemory, resetMemory } from './memory-list.ts';
 import { changeRights, rightsRows, shareMemory } from './memory-rights.ts';
 import { suggestionRows, standingRows, tendMemory } from './memory-tiers.ts';
 import { exportMemory, importMemory } from './memory-transfer.ts';
@@ -36,6 +37,8 @@ const rights = (isGrant: boolean): Known => ({
 const VERBS: Readonly<Record<string, Known>> = {
   search: looks(search, 'a question'),
   show: looks(show, null),
+  list: looks(listMemory, null),
+  count: looks(countMemory, null),
   why: looks(why, 'the id of an entry'),
   stats: looks(stats, null),
   export: looks(exportMemory, null),
@@ -52,6 +55,8 @@ const VERBS: Readonly<Record<string, Known>> = {
     takes: 'the id of an entry',
     store: 'write',
   },
+  clear: { does: (context, { memory }) => clearMemory(context, memory), takes: null, store: 'write' },
+  reset: { does: (context, { memory }) => resetMemory(context, memory), takes: null, store: 'write' },
   erase: { does: (context, { memory, store }) => eraseMemory(context, memory, store), takes: null, store: 'write' },
 };
 
@@ -109,11 +114,7 @@ async function unknown(store: Store, scope: string): Promise<NervaError> {
 function search({ out, flags }: Context, opened: Memory, query: string): void {
   const limit = flags.number('limit', 1) ?? 10;
   if (limit > 100) throw new UsageError(`--limit takes 1 to 100; "${limit}" came.`, 'memory');
-  const asOf = flags.text('as-of');
-  const validAtMs = asOf === undefined ? undefined : Date.parse(asOf);
-  if (validAtMs !== undefined && Number.isNaN(validAtMs))
-    throw new UsageError(`--as-of takes a day or a time, 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(asOf ?? '', 80)}" came.`, 'memory');
-  const found = opened.recall(query, { limit, ...(validAtMs === undefined ? {} : { validAtMs }) });
+  const found = opened.recall(query, { limit, ...asOfIn(flags) });
   if (out.isJson) for (const { entry, score, why: shares } of found) out.json({ type: 'recalled', score, why: shares, entry });
   else if (found.length === 0) out.line('Nothing fits.');
   else
@@ -136,16 +137,8 @@ function show({ out }: Context, opened: Memory): void {
     for (const line of text.split('\n')) out.line(`    ${brief(line, 500)}`);
   }
   const entries = opened.entries();
-  if (entries.length > 0)
-    for (const line of columns([
-      ['ID', 'SINCE (UTC)', '', 'TEXT'],
-      ...entries.map((entry) => [entry.id, time(entry.validMs), standing(entry), brief(entry.text, 200)]),
-    ]))
-      out.line(line);
+  if (entries.length > 0) for (const line of entryRows(entries)) out.line(line);
 }
-
-const standing = ({ forgottenMs, supersededBy }: Entry): string =>
-  forgottenMs !== null ? 'forgotten' : supersededBy !== null ? 'superseded' : '';
 
 function why({ out }: Context, opened: Memory, id: string): void {
   const entry = opened.entry(id as Entry['id']);

@@ -1,5 +1,5 @@
-import type { EventId } from '../log/index.ts';
-import type { Entry } from './entries.ts';
+import type { EventId, Seq } from '../log/index.ts';
+import { seqOf, type Entry } from './entries.ts';
 import { recallIndex, type Hit } from './recall.ts';
 
 /** What is looked for. */
@@ -16,8 +16,8 @@ export interface ArchiveQuery {
 export interface Archive {
   readonly size: number;
   get(id: EventId): Entry | undefined;
-  /** All, in the order of the log. */
-  values(): Iterable<Entry>;
+  /** All, or those that were recorded after a place, in the order of the log. */
+  values(after?: Seq): Iterable<Entry>;
   /** Keeps an entry that is new, or as it is now. `subject`: whose data the event is that says so. Its text and its times never change. */
   put(entry: Entry, subject: string | undefined): void;
   /** The best for a question, best first; what does not fit is left out before anything is ranked. */
@@ -29,6 +29,7 @@ export interface Archive {
 /** An archive that lives and dies with its process, and is made from the log each time. O(entries) of memory. */
 export function memoryArchive(): Archive {
   const entries = new Map<EventId, Entry>();
+  const ids: EventId[] = [];
   const subjects = new Set<string>();
   const index = recallIndex();
   return {
@@ -36,9 +37,17 @@ export function memoryArchive(): Archive {
       return entries.size;
     },
     get: (id) => entries.get(id),
-    values: () => entries.values(),
+    *values(after = -1) {
+      for (let at = firstAfter(ids, after); at < ids.length; at++) {
+        const entry = entries.get(ids[at] as EventId);
+        if (entry !== undefined) yield entry;
+      }
+    },
     put(entry, subject) {
-      if (!entries.has(entry.id)) index.add({ id: entry.id, text: entry.text, atMs: entry.validMs });
+      if (!entries.has(entry.id)) {
+        ids.push(entry.id);
+        index.add({ id: entry.id, text: entry.text, atMs: entry.validMs });
+      }
       entries.set(entry.id, entry);
       if (subject !== undefined) subjects.add(subject);
     },
@@ -51,4 +60,15 @@ export function memoryArchive(): Archive {
     },
     erase: (subject) => !subjects.has(subject),
   };
+}
+
+/** Where the first id is that stands after a place in the log; they are in its order. */
+function firstAfter(ids: readonly EventId[], after: Seq): number {
+  let [from, to] = [0, ids.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (seqOf(ids[middle] as EventId) <= after) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

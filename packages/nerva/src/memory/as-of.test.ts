@@ -17,21 +17,26 @@ interface Row {
   readonly recordedMs: number;
   readonly supersedes: Row | null;
   forgottenMs: number;
+  /** When somebody said that it holds until before `atMs` only. */
+  readonly ends: { readonly atMs: number; readonly recordedMs: number }[];
 }
 
-/** What is right, from the definition: what a row says holds until something known that took its place, near or far, begins. */
+/** What is right, from the definition: what a row says holds until something known that took its place, near or far, begins, or its end. */
 function rightAt(rows: readonly Row[], key: string, validAtMs: number, knownAtMs: number): readonly string[] {
   const known = rows.filter((row) => row.recordedMs <= knownAtMs);
   const ends = new Set<Row>();
   for (const row of known.filter(({ validMs }) => validMs <= validAtMs))
     for (let old = row.supersedes; old !== null; old = old.supersedes) ends.add(old);
+  for (const row of known)
+    if (row.ends.some(({ atMs, recordedMs }) => atMs <= validAtMs && recordedMs <= knownAtMs))
+      for (let old: Row | null = row; old !== null; old = old.supersedes) ends.add(old);
   return known
     .filter((row) => row.key === key && row.validMs <= validAtMs && row.forgottenMs > knownAtMs && !ends.has(row))
     .map(({ text }) => text)
     .toSorted();
 }
 
-/** People whose attributes change: late records, corrections of what was, overlapping values, and what is forgotten. */
+/** People whose attributes change: late records, corrections of what was, overlapping values, what ends without anything in its place, and what is forgotten. */
 async function lives(world: TestWorld, memory: Memory, changes: number): Promise<readonly Row[]> {
   const rows: Row[] = [];
   const pick = <T>(list: readonly T[]): T => list[Math.floor(world.dice.roll() * list.length)] as T;
@@ -45,14 +50,25 @@ async function lives(world: TestWorld, memory: Memory, changes: number): Promise
       row.forgottenMs = nowMs;
       continue;
     }
+    // Of long ago, of now, or of a time to come.
+    const validMs = nowMs + Math.round((world.dice.roll() * 300 - 240) * DAY_MS);
+    if (rows.length > 0 && world.dice.roll() < 0.1) {
+      const row = pick(rows);
+      const { endings } = memory.entry(row.id);
+      const isSooner = (endings.at(-1)?.atMs ?? Infinity) > validMs;
+      if (!isSooner) await assert.rejects(memory.end(row.id, validMs), { code: 'MEMORY_CHANGED' });
+      else {
+        await memory.end(row.id, validMs);
+        row.ends.push({ atMs: validMs, recordedMs: nowMs });
+      }
+      continue;
+    }
     const key = `${pick(ATTRIBUTES)} of ${pick(PEOPLE)}`;
     const tips = rows.filter((row) => row.key === key && !rows.some(({ supersedes }) => supersedes === row));
     const supersedes = tips.length > 0 && world.dice.roll() < 0.8 ? pick(tips) : null;
-    // Of long ago, of now, or of a time to come.
-    const validMs = nowMs + Math.round((world.dice.roll() * 300 - 240) * DAY_MS);
     const text = `The ${key} is value${at}x.`;
     const { id } = await memory.remember(text, { validMs, ...(supersedes === null ? {} : { supersedes: supersedes.id }) });
-    rows.push({ id, key, text, validMs, recordedMs: nowMs, supersedes, forgottenMs: Infinity });
+    rows.push({ id, key, text, validMs, recordedMs: nowMs, supersedes, forgottenMs: Infinity, ends: [] });
   }
   return rows;
 }
@@ -63,9 +79,11 @@ function asked(memory: Memory, rows: readonly Row[], nowMs: number): readonly [n
   for (const key of new Set(rows.map((row) => row.key))) {
     const own = rows.filter((row) => row.key === key);
     const moments = [[nowMs, nowMs] as const];
-    for (const { validMs, recordedMs, forgottenMs } of own) {
+    for (const { validMs, recordedMs, forgottenMs, ends } of own) {
       moments.push([validMs, nowMs], [validMs - 1, nowMs], [nowMs, recordedMs], [nowMs, recordedMs - 1], [recordedMs, recordedMs]);
       for (const other of own) moments.push([validMs, other.recordedMs], [other.validMs, recordedMs]);
+      for (const end of ends)
+        moments.push([end.atMs, nowMs], [end.atMs - 1, nowMs], [end.atMs, end.recordedMs - 1], [nowMs, end.recordedMs]);
       if (forgottenMs < Infinity) moments.push([validMs, forgottenMs], [validMs, forgottenMs - 1]);
     }
     for (const [validAtMs, knownAtMs] of moments) {
@@ -81,7 +99,7 @@ function asked(memory: Memory, rows: readonly Row[], nowMs: number): readonly [n
   return counts;
 }
 
-test('of facts that change, are recorded late, corrected, and forgotten, what held and was known then is recalled', async (t) => {
+test('of facts that change, are recorded late, corrected, ended, and forgotten, what held and was known then is recalled', async (t) => {
   const sums: [number, number] = [0, 0];
   for (const seed of [1, 2, 3, 4, 5]) {
     const world = testWorld({ seed });

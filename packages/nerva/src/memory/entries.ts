@@ -1,5 +1,5 @@
 import { civilDate } from '../core/index.ts';
-import type { EventId } from '../log/index.ts';
+import type { EventId, Seq } from '../log/index.ts';
 import { escapeMarkup } from './markup.ts';
 import type { Derivation, Evolution } from './derived.ts';
 import type { EntryKind } from './kinds.ts';
@@ -35,6 +35,9 @@ export interface Entry {
   /** How it stands to entries before it, one by each maker; absent while nobody looked. */
   readonly evolved?: readonly Evolution[];
 }
+
+/** Where in its log an entry was recorded. */
+export const seqOf = (id: EventId): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
 
 /** That something holds until before `atMs` only; and when that was recorded. */
 export interface Ending {
@@ -84,12 +87,29 @@ export function dayOf(ms: number): string {
 const DAY_MS = 86_400_000;
 const NAME_MAX = 50;
 
-/** The name of a text: its first line, at most 50 code points, cut at a word, with `…` where something is left out. */
+/**
+ * The name of a text: its first line, at most 50 code points, cut at a word, with `…` where something of the line is left out. Never within what is
+ * read as one sign (an accent on its letter, a family of emoji), unless that alone is longer.
+ */
 export function nameOf(text: string): string {
-  const [line = ''] = text.trim().split('\n');
-  const characters = Array.from(line.trim());
-  if (characters.length <= NAME_MAX) return characters.join('');
-  const cut = characters.slice(0, NAME_MAX - 1).join('');
-  const space = cut.lastIndexOf(' ');
-  return `${(space > 0 ? cut.slice(0, space) : cut).trimEnd()}…`;
+  const [line = ''] = text.trim().split(/[\n\r\u2028\u2029]/u);
+  if (lengthOf(line) <= NAME_MAX) return line.trimEnd();
+  let [cut, length] = ['', 0];
+  for (const { segment } of SIGNS.segment(line)) {
+    length += lengthOf(segment);
+    if (length > NAME_MAX - 1) break;
+    cut += segment;
+  }
+  if (cut === '')
+    cut = Array.from(line)
+      .slice(0, NAME_MAX - 1)
+      .join('');
+  // A word that ends where the line is cut is whole.
+  const isWhole = /^\s/u.test(line.slice(cut.length));
+  const atWord = isWhole ? cut : cut.replace(/\s+\S*$/u, '');
+  return `${(atWord === '' ? cut : atWord).trimEnd()}…`;
 }
+
+const SIGNS = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** In code points. */
+const lengthOf = (text: string): number => Array.from(text).length;

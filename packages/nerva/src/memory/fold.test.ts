@@ -24,6 +24,8 @@ const GOOD: Readonly<Record<string, JsonObject>> = {
     source: 's:1',
   },
   'memory.forgotten': { id: 'scope:h:1' },
+  'memory.cleared': { ids: ['scope:h:1', 'scope:h:2'] },
+  'memory.ended': { id: 'scope:h:1', atMs: 9 },
   'memory.derived': {
     of: 'scope:h:1',
     by: 'rules@1',
@@ -56,6 +58,7 @@ test('any JSON in its log leaves a memory that opens, shows what it has, and tak
       assert.equal(typeof memory.render(), 'string');
       for (const entry of memory.entries()) assert.ok(Number.isFinite(new Date(entry.validMs).getTime()));
       memory.recall('red apple in May 2023', { tags: ['t'] });
+      assert.deepEqual(memory.list({ isAll: true }), memory.entries());
       await memory.setItem({ key: 'new', value: 1 });
       const kept = await memory.remember('green pear');
       assert.deepEqual([memory.item('new'), memory.recall('pear')[0]?.entry], [1, kept]);
@@ -65,6 +68,39 @@ test('any JSON in its log leaves a memory that opens, shows what it has, and tak
       assert.deepEqual([memory.suggestions(), memory.core.length <= 33], [[], true]);
     }),
     { numRuns: 300 },
+  );
+});
+
+test('ends and clears fold as they stand in a log of this release', async () => {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const recorded = GOOD['memory.recorded'] as JsonObject;
+  const { supersedes: _none, ...alone } = recorded;
+  const data = (text: string, more: JsonObject = {}): JsonObject => ({ ...alone, text, name: text, ...more });
+  const events: readonly EventDraft[] = [
+    { type: 'scope.opened', data: { scope: 'h' } },
+    { type: 'memory.recorded', data: data('a') },
+    { type: 'memory.recorded', data: data('b', { validMs: 10, supersedes: 'scope:h:1' }) },
+    { type: 'memory.ended', data: { id: 'scope:h:2', atMs: 5 } },
+    { type: 'memory.ended', data: { id: 'scope:h:2', atMs: 7 } },
+    { type: 'memory.recorded', data: data('c') },
+    { type: 'memory.recorded', data: data('d') },
+    { type: 'memory.cleared', data: { ids: ['scope:h:5', 'scope:h:9', 5 as never] } },
+    { type: 'memory.cleared', data: { ids: Array.from({ length: 1_001 }, () => 'scope:h:6') } },
+  ];
+  await store.append({ id: 'x', sid: 'scope:h', expected: 0, events });
+  const memory = await openMemory({ store, world, scope: 'h' });
+  assert.deepEqual(
+    memory
+      .entries()
+      .map(({ text, invalidMs, endings, forgottenMs }) => [text, invalidMs, endings.map(({ atMs }) => atMs), forgottenMs === null]),
+    [
+      ['a', 5, [10, 5], true],
+      ['b', 10, [5], true],
+      ['c', null, [], false],
+      ['d', null, [], true],
+    ],
+    'an end is moved to sooner only, and an event that names too many is none',
   );
 });
 

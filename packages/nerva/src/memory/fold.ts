@@ -25,11 +25,28 @@ export interface MemoryData extends TierData, RightsData {
     readonly source?: EventId;
   };
   'memory.forgotten': { readonly id: EventId };
+  /** These are all forgotten; at most CLEARED_MAX. */
+  'memory.cleared': { readonly ids: readonly EventId[] };
+  /** From then on an entry holds no more, and nothing takes its place. */
+  'memory.ended': { readonly id: EventId; readonly atMs: number };
   /** What was made of an entry's text. */
   'memory.derived': Derivation & { readonly of: EventId };
   /** How an entry stands to others. */
   'memory.evolved': Evolution & { readonly from: EventId };
 }
+
+/** What its archive is told. */
+const OF_ENTRIES: ReadonlySet<keyof MemoryData> = new Set([
+  'memory.recorded',
+  'memory.ended',
+  'memory.forgotten',
+  'memory.cleared',
+  'memory.derived',
+  'memory.evolved',
+]);
+
+/** Entries that one event may clear. */
+export const CLEARED_MAX = 1_000;
 
 /** What `freeze` gives: all of a fold but its archive. */
 interface Frozen {
@@ -129,25 +146,24 @@ export class MemoryFold {
     const { data, atMs, subject, erased = false } = event;
     if (subject !== undefined && !this.#witnesses.has(subject)) this.#witnesses.set(subject, { seq: event.seq, isRead: !erased });
     if (erased) return;
-    switch (event.type as keyof MemoryData) {
-      case 'memory.recorded':
-        if (!isArchived) this.#record(data, event);
-        return;
-      case 'memory.forgotten':
-        if (!isArchived) this.#forget(data['id'] as EventId, event);
-        return;
-      case 'memory.derived':
-        if (!isArchived) this.#derive(data, event);
-        return;
-      case 'memory.evolved':
-        if (!isArchived) this.#evolve(data, event);
-        return;
-      default:
-        if (subject !== undefined) this.#beside.add(subject);
-        this.#applyBeside(event.type as keyof MemoryData, data, atMs);
-        this.tiers.apply(event.type, data, event);
-        this.rights = withRights(this.rights, event.type, data);
+    const type = event.type as keyof MemoryData;
+    if (OF_ENTRIES.has(type)) {
+      if (!isArchived) this.#applyToEntries(type, data, event);
+      return;
     }
+    if (subject !== undefined) this.#beside.add(subject);
+    this.#applyBeside(type, data, atMs);
+    this.tiers.apply(type, data, event);
+    this.rights = withRights(this.rights, type, data);
+  }
+
+  #applyToEntries(type: keyof MemoryData, data: JsonObject, event: LogEvent): void {
+    if (type === 'memory.recorded') this.#record(data, event);
+    else if (type === 'memory.ended') this.#endAt(data, event);
+    else if (type === 'memory.forgotten') this.#forget(data['id'], event);
+    else if (type === 'memory.cleared' && isIds(data['ids'])) for (const id of data['ids']) this.#forget(id, event);
+    else if (type === 'memory.derived') this.#derive(data, event);
+    else if (type === 'memory.evolved') this.#evolve(data, event);
   }
 
   #applyBeside(type: keyof MemoryData, data: JsonObject, atMs: number): void {
@@ -256,7 +272,14 @@ export class MemoryFold {
     return typeof id === 'string' ? this.archive.get(id as EventId) : undefined;
   }
 
-  #forget(id: EventId, { atMs, subject }: LogEvent): void {
+  /** As if something began then in its place, of which nothing is known. */
+  #endAt({ id, atMs }: JsonObject, event: LogEvent): void {
+    const entry = this.#at(id);
+    if (entry === undefined || typeof atMs !== 'number' || !(Math.abs(atMs) <= TIME_MAX)) return;
+    this.#end(entry.id, { atMs, recordedMs: event.atMs }, event.subject);
+  }
+
+  #forget(id: unknown, { atMs, subject }: LogEvent): void {
     const entry = this.#at(id);
     if (entry !== undefined) this.archive.put({ ...entry, forgottenMs: entry.forgottenMs ?? atMs }, subject);
   }
@@ -276,6 +299,10 @@ function isRecorded(data: unknown): data is MemoryData['memory.recorded'] {
     typeof validMs === 'number' &&
     Math.abs(validMs) <= TIME_MAX
   );
+}
+
+function isIds(ids: unknown): ids is readonly unknown[] {
+  return Array.isArray(ids) && ids.length <= CLEARED_MAX;
 }
 
 function isItem(data: unknown): data is Item {

@@ -16,7 +16,9 @@ export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from '
 export { modelEvolver, type Compared, type Evolver } from './evolve.ts';
 export { extract, type Extracted, type Extractor, type ExtractOptions } from './extract.ts';
 export { modelExtractor } from './extract-model.ts';
-export { openMemory, type Memory, type MemoryOptions, type Recalled, type Remembered, type Repeatable } from './memory.ts';
+export { openMemory, type Memory, type MemoryOptions, type Recalled } from './memory.ts';
+export type { Ended, Remembered, Repeatable, Updated } from './recorder.ts';
+export type { CountQuery, ListQuery } from './listing.ts';
 export type { RecallQuery, SearchQuery } from './query.ts';
 export { modelRewriter, type Rewriter } from './deep.ts';
 export type { FieldFilter, Filter, FilterValue } from './filter.ts';

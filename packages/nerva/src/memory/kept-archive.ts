@@ -1,7 +1,7 @@
 import type { EventId, Seq } from '../log/index.ts';
 import type { Archive, ArchiveQuery } from './archive.ts';
 import { datesIn, nearness, type NamedDate } from './dates.ts';
-import type { Entry } from './entries.ts';
+import { seqOf, type Entry } from './entries.ts';
 import type { EntryRow, Kept, KeptRows, Witness } from './kept-rows.ts';
 import { piecesOf, rarity, saturated, type Corpus } from './postings.ts';
 import { QUESTION_MAX, rankAmong, type Hit, type Stemmed } from './recall.ts';
@@ -98,13 +98,13 @@ export class KeptArchive implements Archive {
     return entry?.id === id ? entry : undefined;
   }
 
-  *values(): Iterable<Entry> {
-    for (const row of this.#rows.rows()) yield entryOf(row);
+  *values(after: Seq = -1): Iterable<Entry> {
+    for (const row of this.#rows.rows(undefined, (after + 1) * LENGTHS - 1)) yield entryOf(row);
   }
 
   /** Contract: within `commit`. */
   put(entry: Entry, subject: string | undefined): void {
-    const seq = seqOf(entry);
+    const seq = seqOf(entry.id);
     const { text, ...more } = entry;
     const before = this.#rows.row(seq);
     if (before !== undefined) {
@@ -311,5 +311,4 @@ function stemsOf({ terms: all }: Pick<EntryRow, 'terms'>): readonly string[] {
   const stems = tags < 0 ? all : all.slice(0, tags).trimEnd();
   return stems === '' ? [] : stems.split(' ');
 }
-const seqOf = ({ id }: Entry): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
 const entryOf = ({ text, more }: Pick<EntryRow, 'text' | 'more'>): Entry => ({ ...(JSON.parse(more) as Omit<Entry, 'text'>), text });

@@ -53,8 +53,8 @@ export interface KeptRows {
   row(seq: Seq): EntryRow | undefined;
   /** The rows of these keys that are there, in any order. */
   some(keys: readonly number[]): readonly Pick<EntryRow, 'key' | 'text' | 'more' | 'terms'>[];
-  /** All, or those of a subject, by key. */
-  rows(subject?: string): Iterable<EntryRow>;
+  /** All, or those of a subject, or of a higher key, by key. */
+  rows(subject?: string, after?: number): Iterable<EntryRow>;
   insert(row: EntryRow): void;
   /** Sets what is said beside the text of a row that is there. */
   update(key: number, more: string): void;

@@ -1,23 +1,24 @@
-import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json, type JsonObject, type World } from '../core/index.ts';
-import { twice, type AppendResult, type EventDraft, type EventId, type Seq, type Sid, type Store } from '../log/index.ts';
+import { checkOptions, checkRange, NervaError, type Json, type World } from '../core/index.ts';
+import type { EventId, Seq, Sid, Store } from '../log/index.ts';
 import { blockOf, removeBlock, renderCore, setBlock, type BlockChange, type Core } from './blocks.ts';
 import { Consolidator, type Consolidated, type Consolidating, type Derivers } from './consolidate.ts';
 import { edited, type Edit } from './edit.ts';
-import { nameOf, TIME_MAX, type Entry } from './entries.ts';
-import { byRules } from './extract.ts';
-import type { MemoryData, MemoryFold } from './fold.ts';
+import { seqOf, type Entry } from './entries.ts';
+import type { MemoryFold } from './fold.ts';
 import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
-import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
-import { KEYED, LogReader, OPENED } from './log-reader.ts';
-import { fitsOf, isTags, RECALLED, TAG_CHARS_MAX, TAGS_MAX, type RecallQuery, type SearchQuery } from './query.ts';
+import { Items } from './items.ts';
+import { counted, listed, type CountQuery, type ListQuery } from './listing.ts';
+import { LogReader, type Made } from './log-reader.ts';
+import { LogWriter, type Write } from './log-writer.ts';
+import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
-import { refused, reused } from './refusals.ts';
+import { checkFlag, Recorder, type Ended, type Remembered, type Repeatable, type Updated } from './recorder.ts';
 import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import type { VectorKeeper } from './vector-rows.ts';
-import { itemAt, itemOf, raised, touchedMs, withItem, WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
+import { WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
 export interface MemoryOptions extends Finders, Derivers {
@@ -36,31 +37,6 @@ export interface MemoryOptions extends Finders, Derivers {
   readonly textBytesMax?: number;
 }
 
-/** How a change is made safe to repeat. */
-export interface Repeatable {
-  /** The same change under the same key again is made once, and gives the same result, and another is refused; recognised among the last 10,000. 1–1,000 characters. */
-  readonly key?: string;
-}
-
-/** What is said of a text that is remembered. */
-export interface Remembered extends Repeatable {
-  /** Default `note`. */
-  readonly kind?: EntryKind;
-  readonly tags?: readonly string[];
-  /** 0–1, default 0.5. */
-  readonly importance?: number;
-  /** Since when it holds, ms since 1970, which may be before it; default now. */
-  readonly validMs?: number;
-  /** The entry whose place it takes, from `validMs` on. */
-  readonly supersedes?: EventId;
-  /** The event that it comes from. */
-  readonly source?: EventId;
-  /** Whose personal data it is, where that is not whose the memory's is: it goes when they are erased. */
-  readonly subject?: string;
-  /** Whether rules take it apart at once: people, dates, quantities, preferences, commitments. Default as the memory was opened. */
-  readonly extract?: boolean;
-}
-
 /** An entry that was found. */
 export interface Recalled {
   readonly entry: Entry;
@@ -68,8 +44,6 @@ export interface Recalled {
   readonly why: Why;
 }
 
-/** Appends tried when others write at the same time: each that fails means that another's came through. */
-const ATTEMPTS_MAX = 1_000;
 const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax', 'vectorBytesMax'];
 const DERIVERS = ['extract', 'extractor', 'evolver'];
 
@@ -101,50 +75,57 @@ export async function openMemory(options: MemoryOptions): Promise<Memory> {
  */
 export class Memory {
   readonly sid: Sid;
-  readonly #store: Store;
   readonly #world: World;
-  readonly #scope: string;
   /** Whose personal data it holds. */
   readonly subject: string | undefined;
   readonly #upto: Seq | undefined;
-  readonly #limits: WorkingLimits;
-  readonly #textBytesMax: number;
+  readonly #items: Items;
+  readonly #write: Write;
+  readonly #recorder: Recorder;
   readonly #reader: LogReader;
   readonly #hybrid: Hybrid;
   readonly #consolidator: Consolidator;
   readonly #tender: Tender;
-  readonly #extract: boolean;
   #reading: Promise<void> = Promise.resolve();
   /** A read that has not begun. */
   #next: Promise<void> | null = null;
-  /** Ends with the last change that was asked for. */
-  #writing: Promise<unknown> = Promise.resolve();
 
   /** Use `openMemory`. */
   constructor({ store, world, scope, subject, upto, index, working, textBytesMax = 100_000, ...more }: MemoryOptions) {
     this.sid = `scope:${scope}`;
     const name = world.digest(this.sid).slice(0, 32);
     this.#reader = new LogReader({ store, sid: this.sid, upto, index, name, dropped: () => this.#hybrid.clear() });
-    this.#store = store;
     this.#world = world;
-    this.#scope = scope;
     this.subject = subject;
     this.#upto = upto;
-    this.#limits = { ...WORKING_LIMITS, ...working };
+    const [fold, nowMs] = [() => this.#fold, () => this.#nowMs()];
+    const made = (frame: string): Made | undefined => this.#reader.made(frame);
+    const { sid } = this;
+    this.#write = new LogWriter({ store, world, sid, scope, subject, upto, fold, made, refresh: () => this.refresh() }).write;
+    this.#items = new Items({ working: () => this.#fold.working, nowMs, write: this.#write, limits: { ...WORKING_LIMITS, ...working } });
     const isKept = index !== undefined && upto === undefined;
     this.#hybrid = new Hybrid(world, more, isKept ? { keeper: index, name, tell: (told) => index.tell(told) } : null);
     this.#consolidator = new Consolidator(world, more);
     this.#tender = new Tender({
-      sid: this.sid,
+      sid,
       store,
-      fold: () => this.#fold,
+      fold,
       entry: (id) => this.#reader.look((archive) => archive.get(id)),
       entries: () => this.#reader.archive.values(),
-      nowMs: () => this.#nowMs(),
+      nowMs,
       write: (decide, key) => this.#write({ key, mark: 'memory.accessed ' }, decide),
     });
-    this.#extract = checkFlag('extract', more.extract ?? false);
-    this.#textBytesMax = checkRange('textBytesMax', textBytesMax, 1, 1_000_000);
+    this.#recorder = new Recorder({
+      sid,
+      head: () => this.head,
+      nowMs,
+      textBytesMax: checkRange('textBytesMax', textBytesMax, 1, 1_000_000),
+      isTakenApart: checkFlag('extract', more.extract ?? false),
+      look: (work) => this.#reader.look(work),
+      entry: (id) => this.entry(id),
+      refresh: () => this.refresh(),
+      write: this.#write,
+    });
   }
 
   get #fold(): MemoryFold {
@@ -222,102 +203,63 @@ export class Memory {
   }
 
   /** Keeps a value for a while. @throws MEMORY_FULL, MEMORY_TOO_LARGE, OPTION_INVALID; nothing was written. */
-  async setItem(item: NewItem): Promise<void> {
-    checkOptions(item, ['key', 'value', 'ttlMs'], 'setItem');
-    await this.#write({}, () => [this.#itemSet(item)]);
+  setItem(item: NewItem): Promise<void> {
+    return this.#items.set(item);
   }
 
   /** The value kept under a key, or undefined when none is, or when its time is over. */
   item(key: string): Json | undefined {
-    return itemAt(this.#fold.working, key, this.#nowMs())?.value;
+    return this.#items.at(key);
   }
 
-  /** Adds to a number, from 0 where there is none; its time begins anew. @returns what it is now. @throws MEMORY_EDIT for what is no number. */
-  async raiseItem(key: string, by = 1): Promise<number> {
-    checkRange('by', by, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-    let value = 0;
-    await this.#write({}, () => {
-      const item = raised(this.#fold.working, { key, by }, this.#nowMs());
-      value = item.value;
-      return [this.#itemSet(item)];
-    });
-    return value;
+  /** Adds to a number, from 0 where there is none, and touches it. @returns what it is now. @throws MEMORY_EDIT for what is no number; MEMORY_FULL. */
+  raiseItem(key: string, by = 1): Promise<number> {
+    return this.#items.raise(key, by);
+  }
+
+  /** Adds to the end of a text, where there is none to an empty one, and touches it. @returns what it is now. @throws MEMORY_EDIT for what is no text; MEMORY_FULL, MEMORY_TOO_LARGE. */
+  appendItem(key: string, text: string): Promise<string> {
+    return this.#items.append(key, text);
   }
 
   /** Keeps an item for `ttlMs` from now, or as long as it was to be kept, whichever is longer. @returns false when it is not there. */
-  async touchItem(key: string, ttlMs: number = this.#limits.ttlMs): Promise<boolean> {
-    const seq = await this.#write({}, () => {
-      const nowMs = this.#nowMs();
-      const item = itemAt(this.#fold.working, key, nowMs);
-      if (item === undefined) return [];
-      return [
-        this.#itemSet({
-          key,
-          value: item.value,
-          ttlMs: touchedMs(item, checkRange('ttlMs', ttlMs, 1, this.#limits.ttlMsMax), nowMs) - nowMs,
-        }),
-      ];
-    });
-    return seq !== null;
+  touchItem(key: string, ttlMs?: number): Promise<boolean> {
+    return this.#items.touch(key, ttlMs);
   }
 
   /** @returns false when it was not there. */
-  async deleteItem(key: string): Promise<boolean> {
-    const seq = await this.#write({}, () =>
-      itemAt(this.#fold.working, key, this.#nowMs()) === undefined ? [] : [{ type: 'memory.items.removed', data: { keys: [key] } }],
-    );
-    return seq !== null;
+  deleteItem(key: string): Promise<boolean> {
+    return this.#items.delete(key);
+  }
+
+  /** Removes from the log's state what is over: it is not there for anybody either way, and counts no more. @returns how many it removed. */
+  sweepItems(): Promise<number> {
+    return this.#items.sweep();
   }
 
   /**
    * Keeps a text for good, as it is. What `supersedes` names holds until `validMs`, and this from then on.
    * @throws OPTION_INVALID, MEMORY_TOO_LARGE, MEMORY_UNKNOWN (what it supersedes), MEMORY_CHANGED (that was superseded already); nothing was written.
    */
-  async remember(text: string, options: Remembered = {}): Promise<Entry> {
-    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'subject', 'extract', 'key'], 'remember');
-    const { kind = 'note', tags = [], importance = 0.5, supersedes, source, subject } = options;
-    if (typeof text !== 'string' || !isTags(tags) || !['string', 'undefined'].includes(typeof source))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `What is remembered is a string, its source too, and its tags a list of at most ${TAGS_MAX} strings of at most ${TAG_CHARS_MAX} characters. Nothing was changed.`,
-      );
-    const whole = toWellFormed(text) as string;
-    const bytes = utf8Bytes(whole);
-    if (whole.trim() === '')
-      throw new NervaError('OPTION_INVALID', 'There is nothing to remember: the text is empty. Nothing was changed.');
-    if (bytes > this.#textBytesMax)
-      throw new NervaError(
-        'MEMORY_TOO_LARGE',
-        `A text of ${bytes} bytes came; ${this.#textBytesMax} is the limit. Remember it in parts; nothing was changed.`,
-      );
-    if (!ENTRY_KINDS.includes(kind))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `kind must be one of ${ENTRY_KINDS.join(', ')}; ${JSON.stringify(kind)} came. Nothing was changed.`,
-      );
-    checkRange('importance', importance, 0, 1);
-    const isTakenApart = checkFlag('extract', options.extract ?? this.#extract);
-    const seq = await this.#write({ key: options.key, mark: 'memory.recorded ' }, () => {
-      const validMs = checkRange('validMs', options.validMs ?? this.#nowMs(), -TIME_MAX, TIME_MAX);
-      if (supersedes !== undefined) this.#current(supersedes);
-      const data: MemoryData['memory.recorded'] = {
-        text: whole,
-        name: nameOf(whole),
-        kind,
-        tags,
-        importance,
-        validMs,
-        ...(supersedes === undefined ? {} : { supersedes }),
-        ...(source === undefined ? {} : { source }),
-      };
-      const of = `${this.sid}:${this.head === 0 ? 1 : this.head}`; // after the event that opens the log
-      const derived = isTakenApart ? [{ type: 'memory.derived', data: { of, ...byRules(whole, validMs) } as unknown as JsonObject }] : [];
-      const drafts = [{ type: 'memory.recorded', data: { ...data } }, ...derived];
-      return subject === undefined ? drafts : drafts.map((draft) => ({ ...draft, subject }));
-    });
-    const entry = this.entry(`${this.sid}:${seq ?? -1}`);
-    if (entry.text !== whole) throw reused(options.key);
-    return entry;
+  remember(text: string, options: Remembered = {}): Promise<Entry> {
+    return this.#recorder.remember(text, options);
+  }
+
+  /**
+   * Says what is other about an entry from `validMs` on, by one that takes its place: what is not said is as it was, and whose data it is too.
+   * @throws as `remember` does; nothing was written.
+   */
+  update(id: EventId, change: Updated): Promise<Entry> {
+    return this.#recorder.update(id, change);
+  }
+
+  /**
+   * Says that an entry holds until before `atMs` (ms since 1970) only, and nothing takes its place; as when something superseded it, what it had superseded
+   * ends then too where that is sooner, and as of before it is found. At the same time again changes nothing. @returns it as it is now.
+   * @throws MEMORY_UNKNOWN, MEMORY_CHANGED (it ended sooner already), OPTION_INVALID; nothing was written.
+   */
+  end(id: EventId, atMs: number, options: Ended = {}): Promise<Entry> {
+    return this.#recorder.end(id, atMs, options);
   }
 
   /** The entries that answer a question best, best first. @throws OPTION_UNKNOWN, OPTION_INVALID, and STORE_* where an index fails: after a `refresh` it is found without. */
@@ -464,11 +406,32 @@ export class Memory {
   }
 
   /** Leaves an entry out of recall from now on; `knownAtMs` before that finds it still. @throws MEMORY_UNKNOWN */
-  async forget(id: EventId, options: Repeatable = {}): Promise<void> {
-    checkOptions(options, ['key'], 'forget');
-    await this.#write({ key: options.key, mark: `memory.forgotten ${id}` }, () =>
-      this.entry(id).forgottenMs === null ? [{ type: 'memory.forgotten', data: { id } }] : [],
-    );
+  forget(id: EventId, options: Repeatable = {}): Promise<void> {
+    return this.#recorder.forget(id, options);
+  }
+
+  /**
+   * Forgets all that was recorded before it begins, whether it holds or not: the record stays, and is found as of before (to leave nothing of a person, erase
+   * the subject). In frames of at most 1,000 entries, each an event that names them; what was cut is gone on with by the next. @returns how many it forgot.
+   */
+  clear(): Promise<number> {
+    return this.#recorder.clear();
+  }
+
+  /** Clears, and removes the blocks and items that are there: what is left says nothing to an agent. What agents may do (`rights`) stays. @returns how many of each went. */
+  async reset(): Promise<{ readonly entries: number; readonly blocks: number; readonly items: number }> {
+    const entries = await this.clear();
+    let [blocks, first]: [number, ReadonlySet<string> | null] = [0, null];
+    await this.#write({}, () => {
+      // What others add meanwhile stays, as entries and items of theirs do.
+      const before = (first ??= new Set(this.#fold.core.map(({ label }) => label)));
+      const drafts = this.#fold.core
+        .filter(({ label }) => before.has(label))
+        .map(({ label }) => ({ type: 'memory.block.removed', data: { label } }));
+      blocks = drafts.length;
+      return drafts;
+    });
+    return { entries, blocks, items: await this.#items.clear() };
   }
 
   /** @throws MEMORY_UNKNOWN */
@@ -479,92 +442,23 @@ export class Memory {
     return entry;
   }
 
+  /** Entries, oldest first and page by page: those that hold now, unless the query says otherwise. Whatever is written between two pages, what holds all the while is in one of them, once. @throws OPTION_UNKNOWN, OPTION_INVALID */
+  list(query: ListQuery = {}): readonly Entry[] {
+    return this.#reader.look((archive) => listed(archive, query, { sid: this.sid, nowMs: this.#nowMs() }));
+  }
+
+  /** How many entries there are: those that hold now, unless the query says otherwise. @throws OPTION_UNKNOWN, OPTION_INVALID */
+  count(query: CountQuery = {}): number {
+    return this.#reader.look((archive) => counted(archive, query, this.#nowMs()));
+  }
+
   /** All entries, the forgotten and superseded too, oldest first. */
   entries(): readonly Entry[] {
     return this.#reader.look((archive) => Array.from(archive.values()));
-  }
-
-  #current(id: EventId): void {
-    const { supersededBy } = this.entry(id);
-    if (supersededBy !== null)
-      throw new NervaError('MEMORY_CHANGED', `${id} was superseded by ${supersededBy.id}: supersede that one. Nothing was changed.`, {
-        details: { id, by: supersededBy.id },
-      });
-  }
-
-  #itemSet(item: NewItem): EventDraft {
-    const nowMs = this.#nowMs();
-    const kept = itemOf(item, nowMs, this.#limits);
-    withItem(this.#fold.working, kept, nowMs, this.#limits);
-    return { type: 'memory.item.set', data: { ...kept } };
   }
 
   /** Never before what is recorded, for clocks differ and jump; and of a memory as it once stood, its own time. */
   #nowMs(): number {
     return this.#upto === undefined ? Math.max(this.#world.clock.nowMs(), this.#fold.atMs) : this.#fold.atMs;
   }
-
-  /** The frame of a keyed change; a key may be longer than an id. */
-  #frameOf(key: string): string {
-    return KEYED + this.#world.digest(key).slice(0, 48);
-  }
-
-  /**
-   * Makes a change, after those that were asked for before on this handle. `mark`: the type of its event and what it is about; what was
-   * made under the same key must have the same. @returns where it stands, or null when there was nothing to write.
-   */
-  #write({ key, mark }: Keyed, decide: () => readonly EventDraft[]): Promise<Seq | null> {
-    const written = this.#writing.then(() => this.#written({ key, mark }, decide));
-    this.#writing = written.catch(() => undefined);
-    return written;
-  }
-
-  /** Decides on what stands, writes it there, and decides anew when somebody wrote in between. What a key says was made is not made again. */
-  async #written({ key, mark }: Keyed, decide: () => readonly EventDraft[]): Promise<Seq | null> {
-    if (this.#upto !== undefined)
-      throw new NervaError('MEMORY_DENIED', `This is ${this.sid} as it stood after event ${this.#upto}: it takes no change.`);
-    if (key !== undefined) checkRange('characters of key', key.length, 1, 1_000);
-    const id = key === undefined ? this.#world.ids.next() : this.#frameOf(key);
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      await this.refresh();
-      if (this.#fold.isForeign)
-        throw new NervaError('MEMORY_DENIED', `${this.sid} is the log of something else than a memory. Nothing was changed.`);
-      const made = this.#reader.made(id);
-      if (made !== undefined && made.mark !== null && made.mark !== mark) throw reused(key);
-      if (made !== undefined) return made.seq;
-      const isNew = this.head === 0;
-      const drafts = decide();
-      if (drafts.length === 0) return null;
-      const result = await this.#append(id, isNew ? [{ type: OPENED, data: { scope: this.#scope } }, ...drafts] : drafts);
-      if (result.ok) {
-        await this.refresh();
-        return result.seq === 0 ? 1 : result.seq;
-      }
-      if (result.why !== 'conflict') throw refused(this.sid, result.why);
-    }
-    throw new NervaError('MEMORY_CHANGED', `Others wrote ${this.sid} ${ATTEMPTS_MAX} times in between. Nothing was changed; try again.`);
-  }
-
-  async #append(id: string, drafts: readonly EventDraft[]): Promise<AppendResult> {
-    const events = drafts.map((event) => {
-      const whole = { ...event, data: toWellFormed(event.data) as JsonObject };
-      const subject = event.subject ?? this.subject;
-      return subject === undefined || event.type === OPENED ? whole : { ...whole, subject };
-    });
-    const frame = { id, sid: this.sid, expected: this.head, events, then: { status: 'idle' } } as const;
-    return twice(() => this.#store.append(frame));
-  }
-}
-
-const seqOf = (id: EventId): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
-
-function checkFlag(name: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw new NervaError('OPTION_INVALID', `${name} is true or false; ${typeof value} came. Nothing was changed.`);
-}
-
-/** Which change it is. */
-interface Keyed {
-  readonly key?: string | undefined;
-  readonly mark?: string | undefined;
 }

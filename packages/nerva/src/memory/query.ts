@@ -43,19 +43,24 @@ export function isTags(tags: unknown): tags is readonly string[] {
 }
 
 /** Which entries may be found; all else has no part in a ranking. @throws OPTION_INVALID, OPTION_UNKNOWN */
-export function fitsOf({ tags = [], kinds, filter, since = {}, ...options }: RecallQuery, nowMs: number): (entry: Entry) => boolean {
+export function fitsOf({ validAtMs, knownAtMs, ...query }: RecallQuery, nowMs: number): (entry: Entry) => boolean {
+  const moment: Moment = {
+    validAtMs: checkRange('validAtMs', validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
+    knownAtMs: checkRange('knownAtMs', knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
+  };
+  const passes = passesOf(query);
+  return (entry) => holdsAt(entry, moment) && passes(entry);
+}
+
+/** The same, whether they hold or not. @throws OPTION_INVALID, OPTION_UNKNOWN */
+export function passesOf({ tags = [], kinds, filter, since = {} }: RecallQuery): (entry: Entry) => boolean {
   if (!isTags(tags) || (kinds !== undefined && !Array.isArray(kinds)))
     throw new NervaError('OPTION_INVALID', 'tags and kinds are lists of strings. Nothing was looked for.');
-  const moment: Moment = {
-    validAtMs: checkRange('validAtMs', options.validAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
-    knownAtMs: checkRange('knownAtMs', options.knownAtMs ?? nowMs, -TIME_MAX, TIME_MAX),
-  };
   const passes = filter === undefined ? null : filterOf(filter, FIELDS);
   checkOptions(since, ['fromMs', 'untilMs'], 'since');
   const fromMs = checkRange('since.fromMs', since.fromMs ?? -TIME_MAX, -TIME_MAX, TIME_MAX);
   const untilMs = checkRange('since.untilMs', since.untilMs ?? Infinity, -TIME_MAX, Infinity);
   return (entry) =>
-    holdsAt(entry, moment) &&
     (kinds === undefined || kinds.includes(entry.kind)) &&
     tags.every((tag) => entry.tags.includes(tag)) &&
     entry.validMs >= fromMs &&

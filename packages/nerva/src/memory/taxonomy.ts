@@ -1,6 +1,6 @@
 import { NervaError, type Json } from '../core/index.ts';
 import { BLOCK_TYPES, CORE_BYTES_MAX, type Block, type BlockChange, type BlockType } from './blocks.ts';
-import type { Remembered } from './memory.ts';
+import type { Remembered } from './recorder.ts';
 import type { NewItem } from './working.ts';
 
 /** Where a thing stands that is to be kept: before the agent always, for a while, for good; or in the log of a session, which nobody else writes. */

@@ -113,23 +113,29 @@ export function withoutItems(working: Working, keys: readonly string[]): Working
 
 /** Without what is over. */
 export function swept(working: Working, nowMs: number): Working {
-  const over = Array.from(working.items.values(), ({ key }) => key).filter((key) => itemAt(working, key, nowMs) === undefined);
-  return withoutItems(working, over);
+  return withoutItems(working, overAt(working, nowMs));
 }
 
-/** The item with its number raised; one that is not there counts from 0, and its time begins anew. @throws MEMORY_EDIT when it is no number. */
-export function raised(
-  working: Working,
-  { key, by }: { readonly key: string; readonly by: number },
-  nowMs: number,
-): NewItem & { readonly value: number } {
-  const before = itemAt(working, key, nowMs)?.value ?? 0;
+/** Keys of what is over and not yet swept. */
+export function overAt(working: Working, nowMs: number): readonly string[] {
+  return Array.from(working.items.values(), ({ key }) => key).filter((key) => itemAt(working, key, nowMs) === undefined);
+}
+
+/** The number under a key, raised; one that is not there counts from 0. @throws MEMORY_EDIT when it is no number. */
+export function raised(working: Working, { key, by }: { readonly key: string; readonly by: number }, nowMs: number): number {
+  const item = itemAt(working, key, nowMs);
+  const before = item === undefined ? 0 : item.value; // null is no number
   if (typeof before !== 'number') throw new NervaError('MEMORY_EDIT', `${JSON.stringify(key)} holds no number. Nothing was changed.`);
-  return { key, value: before + by };
+  return before + by;
 }
 
-/** Until when an item is kept after a touch: longer, never shorter. */
-export const touchedMs = (item: Item, ttlMs: number, nowMs: number): number => Math.max(item.expiresMs, nowMs + ttlMs);
+/** The text under a key with more at its end; one that is not there is empty. @throws MEMORY_EDIT when it is no text. */
+export function appended(working: Working, { key, text }: { readonly key: string; readonly text: string }, nowMs: number): string {
+  const item = itemAt(working, key, nowMs);
+  const before = item === undefined ? '' : item.value;
+  if (typeof before !== 'string') throw new NervaError('MEMORY_EDIT', `${JSON.stringify(key)} holds no text. Nothing was changed.`);
+  return before + text;
+}
 
 const bytesOf = (items: ReadonlyMap<string, Item>): number => {
   let sum = 0;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { eraseSubject, memoryStore, type EventId, type Store } from '../log/index.ts';
-import { openMemory, type Memory, type MemoryIndex } from '../memory/index.ts';
+import { eraseSubject, memoryStore, type Store } from '../log/index.ts';
+import { openMemory, type Entry, type Memory, type MemoryIndex } from '../memory/index.ts';
 import { memoryKeys } from './keys.ts';
 import { testWorld } from './world.ts';
 
@@ -26,6 +26,8 @@ type Step =
       readonly subject: string | undefined;
     }
   | { readonly type: 'forget'; readonly at: number; readonly subject: string | undefined }
+  | { readonly type: 'end'; readonly at: number; readonly daysAgo: number; readonly subject: string | undefined }
+  | { readonly type: 'clear' | 'reset' }
   | { readonly type: 'block'; readonly text: string; readonly subject: string | undefined }
   | { readonly type: 'item'; readonly key: string }
   | { readonly type: 'grant' | 'revoke'; readonly agent: string; readonly right: 'recall' | 'edit' }
@@ -39,7 +41,7 @@ function stepsOf(seed: number): readonly Step[] {
   const below = (count: number): number => Math.floor(dice.roll() * count);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)] as T;
   const one = (): Step => {
-    const at = below(15);
+    const at = below(19);
     if (at < 6)
       return {
         type: 'remember',
@@ -51,6 +53,10 @@ function stepsOf(seed: number): readonly Step[] {
       };
     if (at < 8) return { type: 'forget', at: below(9), subject: pick([undefined, 'ada']) };
     if (at === 8) return { type: 'block', text: pick(['', 'x', '<block>']), subject: pick([undefined, 'bob']) };
+    if (at > 15)
+      return at === 18
+        ? { type: pick(['clear', 'reset'] as const) }
+        : { type: 'end', at: below(9), daysAgo: below(46) - 5, subject: pick([undefined, 'bob']) };
     if (at > 12)
       return { type: pick(['grant', 'revoke'] as const), agent: pick(['a', '__proto__']), right: pick(['recall', 'edit'] as const) };
     if (at === 9) return { type: 'item', key: pick(['k', 'l']) };
@@ -60,7 +66,7 @@ function stepsOf(seed: number): readonly Step[] {
   return Array.from({ length: 1 + below(25) }, one);
 }
 
-const SEEDS = 80;
+const SEEDS = 120;
 const DAY_MS = 86_400_000;
 const QUESTIONS = ['red apple', 'plum', 'what was on 5 January?', 'when did a pear come', 'nothing of it'];
 
@@ -80,6 +86,10 @@ function shown(memory: Memory, nowMs: number): unknown {
     memory.item('k'),
     memory.item('l'),
     memory.entries(),
+    memory.list({ limit: 3 }),
+    memory.list({ isAll: true, after: `${memory.sid}:3` }),
+    moments.map((options) => [memory.count(options), memory.list(options)]),
+    memory.count({ isAll: true }),
     QUESTIONS.map((query) => moments.map((options) => memory.recall(query, options))),
   ];
 }
@@ -167,26 +177,19 @@ async function holds(harness: IndexHarness, steps: readonly Step[]): Promise<voi
   for (const step of steps) {
     const subject = 'subject' in step && step.subject !== undefined && !gone.has(step.subject) ? step.subject : undefined;
     const writer = subject === undefined || step.type === 'erase' ? memory : await open(subject);
-    const known = memory.entries();
-    if (step.type === 'remember') {
-      const old: EventId | undefined = known[step.old]?.supersededBy === null ? known[step.old]?.id : undefined;
-      await writer.remember(step.text, {
-        tags: step.tags,
-        validMs: world.clock.nowMs() - step.daysAgo * DAY_MS,
-        ...(old === undefined ? {} : { supersedes: old }),
-      });
-    } else if (step.type === 'forget') await Promise.all(known.slice(step.at, step.at + 1).map(({ id }) => writer.forget(id)));
-    else if (step.type === 'block') await writer.setBlock({ label: 'b', text: step.text });
-    else if (step.type === 'item') await memory.setItem({ key: step.key, value: known.length, ttlMs: 3 * DAY_MS });
-    else if (step.type === 'grant') await memory.grant(step.agent, [step.right]);
-    else if (step.type === 'revoke') await memory.revoke(step.agent, [step.right]);
-    else if (step.type === 'wait') await world.advance(step.ms);
+    if (step.type === 'wait') await world.advance(step.ms);
     else if (step.type === 'erase') {
       gone.add(step.subject);
       await eraseSubject({ store, keys, world, subject: step.subject });
-    } else {
+    } else if (step.type === 'reopen') {
       index = harness.reopen();
       memory = await open();
+    } else if ('text' in step || 'at' in step) await changeBy(writer, step, { known: memory.entries(), nowMs: world.clock.nowMs() });
+    else if (step.type === 'item') await memory.setItem({ key: step.key, value: memory.head, ttlMs: 3 * DAY_MS });
+    else if (step.type === 'grant' || step.type === 'revoke') await memory[step.type](step.agent, [step.right]);
+    else {
+      await memory[step.type]();
+      assert.equal(memory.count(), 0);
     }
     await memory.refresh();
   }
@@ -194,4 +197,25 @@ async function holds(harness: IndexHarness, steps: readonly Step[]): Promise<voi
   assert.deepEqual(shown(memory, world.clock.nowMs()), shown(fromLog, world.clock.nowMs()));
   index = harness.reopen();
   assert.deepEqual(shown(await open(), world.clock.nowMs()), shown(fromLog, world.clock.nowMs()));
+}
+
+/** A change of what may be somebody's. */
+async function changeBy(
+  writer: Memory,
+  step: Extract<Step, { readonly text: string } | { readonly at: number }>,
+  { known, nowMs }: { readonly known: readonly Entry[]; readonly nowMs: number },
+): Promise<void> {
+  if (step.type === 'block') return writer.setBlock({ label: 'b', text: step.text });
+  if (step.type === 'remember') {
+    const { text, tags, old, daysAgo } = step;
+    const before = known[old];
+    const supersedes = before?.supersededBy === null ? { supersedes: before.id } : {};
+    return void (await writer.remember(text, { tags, validMs: nowMs - daysAgo * DAY_MS, ...supersedes }));
+  }
+  const entry = known[step.at];
+  if (entry === undefined) return;
+  if (step.type === 'forget') return writer.forget(entry.id);
+  const isSooner = (entry.endings.at(-1)?.atMs ?? Infinity) >= nowMs - step.daysAgo * DAY_MS;
+  const ended = writer.end(entry.id, nowMs - step.daysAgo * DAY_MS);
+  await (isSooner ? ended : assert.rejects(ended, { code: 'MEMORY_CHANGED' }));
 }

@@ -103,9 +103,9 @@ export class SqliteRows implements KeptRows {
     }));
   }
 
-  *rows(subject?: string): Iterable<EntryRow> {
+  *rows(subject?: string, from = -1): Iterable<EntryRow> {
     // Page by page: while rows are handed out others may be written.
-    for (let after = -1; ;) {
+    for (let after = from; ;) {
       const page =
         subject === undefined
           ? this.#all('select * from entry where key > ? order by key limit 500', after)

@@ -1,0 +1,90 @@
+import type { CountQuery, Entry, EntryKind, Memory } from '../memory/index.ts';
+import { UsageError, type Flags } from './arguments.ts';
+import type { Context } from './context.ts';
+import { brief, columns, time } from './output.ts';
+
+/** `nerva memory list`: a page of the entries that hold, oldest first. */
+export function listMemory({ out, flags }: Context, memory: Memory): void {
+  const limit = flags.number('limit', 1) ?? 100;
+  if (limit > 1_000) throw new UsageError(`memory list: --limit takes 1 to 1000; "${limit}" came.`, 'memory');
+  const after = flags.text('after');
+  const page = memory.list({ ...queryOf(flags), limit, ...(after === undefined ? {} : { after: after as Entry['id'] }) });
+  if (out.isJson) for (const entry of page) out.json({ type: 'entry', ...entry });
+  else if (page.length === 0) out.line('Nothing fits.');
+  else for (const line of entryRows(page)) out.line(line);
+  const last = page.at(-1);
+  if (!out.isJson && last !== undefined && page.length === limit) out.note(`There may be more: --after ${last.id}`, 'dim');
+}
+
+/** `nerva memory count`: how many entries hold. */
+export function countMemory({ out, flags }: Context, memory: Memory): void {
+  const count = memory.count(queryOf(flags));
+  if (out.isJson) out.json({ type: 'count', sid: memory.sid, count });
+  else out.line(String(count));
+}
+
+/** `nerva memory clear`: forgets all entries. */
+export async function clearMemory({ out, flags }: Context, memory: Memory): Promise<void> {
+  const { length } = memory.entries().filter(({ forgottenMs }) => forgottenMs === null);
+  if (!flags.has('yes'))
+    throw new UsageError(
+      `This forgets all that ${memory.sid} keeps for good: ${length} entries; their record stays, and blocks and items do. Say --yes to do it; nothing was changed.`,
+      'memory',
+    );
+  const entries = await memory.clear();
+  if (out.isJson) out.json({ type: 'cleared', sid: memory.sid, entries });
+  else out.line(`${entries} entries of ${memory.sid} are forgotten; the record of them stays`);
+}
+
+/** `nerva memory reset`: forgets all entries, and removes blocks and items. */
+export async function resetMemory({ out, flags }: Context, memory: Memory): Promise<void> {
+  const { length } = memory.entries().filter(({ forgottenMs }) => forgottenMs === null);
+  if (!flags.has('yes')) {
+    const set = memory.core.filter(({ entry }) => entry === undefined).length;
+    throw new UsageError(
+      `This forgets all that ${memory.sid} keeps, ${length} entries, and removes its ${set} blocks and its items; the record of them stays, and so do rights. Say --yes to do it; nothing was changed.`,
+      'memory',
+    );
+  }
+  const done = await memory.reset();
+  if (out.isJson) out.json({ type: 'reset', sid: memory.sid, ...done });
+  else
+    out.line(
+      `${done.entries} entries of ${memory.sid} are forgotten, ${done.blocks} blocks and ${done.items} items removed; the record of them stays`,
+    );
+}
+
+/** Entries as a table. */
+export function entryRows(entries: readonly Entry[]): readonly string[] {
+  return columns([
+    ['ID', 'SINCE (UTC)', '', 'TEXT'],
+    ...entries.map((entry) => [entry.id, time(entry.validMs), standing(entry), brief(entry.text, 200)]),
+  ]);
+}
+
+function standing({ forgottenMs, supersededBy, invalidMs }: Entry): string {
+  if (forgottenMs !== null) return 'forgotten';
+  if (supersededBy !== null) return 'superseded';
+  return invalidMs === null ? '' : 'ended';
+}
+
+/** The time that `--as-of` names. */
+export function asOfIn(flags: Flags): { readonly validAtMs?: number } {
+  const asOf = flags.text('as-of');
+  if (asOf === undefined) return {};
+  const validAtMs = Date.parse(asOf);
+  if (!Number.isNaN(validAtMs)) return { validAtMs };
+  throw new UsageError(`--as-of takes a day or a time, 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(asOf, 80)}" came.`, 'memory');
+}
+
+function queryOf(flags: Flags): CountQuery {
+  const namesIn = (flag: string): readonly string[] | undefined => flags.text(flag)?.split(',');
+  const [tags, kinds] = [namesIn('tags'), namesIn('kinds') as readonly EntryKind[] | undefined];
+  if (flags.has('all') && flags.has('as-of')) throw new UsageError('--all is as of no time: leave out --as-of.', 'memory');
+  return {
+    ...asOfIn(flags),
+    ...(flags.has('all') ? { isAll: true } : {}),
+    ...(tags === undefined ? {} : { tags }),
+    ...(kinds === undefined ? {} : { kinds }),
+  };
+}
