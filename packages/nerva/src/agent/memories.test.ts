@@ -114,6 +114,15 @@ test('entries come by their rank, the best of each memory first, no more than on
   assert.match(notesIn(requests[0])[1] ?? '', /^<memory scope="team:desk">\n<recalled>\n<entry id="scope:team:desk:2" /);
   await run.send('What more of the walrus?').result;
   assert.equal((await typed(run, 'memory.told')).length, 2, 'what was told, here or there, is not told again');
+  const even = session(
+    memories.toReversed().map((of) => ({ of, recall: 3 })),
+    { sid: 'e' },
+  );
+  await even.send('What of the walrus?').result;
+  assert.deepEqual(
+    (await typed(even, 'memory.told')).map(({ data }) => (data['entries'] as unknown[]).length),
+    [2, 1],
+  );
 });
 
 test('in whatever order memories answer, and wherever they hang, the log is the same but for those that hang', async () => {
@@ -182,6 +191,33 @@ test('one memory that fails is left out and recorded so, and what it said before
   const other = session([{ of: own }, { of: broken }], { sid: 'o' });
   await other.send('one').result;
   assert.deepEqual((await typed(other, 'memory.failed'))[0]?.data['log'], 'scope:team:desk', 'and of which, where that is known');
+});
+
+test('a memory that hangs takes nothing from the time of one that is slow', async () => {
+  const { store, world, session } = await two();
+  const slow = async (): Promise<Memory> => {
+    await world.clock.sleep(6_000);
+    const rerank = { name: 'slow', rerank: async (_query: string, texts: readonly string[]) => (await world.clock.sleep(6_000), texts.map(() => 1)) };
+    return openMemory({ store, world, scope: 'user:ada', rerank });
+  };
+  await (await openMemory({ store, world, scope: 'user:ada' })).remember('The walrus sleeps.');
+  const run = session([{ of: () => new Promise<Memory>(() => undefined) }, { of: slow }]);
+  const { result } = run.send('What of the walrus?');
+  await until(async () => (await store.head('s')) === 4);
+  for (let n = 0; n < 6; n++) {
+    await world.advance(2_000);
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  }
+  assert.equal((await result).status, 'answered');
+  assert.deepEqual(
+    (await logOf(run)).filter(({ type }) => type.startsWith('memory.')).map(({ type, data }) => [type, data['code'] ?? null]),
+    [
+      ['memory.called', null],
+      ['memory.failed', 'HTTP_TIMEOUT'],
+      ['memory.recalled', null],
+      ['memory.told', null],
+    ],
+  );
 });
 
 test('a turn that is cancelled while memories are read ends, and every memory has an outcome', async () => {
@@ -344,6 +380,7 @@ test('whose words are erased in one memory is in no later prompt, live as folded
       const last = JSON.stringify(requests.at(-1));
       assert.doesNotMatch(last, new RegExp(`by ${gone}`));
       assert.match(last, new RegExp(`Rule by ${gone === 'ada' ? 'bob' : 'ada'}.*Notes by ${gone === 'ada' ? 'bob' : 'ada'}`));
+      assert.equal(last.match(/Notes by/g)?.length, 1, 'the words of the other are not told again');
       const [live, again] = [(await run.at()).state, (await foldAt(store, 's')).state];
       assert.deepEqual(items(again.turn.messages), items(live.turn.messages));
       assert.deepEqual([again.memory.parts, again.context], [live.memory.parts, live.context]);
@@ -378,6 +415,10 @@ test('an agent that has other memories than before says what they say, and those
   assert.deepEqual(
     lists.map((_, at) => fixedIn(at)),
     [['user:ada'], ['team:desk', 'user:ada'], ['user:ada', 'team:desk'], ['team:desk'], ['user:ada']],
+  );
+  assert.deepEqual(
+    notesIn(requests[4] as ModelRequest).map((note) => /^<memory[^>]*>/.exec(note)?.[0]),
+    ['', ' scope="team:desk"', ' scope="user:ada"', ' scope="user:ada"', ' scope="team:desk"', '', ''].map((scope) => `<memory${scope}>`),
   );
   const run = session({ of: team });
   await run.send('go').result;
