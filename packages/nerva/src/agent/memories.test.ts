@@ -2,48 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { utf8Bytes } from '../core/index.ts';
-import { eraseSubject, memoryStore, type KeyPort } from '../log/index.ts';
+import { memoryStore } from '../log/index.ts';
 import { openMemory, shareEntry, type Memory } from '../memory/index.ts';
-import { scriptedModel, type Message, type ModelRequest } from '../model/index.ts';
-import { conversationModel, cutAtEveryStep, memoryKeys, testWorld } from '../testing/index.ts';
-import { createAgent, createRuntime, foldAt, type AgentOptions, type MemoryUse, type Session } from './index.ts';
+import { scriptedModel, type ModelRequest } from '../model/index.ts';
+import { conversationModel, cutAtEveryStep, testWorld } from '../testing/index.ts';
+import { createAgent, foldAt, type MemoryUse } from './index.ts';
 import { items } from './list.ts';
+import { logOf, notesIn, staged, textIn, two, typed } from './memories-scene.test.ts';
 import { all, until } from './session-scene.test.ts';
-
-const textIn = ({ parts }: Message): string => parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
-const notesIn = ({ messages }: ModelRequest): readonly string[] => messages.filter(({ origin }) => origin === 'tool').map(textIn);
-
-/** Memories of these scopes, in this order, and an agent that has them all. */
-async function staged(scopes: Readonly<Record<string, { readonly subject?: string }>>, keys?: KeyPort) {
-  const world = testWorld();
-  const store = memoryStore({ world, ...(keys === undefined ? {} : { keys }) });
-  const memories = await Promise.all(Object.entries(scopes).map(([scope, more]) => openMemory({ store, world, scope, ...more })));
-  const requests: ModelRequest[] = [];
-  const model = scriptedModel((request) => (requests.push({ ...request, messages: [...request.messages] }), 'Yes.'));
-  const session = (memory: AgentOptions['memory'] = memories.map((of) => ({ of })), more: Partial<AgentOptions> & { sid?: string } = {}) => {
-    const { sid = 's', ...options } = more;
-    const agent = createAgent({ name: 'a', instructions: 'Be kind.', model, ...(memory === undefined ? {} : { memory }), ...options });
-    return createRuntime({ store, world, agents: [agent] }).session(sid, { agent: 'a' });
-  };
-  return { world, store, memories: memories as readonly Memory[] as readonly [Memory, Memory], requests, model, session };
-}
-
-const two = (keys?: KeyPort, subjects: { readonly ada?: string; readonly desk?: string } = {}) =>
-  staged(
-    {
-      'user:ada': subjects.ada === undefined ? {} : { subject: subjects.ada },
-      'team:desk': subjects.desk === undefined ? {} : { subject: subjects.desk },
-    },
-    keys,
-  );
-
-interface Said {
-  readonly seq: number;
-  readonly type: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-const logOf = async (session: Session): Promise<readonly Said[]> => (await all(session.log())) as unknown as readonly Said[];
-const typed = async (session: Session, type: string): Promise<readonly Said[]> => (await logOf(session)).filter((one) => one.type === type);
 
 test('blocks of all memories stand in the prompt in the order given, escaped, each under its scope', async () => {
   const { memories, requests, session } = await two();
@@ -110,12 +76,18 @@ test('entries come by their rank, the best of each memory first, no more than on
   await run.send('What of the walrus?').result;
   const ids = (await typed(run, 'memory.told')).map(({ data }) => (data['entries'] as { id: string }[]).map((one) => one.id));
   assert.deepEqual(ids, [['scope:user:ada:1', 'scope:user:ada:2'], ['scope:team:desk:2']]);
-  assert.equal(requests[0]?.messages.map(textIn).join().match(/peanuts/g)?.length, 1);
+  assert.equal(
+    requests[0]?.messages
+      .map(textIn)
+      .join()
+      .match(/peanuts/g)?.length,
+    1,
+  );
   assert.match(notesIn(requests[0])[1] ?? '', /^<memory scope="team:desk">\n<recalled>\n<entry id="scope:team:desk:2" /);
   await run.send('What more of the walrus?').result;
   assert.equal((await typed(run, 'memory.told')).length, 2, 'what was told, here or there, is not told again');
   const even = session(
-    memories.toReversed().map((of) => ({ of, recall: 3 })),
+    memories.map((of) => ({ of, recall: 3 })),
     { sid: 'e' },
   );
   await even.send('What of the walrus?').result;
@@ -133,7 +105,10 @@ test('in whatever order memories answer, and wherever they hang, the log is the 
       for (let n = 0; n < 3; n++) await memory.remember(`The walrus of ${memory.sid}, ${n}.`);
     }
     const gates = memories.map(() => Promise.withResolvers<void>());
-    const uses = memories.map((memory, at): MemoryUse => ({ of: () => gates[at]?.promise.then(() => memory) as Promise<Memory>, recall: 4 }));
+    const uses = memories.map((memory, at): MemoryUse => ({
+      of: () => gates[at]?.promise.then(() => memory) as Promise<Memory>,
+      recall: 4,
+    }));
     const run = session(uses);
     const { result } = run.send('What of the walrus?');
     await until(async () => (await store.head('s')) === 4);
@@ -145,23 +120,26 @@ test('in whatever order memories answer, and wherever they hang, the log is the 
     assert.equal((await result).status, 'answered');
     assert.equal((await run.replay()).divergence, null);
     const log = (await all(run.log())).map(({ type, data }) => [type, data]);
-    return { text: JSON.stringify(log), failed: log.filter(([type]) => type === 'memory.failed'), notes: notesIn(requests[0] as ModelRequest) };
+    return {
+      text: JSON.stringify(log),
+      failed: log.filter(([type]) => type === 'memory.failed'),
+      notes: notesIn(requests[0] as ModelRequest),
+    };
   };
   const whole = await made([0, 1, 2], []);
   assert.equal(whole.notes.length, 3);
   assert.equal(whole.text.match(/walrus of scope/g)?.length, 4);
   await fc.assert(
-    fc.asyncProperty(
-      fc.shuffledSubarray([0, 1, 2], { minLength: 3 }),
-      fc.subarray([0, 1, 2]),
-      async (order, hangs) => {
-        const run = await made(order, hangs);
-        if (hangs.length === 0) assert.equal(run.text, whole.text);
-        assert.equal(run.failed.length, hangs.length);
-        assert.equal(run.text, (await made([0, 1, 2], hangs)).text);
-        assert.deepEqual(run.notes.map((note) => note.slice(15, 16)), ['a', 'b', 'c'].filter((_, at) => !hangs.includes(at)));
-      },
-    ),
+    fc.asyncProperty(fc.shuffledSubarray([0, 1, 2], { minLength: 3 }), fc.subarray([0, 1, 2]), async (order, hangs) => {
+      const run = await made(order, hangs);
+      if (hangs.length === 0) assert.equal(run.text, whole.text);
+      assert.equal(run.failed.length, hangs.length);
+      assert.equal(run.text, (await made([0, 1, 2], hangs)).text);
+      assert.deepEqual(
+        run.notes.map((note) => note.slice(15, 16)),
+        ['a', 'b', 'c'].filter((_, at) => !hangs.includes(at)),
+      );
+    }),
     { numRuns: 15 },
   );
 });
@@ -187,7 +165,10 @@ test('one memory that fails is left out and recorded so, and what it said before
   await run.send('three').result;
   assert.match(notesIn(requests[2] as ModelRequest).at(-1) ?? '', /team:desk.*Unread\./s);
   assert.equal((await run.replay()).divergence, null);
-  const broken = { ...own, sid: team.sid, refresh: () => Promise.reject(new Error('no')) } as unknown as Memory;
+  const world = testWorld();
+  const closed = memoryStore({ world });
+  const broken = await openMemory({ store: closed, world, scope: 'team:desk' });
+  await closed.close();
   const other = session([{ of: own }, { of: broken }], { sid: 'o' });
   await other.send('one').result;
   assert.deepEqual((await typed(other, 'memory.failed'))[0]?.data['log'], 'scope:team:desk', 'and of which, where that is known');
@@ -197,7 +178,10 @@ test('a memory that hangs takes nothing from the time of one that is slow', asyn
   const { store, world, session } = await two();
   const slow = async (): Promise<Memory> => {
     await world.clock.sleep(6_000);
-    const rerank = { name: 'slow', rerank: async (_query: string, texts: readonly string[]) => (await world.clock.sleep(6_000), texts.map(() => 1)) };
+    const rerank = {
+      name: 'slow',
+      rerank: async (_query: string, texts: readonly string[]) => (await world.clock.sleep(6_000), texts.map(() => 1)),
+    };
     return openMemory({ store, world, scope: 'user:ada', rerank });
   };
   await (await openMemory({ store, world, scope: 'user:ada' })).remember('The walrus sleeps.');
@@ -332,7 +316,10 @@ test('the section is for all memories together, and one that fails keeps the roo
   const options = { context: { tokensMax: 2_000, sections: { memory: 0.15 } } };
   const run = session([{ of: () => (isGone ? Promise.reject(new Error('no')) : own) }, { of: team }], options);
   await run.send('What of the walrus?').result;
-  const tokens = (request: ModelRequest | undefined): number => notesIn(request as ModelRequest).join('').split(/\s+/).length;
+  const tokens = (request: ModelRequest | undefined): number =>
+    notesIn(request as ModelRequest)
+      .join('')
+      .split(/\s+/).length;
   const said = notesIn(requests[0] as ModelRequest).join('\n');
   assert.ok(tokens(requests[0]) <= 200, `${tokens(requests[0])} words`);
   assert.match(said, /label="notes">(?:word ){90}<\/block>/, 'the first has all of it');
@@ -359,98 +346,6 @@ test('after a compaction the blocks of each memory are told anew behind the summ
   assert.equal((await run.replay()).divergence, null);
 });
 
-test('whose words are erased in one memory is in no later prompt, live as folded anew, and the words of the other stand', async () => {
-  for (const gone of ['ada', 'bob'] as const)
-    for (const isCompacted of [false, true]) {
-      const keys = memoryKeys();
-      const { memories, requests, session, store, world } = await two(keys, { ada: 'ada', desk: 'bob' });
-      for (const [at, memory] of memories.entries()) {
-        const name = at === 0 ? 'ada' : 'bob';
-        await memory.setBlock({ label: 'me', type: 'persona', text: `Rule by ${name}.`, isReadOnly: true });
-        await memory.setBlock({ label: 'notes', text: `Notes by ${name}.` });
-        await memory.remember(`A walrus by ${name}.`);
-      }
-      const run = session(undefined, { memory: memories.map((of) => ({ of })), ...(isCompacted ? { context: { turnsMax: 1, strategy: 'drop' } } : {}) });
-      for (let n = 0; n < 4; n++) await run.send('What of the walrus?').result;
-      assert.match(JSON.stringify(requests.at(-1)), /by ada.*by bob/);
-      await eraseSubject({ store, keys, world, subject: gone });
-      await until(async () => (await typed(run, 'subject.erased')).length > 0);
-      await until(async () => !JSON.stringify((await run.at()).state.memory.parts).includes(`by ${gone}`));
-      assert.equal((await run.send('What of the walrus now?').result).status, 'answered');
-      const last = JSON.stringify(requests.at(-1));
-      assert.doesNotMatch(last, new RegExp(`by ${gone}`));
-      assert.match(last, new RegExp(`Rule by ${gone === 'ada' ? 'bob' : 'ada'}.*Notes by ${gone === 'ada' ? 'bob' : 'ada'}`));
-      assert.equal(last.match(/Notes by/g)?.length, 1, 'the words of the other are not told again');
-      const [live, again] = [(await run.at()).state, (await foldAt(store, 's')).state];
-      assert.deepEqual(items(again.turn.messages), items(live.turn.messages));
-      assert.deepEqual([again.memory.parts, again.context], [live.memory.parts, live.context]);
-    }
-});
-
-test('an outcome whose words are erased keeps its place among the outcomes', async () => {
-  const keys = memoryKeys();
-  const { memories, store, world } = await two(keys);
-  await memories[1].setBlock({ label: 'notes', text: 'Of the desk.' });
-  const agent = createAgent({ name: 'a', model: scriptedModel(['Yes.']), memory: [{ of: () => Promise.reject(new Error('secret')) }, { of: memories[1] }] });
-  const run = createRuntime({ store, world, agents: [agent] }).session('s', { agent: 'a', subject: 'ada' });
-  await run.send('go').result;
-  const before = (await foldAt(store, 's')).state.memory;
-  assert.match(before.parts[1]?.core ?? '', /Of the desk/);
-  await eraseSubject({ store, keys, world, subject: 'ada' });
-  const after = (await foldAt(store, 's')).state.memory;
-  assert.deepEqual([after.parts.length, after.parts[1]?.scope, after.at, after.open], [2, 'team:desk', 1, null]);
-});
-
-test('an agent that has other memories than before says what they say, and those it has no more say nothing', async () => {
-  const keys = memoryKeys();
-  const { memories, requests, session, store, world } = await two(keys, { ada: 'ada' });
-  const [own, team] = memories;
-  for (const memory of memories) {
-    await memory.setBlock({ label: 'me', type: 'persona', text: `Rule of ${memory.sid}.`, isReadOnly: true });
-    await memory.setBlock({ label: 'notes', text: `Notes of ${memory.sid}.` });
-  }
-  const fixedIn = (at: number): readonly string[] => Array.from((requests[at]?.instructions ?? '').matchAll(/Rule of scope:(\S+)\./g), ([, scope = '']) => scope);
-  const lists = [{ of: own }, [{ of: team }, { of: own }], [{ of: own }, { of: team }], { of: team }, { of: own }];
-  for (const memory of lists) assert.equal((await session(memory).send('go').result).status, 'answered');
-  assert.deepEqual(
-    lists.map((_, at) => fixedIn(at)),
-    [['user:ada'], ['team:desk', 'user:ada'], ['user:ada', 'team:desk'], ['team:desk'], ['user:ada']],
-  );
-  assert.deepEqual(
-    notesIn(requests[4] as ModelRequest).map((note) => /^<memory[^>]*>/.exec(note)?.[0]),
-    ['', ' scope="team:desk"', ' scope="user:ada"', ' scope="user:ada"', ' scope="team:desk"', '', ''].map((scope) => `<memory${scope}>`),
-  );
-  const run = session({ of: team });
-  await run.send('go').result;
-  await eraseSubject({ store, keys, world, subject: 'ada' });
-  await until(async () => (await typed(run, 'subject.erased')).length > 0);
-  await run.send('And now?').result;
-  const last = requests.at(-1) as ModelRequest;
-  assert.doesNotMatch(JSON.stringify([last.instructions, notesIn(last)]), /of scope:user:ada\./, 'also what was told while it was the only one');
-});
-
-test('memories that change between a crash while they are read and the resumption are read as they are then', async () => {
-  const { memories, store, session, requests } = await two();
-  for (const memory of memories) await memory.setBlock({ label: 'notes', text: `Notes of ${memory.sid}.` });
-  const hang: MemoryUse = { of: () => new Promise<Memory>(() => undefined) };
-  session([{ of: memories[0] }, hang]).send('go').result.catch(() => undefined);
-  await until(async () => (await store.head('s')) === 4);
-  const next = session([{ of: memories[1] }]);
-  assert.equal((await next.resume().result).status, 'answered');
-  assert.match(notesIn(requests[0] as ModelRequest).join(), /Notes of scope:team:desk/);
-  assert.doesNotMatch(notesIn(requests[0] as ModelRequest).join(), /user:ada/);
-  assert.deepEqual(
-    (await logOf(next)).filter(({ type }) => type.startsWith('memory.')).map(({ type, data }) => [type, data['memories'] ?? data['why'] ?? data['log']]),
-    [
-      ['memory.called', 2],
-      ['memory.failed', 'lost'],
-      ['memory.called', undefined],
-      ['memory.recalled', 'scope:team:desk'],
-      ['memory.told', undefined],
-    ],
-  );
-});
-
 test('an agent with two memories cut anywhere ends as the uncut one', async () => {
   let scopes: readonly Promise<Memory>[] = [];
   const report = await cutAtEveryStep({
@@ -469,13 +364,18 @@ test('an agent with two memories cut anywhere ends as the uncut one', async () =
       createAgent({
         name: 'a',
         model: conversationModel(['One.', 'Two.', 'Three.']),
-        memory: [{ of: () => scopes[0] as Promise<Memory> }, { of: () => scopes[1] as Promise<Memory>, recall: 1 }, { of: () => Promise.reject(new Error('no')) }],
+        memory: [
+          { of: () => scopes[0] as Promise<Memory> },
+          { of: () => scopes[1] as Promise<Memory>, recall: 1 },
+          { of: () => Promise.reject(new Error('no')) },
+        ],
         context: { turnsMax: 1, model: scriptedModel(({ messages }) => `Summary of ${messages.map(textIn).join('').length}.`) },
       }),
     ],
     run: async (runtime) => {
       const session = runtime.session('s', { agent: 'a' });
-      for (const [n, text] of ['Who is Ada?', 'Where does Ada live?', 'Thanks.'].entries()) await session.send(text, { id: `m${n}` }).result;
+      for (const [n, text] of ['Who is Ada?', 'Where does Ada live?', 'Thanks.'].entries())
+        await session.send(text, { id: `m${n}` }).result;
     },
     outcomeOf: ({ turn, memory }) => [turn.last?.text, items(turn.messages).map(textIn), memory.parts],
     twice: true,

@@ -40,9 +40,13 @@ const isList = (given: MemoryUse | readonly MemoryUse[]): given is readonly Memo
 
 /** Two memories of one scope are one. What `of` gives is known only when it is asked. */
 export const isTwice = (log: string): NervaError =>
-  new NervaError('OPTION_INVALID', `Two memories of the agent are of one scope, ${log}: what is in it would be told twice. Leave one out.`, {
-    details: { log },
-  });
+  new NervaError(
+    'OPTION_INVALID',
+    `Two memories of the agent are of one scope, ${log}: what is in it would be told twice. Leave one out.`,
+    {
+      details: { log },
+    },
+  );
 
 function checkUse(given: MemoryUse, where: string): Required<MemoryUse> {
   checkOptions(given, ['of', 'recall'], `createAgent: ${where}`);

@@ -37,7 +37,9 @@ export function tellings(readings: readonly (Reading | null)[], scene: Scene): r
   // Those that follow the instructions first, of all memories.
   const fixed = told.map((one) => (one.reading === null ? one.part.fixed : room.fixed(one.reading.blocks.filter(isFixed), one.scope)));
   room.limit(fixed.filter((text) => text !== '').join('\n\n'));
-  const cores = told.map((one) => (one.reading === null ? one.part.core : room.core(one.reading.blocks.filter((block) => !isFixed(block)))));
+  const cores = told.map((one) =>
+    one.reading === null ? one.part.core : room.core(one.reading.blocks.filter((block) => !isFixed(block))),
+  );
   const entries = room.entries(merged(readings, recallMax(scene)), cores);
   return told.map((one, at) => {
     if (one.reading === null) return [];

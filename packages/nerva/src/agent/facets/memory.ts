@@ -86,9 +86,7 @@ function failed(slice: Memories, event: AgentEvent & { readonly type: 'memory.fa
   if (open === null) return slice;
   if (event.erased === true) return event.epoch === open.epoch ? settled(slice, open, event.seq) : slice;
   if (event.data.call !== open.seq) return slice;
-  return event.data.why === 'lost'
-    ? { ...slice, open: null, settledBy: event.seq, notes: 0, turn: -1 }
-    : settled(slice, open, event.seq);
+  return event.data.why === 'lost' ? { ...slice, open: null, settledBy: event.seq, notes: 0, turn: -1 } : settled(slice, open, event.seq);
 }
 
 /** What is in a memory. Of one whose subject was erased only that something was told is known. */
