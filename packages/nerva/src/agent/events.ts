@@ -136,7 +136,7 @@ export type Draft = {
 }[EventType];
 
 /**
- * The first event of a session. How its tokens are estimated is decided by, so it keeps the version of the day to its end: what was decided is decided
+ * The first event of a session. How its tokens are estimated and how its conversation is cut is decided by, so it keeps the version of the day to its end: what was decided is decided
  * again alike, whatever a later release estimates.
  */
 export const createdDraft = (agent: string, subject: string | undefined): Draft => ({
@@ -144,7 +144,8 @@ export const createdDraft = (agent: string, subject: string | undefined): Draft 
   data: { agent, ...(subject === undefined ? {} : { subject }), tokens: TOKENS_VERSION },
 });
 
-const TOKENS_VERSION = 2;
+/** 2: by the family of the model. 3: what was recalled for a question stays before it when the conversation is cut. */
+const TOKENS_VERSION = 3;
 
 interface Row {
   /** A decision is appended at an expected head; a fact at whatever head there is. */
@@ -164,7 +165,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
   'session.created': decision('The first event of a log.', {
     agent: 'name of the agent',
     subject: 'whose personal data the session holds; absent: nobody in particular',
-    tokens: 'by which version tokens are estimated to its end; absent: four bytes each',
+    tokens: 'by which version tokens are estimated and conversations cut, to its end; absent: four bytes a token',
   }),
   'session.configured': decision('The definition changed under an open turn; comes before any effect under the new one.', {
     from: 'digest',

@@ -183,6 +183,25 @@ test('after compaction the blocks are told anew behind the summary', async () =>
   assert.equal((await session.replay()).divergence, null);
 });
 
+test('what a question recalls is before it also where the conversation is compacted at that moment', async () => {
+  const { memory, store, world } = await staged();
+  await memory.setBlock({ label: 'human', type: 'human', text: 'Ada.' });
+  for (let n = 0; n < 9; n++) await memory.remember(`Animal${n} eats peanuts.`);
+  for (const strategy of ['drop', 'summary'] as const) {
+    const asked: string[] = [];
+    const model = scriptedModel((request) => {
+      if (!request.instructions.startsWith('You keep')) asked.push(request.messages.slice(-3).map(textIn).join('\n'));
+      return 'Yes.';
+    });
+    const agent = createAgent({ name: 'a', model, memory: { of: memory, recall: 1 }, context: { turnsMax: 2, strategy } });
+    const session = createRuntime({ store, world, agents: [agent] }).session(strategy, { agent: 'a' });
+    for (let n = 0; n < 9; n++) await session.send(`What does animal${n} eat?`).result;
+    assert.ok((await session.at()).state.context.summary !== null);
+    asked.forEach((text, n) => assert.match(text, new RegExp(`Animal${n} eats peanuts\\.[^]*What does animal${n} eat\\?`)));
+    assert.equal((await session.replay()).divergence, null);
+  }
+});
+
 test('an agent with a memory cut anywhere ends as the uncut one', async () => {
   let scopes: { readonly memory: Promise<Memory> } | null = null;
   const report = await cutAtEveryStep({

@@ -58,7 +58,7 @@ export interface SessionSlice {
   readonly isClosed: boolean;
   /** Its own subject was erased: it takes no more input, and nothing that is said in it is kept. */
   readonly isErased: boolean;
-  /** By which version tokens are estimated. */
+  /** By which version tokens are estimated and conversations cut. */
   readonly tokens: number;
 }
 
