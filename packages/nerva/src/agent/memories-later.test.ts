@@ -60,7 +60,7 @@ test('an outcome whose words are erased keeps its place among the outcomes', asy
 
 test('an agent that has other memories than before says what they say, and those it has no more say nothing', async () => {
   const keys = memoryKeys();
-  const { memories, requests, session, store, world } = await two(keys, { ada: 'ada' });
+  const { memories, requests, session, store, world, model } = await two(keys, { ada: 'ada' });
   const [own, team] = memories;
   for (const memory of memories) {
     await memory.setBlock({ label: 'me', type: 'persona', text: `Rule of ${memory.sid}.`, isReadOnly: true });
@@ -78,6 +78,11 @@ test('an agent that has other memories than before says what they say, and those
     notesIn(requests[4] as ModelRequest).map((note) => /^<memory[^>]*>/.exec(note)?.[0]),
     ['', ' scope="team:desk"', ' scope="user:ada"', ' scope="user:ada"', ' scope="team:desk"', '', ''].map((scope) => `<memory${scope}>`),
   );
+  const bare = createAgent({ name: 'a', instructions: 'Be kind.', model });
+  await createRuntime({ store, world, agents: [bare] })
+    .session('s')
+    .send('go').result;
+  assert.equal(requests.at(-1)?.instructions, 'Be kind.', 'also where it has no memory any more');
   const run = session({ of: team });
   await run.send('go').result;
   await eraseSubject({ store, keys, world, subject: 'ada' });
