@@ -270,6 +270,31 @@ export const GOLDENS: Readonly<Record<string, Golden>> = {
       return 's';
     },
   },
+  memories: {
+    agent: (process = 0) =>
+      createAgent({
+        name: 'memories',
+        model: conversationModel(['Hello, Ada.', 'In Linz.', 'I forgot.']),
+        context: { turnsMax: 1, strategy: 'drop' },
+        memory: [
+          { of: ({ store, world }) => openMemory({ store, world, scope: 'user:ada' }), recall: 2 },
+          { of: ({ store, world }) => (process === 0 ? openMemory({ store, world, scope: 'team:desk' }) : Promise.reject(new NervaError('STORE_CLOSED', 'It is gone.'))), recall: 1 },
+        ],
+      }),
+    play: async ({ runtime, world, restart }) => {
+      const [own, team] = await Promise.all(['user:ada', 'team:desk'].map((scope) => openMemory({ store: runtime.store, world, scope })));
+      for (const [name, memory] of [['Ada', own], ['The desk', team]] as const) {
+        await memory?.setBlock({ label: 'me', type: 'persona', text: `Kind to ${name}.`, isReadOnly: true });
+        await memory?.setBlock({ label: 'notes', text: `${name}.` });
+        await memory?.remember(`${name} is in Linz.`);
+      }
+      const session = runtime.session('s', { agent: 'memories' });
+      await session.send('Who am I?').result;
+      await session.send('Who is in Linz?').result;
+      await restart().session('s').send('And now?').result;
+      return 's';
+    },
+  },
   fork: {
     agent: () =>
       createAgent({

@@ -87,6 +87,13 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   compacted: [event('context.called'), counts('context.compacted', 2), ends('answer')],
   dropped: [counts('context.compacted', 2), ends('answer')],
   remembering: [counts('memory.told', 2), event('context.compacted'), ends('answer')],
+  sharing: [
+    event('memory.called', { memories: 2 }),
+    event('memory.recalled', { log: 'scope:team:desk' }),
+    counts('memory.told', 4),
+    event('context.compacted'),
+    ends('answer'),
+  ],
   stopping: [event('turn.ended', { reason: 'steps', why: 'stopWhen' })],
   branches: [
     event('session.forked', { effects: 'ask' }),

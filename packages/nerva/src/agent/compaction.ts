@@ -41,11 +41,15 @@ export function compactionOf(state: AgentState, bound: Bound): readonly Draft[] 
 
 const drop = (messages: number): readonly Draft[] => [{ type: 'context.compacted', data: { messages } }];
 
-/** How many messages at the beginning go: what is left begins with a question, or within a turn with an answer, never with a result (K1). 0: none can. */
+/**
+ * How many messages at the beginning go: what is left begins with a question and what was recalled for it, or within a turn with an answer, never with a
+ * result (K1). 0: none can. In sessions of before version 3 what was recalled goes, to their end: their logs have how many went.
+ */
 function cut(state: AgentState, bound: Bound, tokensMax: number, turnsMax: number): number {
   const {
     turn: { messages },
     context: { notes },
+    session,
   } = state;
   // What stands before the conversation goes only with something of it (K3).
   let tokens = 0;
@@ -55,8 +59,10 @@ function cut(state: AgentState, bound: Bound, tokensMax: number, turnsMax: numbe
   for (let index = messages.count - 1; index > notes; index--) {
     const message = messages.shared[index] as Message;
     tokens += messageTokens(message, state, bound);
-    if (answer + question > 0 && (tokens > tokensMax || turns >= turnsMax)) break;
-    if (isQuestion(message)) [question, turns] = [index, turns + 1];
+    const isForQuestion = session.tokens >= 3 && question === index + 1 && isMemoryNote(message);
+    if (answer + question > 0 && (tokens > tokensMax || (turns >= turnsMax && !isForQuestion))) break;
+    if (isForQuestion) question = index;
+    else if (isQuestion(message)) [question, turns] = [index, turns + 1];
     else if (message.role !== 'tool') answer = index;
   }
   return question > 0 ? question : answer;

@@ -18,8 +18,8 @@ export function buildRequest(state: AgentState, bound: Bound, takes: readonly Se
 }
 
 /** What people said for good: the instructions, and the blocks that nobody else may change. */
-const instructionsOf = ({ memory: { fixed } }: AgentState, { agent: { instructions } }: Bound): string =>
-  fixed === '' ? instructions : instructions === '' ? fixed : `${instructions}\n\n${fixed}`;
+const instructionsOf = ({ memory: { parts } }: AgentState, { agent: { instructions, memory } }: Bound): string =>
+  [instructions, ...(memory.length === 0 ? [] : parts.map(({ fixed }) => fixed))].filter((text) => text !== '').join('\n\n');
 
 /** 96 bits tell requests apart; a record for replay is no seal. */
 const DIGEST_DIGITS = 24;

@@ -13,12 +13,12 @@ import {
 } from '../core/index.ts';
 import { checkContext, checkFixed, contextJson, sectionMax, type Context, type ContextOptions } from './context-options.ts';
 import { meterOf, specsOf, type Meter } from './meter.ts';
+import { checkMemories, memoryJson, type MemoryUse } from './memory-options.ts';
 import { checkRetry, type Retry } from './retry-options.ts';
-import type { BlobRef, Store } from '../log/index.ts';
+import type { BlobRef } from '../log/index.ts';
 import { fromAiSdk, isAiSdkModel, thatCan, type AiSdkModel, type Model, type ModelParams, type ToolSpec } from '../model/index.ts';
-import type { Memory } from '../memory/index.ts';
 import type { Policy } from '../policy/index.ts';
-import { toTools, type Tool, type ToolContext, type ToolEffect, type ToolInput } from '../tool/index.ts';
+import { toTools, type Tool, type ToolEffect, type ToolInput } from '../tool/index.ts';
 
 /** Stops a turn after the step in which it returns true. Contract: pure. */
 export type StopWhen = (turn: {
@@ -72,22 +72,8 @@ export interface AgentOptions {
   readonly retry?: Retry | false;
   /** How the conversation is kept within what the model takes; absent: a turn whose conversation is too long ends in an error. */
   readonly context?: ContextOptions;
-  /** What it remembers: blocks of it stand in the prompt, and what a question recalls. */
-  readonly memory?: MemoryUse;
-}
-
-/** What tells whose memory is read, and where it may be. */
-export interface MemoryScene extends Pick<ToolContext, 'session'> {
-  readonly store: Store;
-  readonly world: World;
-}
-
-/** How an agent uses a memory. What it was told, and how far that had been read, is in the session’s log. */
-export interface MemoryUse {
-  /** The memory, or how to come by that of a session; `store` and `world` are the runtime’s. Contract: the same memory for the same session. */
-  readonly of: Memory | ((scene: MemoryScene) => Memory | Promise<Memory>);
-  /** Entries that the question of a turn recalls, 0–50. Default 5. */
-  readonly recall?: number;
+  /** What it remembers: blocks of it stand in the prompt, and what a question recalls. Of several memories, 1–8, what is given first gives way last. */
+  readonly memory?: MemoryUse | readonly MemoryUse[];
 }
 
 /** An agent: a plain, frozen definition. It runs once a runtime has it. */
@@ -107,7 +93,8 @@ export interface Agent {
   readonly outputBytesMax: number;
   readonly retry: Required<Retry>;
   readonly context: Context | undefined;
-  readonly memory: Required<MemoryUse> | undefined;
+  /** In the order given; empty where it remembers nothing. */
+  readonly memory: readonly Required<MemoryUse>[];
 }
 
 const OPTIONS = [
@@ -176,7 +163,7 @@ export function createAgent(options: AgentOptions): Agent {
     outputBytesMax: checkRange('outputBytesMax', options.outputBytesMax ?? 256 * 1024, 1024, 64 * 1024 * 1024),
     retry: checkRetry(options.retry),
     context,
-    memory: checkMemory(options.memory),
+    memory: checkMemories(options.memory),
   });
   if (context !== undefined) checkFixed(context, agent, meterFor(agent, specsOf(tools)));
   return agent;
@@ -184,12 +171,6 @@ export function createAgent(options: AgentOptions): Agent {
 
 const meterFor = ({ model, context, params }: Agent, specs: readonly ToolSpec[]): Meter =>
   meterOf({ model: model?.name ?? '', countTokens: context?.countTokens, resultsMax: sectionMax(context, 'results'), specs, params });
-
-function checkMemory(given: MemoryUse | undefined): Required<MemoryUse> | undefined {
-  if (given === undefined) return undefined;
-  checkOptions(given, ['of', 'recall'], 'createAgent: memory');
-  return { of: given.of, recall: checkRange('memory.recall', given.recall ?? 5, 0, 50) };
-}
 
 function modelOf(agent: string, given: Model | AiSdkModel | undefined): Model | undefined {
   if (given === undefined) return undefined;
@@ -302,6 +283,6 @@ function describe(agent: Agent): JsonObject {
     retry: { ...agent.retry },
     // Absent where there is none: the digest of a definition that knows nothing of it stays as it was.
     ...(agent.context === undefined ? {} : { context: contextJson(agent.context) }),
-    ...(agent.memory === undefined ? {} : { memory: { recall: agent.memory.recall } }),
+    ...memoryJson(agent.memory),
   };
 }

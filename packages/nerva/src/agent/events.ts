@@ -70,10 +70,16 @@ export interface EventData {
     readonly code?: string;
     readonly message?: string;
   };
-  'memory.called': Readonly<Record<never, never>>;
+  'memory.called': { readonly memories?: number };
   'memory.recalled': { readonly call: Seq; readonly log: Sid; readonly upto: Seq; readonly notes: number; readonly blocks: number };
   'memory.told': { readonly fixed?: string; readonly core?: string; readonly entries?: readonly ToldEntry[] };
-  'memory.failed': { readonly call: Seq; readonly why: 'error' | 'lost' | 'cancelled'; readonly code?: string; readonly message?: string };
+  'memory.failed': {
+    readonly call: Seq;
+    readonly why: 'error' | 'lost' | 'cancelled';
+    readonly log?: Sid;
+    readonly code?: string;
+    readonly message?: string;
+  };
   'policy.decided': { readonly policy: string; readonly action: Action; readonly why: string; readonly propensity?: number };
   'tool.called': {
     readonly answer: Seq;
@@ -130,7 +136,7 @@ export type Draft = {
 }[EventType];
 
 /**
- * The first event of a session. How its tokens are estimated is decided by, so it keeps the version of the day to its end: what was decided is decided
+ * The first event of a session. How its tokens are estimated and how its conversation is cut is decided by, so it keeps the version of the day to its end: what was decided is decided
  * again alike, whatever a later release estimates.
  */
 export const createdDraft = (agent: string, subject: string | undefined): Draft => ({
@@ -138,7 +144,8 @@ export const createdDraft = (agent: string, subject: string | undefined): Draft 
   data: { agent, ...(subject === undefined ? {} : { subject }), tokens: TOKENS_VERSION },
 });
 
-const TOKENS_VERSION = 2;
+/** 2: by the family of the model. 3: what was recalled for a question stays before it when the conversation is cut. */
+const TOKENS_VERSION = 3;
 
 interface Row {
   /** A decision is appended at an expected head; a fact at whatever head there is. */
@@ -158,7 +165,7 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
   'session.created': decision('The first event of a log.', {
     agent: 'name of the agent',
     subject: 'whose personal data the session holds; absent: nobody in particular',
-    tokens: 'by which version tokens are estimated to its end; absent: four bytes each',
+    tokens: 'by which version tokens are estimated and conversations cut, to its end; absent: four bytes a token',
   }),
   'session.configured': decision('The definition changed under an open turn; comes before any effect under the new one.', {
     from: 'digest',
@@ -234,8 +241,10 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     code: 'error code',
     message: 'bounded excerpt',
   }),
-  'memory.called': decision('Intent to read the memory, once a turn and before the model is asked.', {}),
-  'memory.recalled': fact('system', 'The memory was read. What was new in it follows as `memory.told`.', {
+  'memory.called': decision('Intent to read the memory, once a turn and before the model is asked.', {
+    memories: 'how many there are; absent: one. Each has one outcome, in the order in which the agent has them, all in one frame',
+  }),
+  'memory.recalled': fact('system', 'A memory was read. What was new in it follows as `memory.told`.', {
     call: 'seq of `memory.called`',
     log: 'sid of the memory’s log',
     upto: 'seq of the last event there that was read; -1 when there was none',
@@ -251,9 +260,10 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
       entries: 'what the question recalled: id, text and since when it holds; absent: nothing new',
     },
   ),
-  'memory.failed': fact('system', 'The memory was not read; the turn goes on without.', {
+  'memory.failed': fact('system', 'A memory was not read; the turn goes on without.', {
     call: 'seq of `memory.called`',
-    why: 'error, cancelled, or lost with the process that read it',
+    why: 'error, cancelled, or lost with the process that read it: then all of them',
+    log: 'sid of the memory’s log, where it is known; not in logs of the first release',
     code: 'error code',
     message: 'bounded excerpt',
   }),

@@ -45,7 +45,7 @@ const calling: readonly Draft[] = [
 
 test('before its first event a session is nobody’s, at rest and owes nothing', () => {
   const { turn, context, memory, ...rest } = initial('s');
-  assert.deepEqual([context.open, context.summary, memory.open, memory.core], [null, null, null, '']);
+  assert.deepEqual([context.open, context.summary, memory.open, memory.parts], [null, null, null, []]);
   const { messages, ...nothing } = turn;
   assert.equal(messages.count, 0);
   assert.deepEqual(nothing, { inbox: [], notes: [], sources: [], open: null, last: null, count: 0, steps: 0 });

@@ -1,9 +1,10 @@
 export type { ContextOptions, ContextSections, ContextStrategy } from './context-options.ts';
-export { createAgent, type Agent, type AgentOptions, type ApprovalRule, type Budget, type MemoryUse, type StopWhen } from './definition.ts';
+export { createAgent, type Agent, type AgentOptions, type ApprovalRule, type Budget, type StopWhen } from './definition.ts';
 export { EVENTS, type AgentEvent, type Deliver, type Draft, type EventData, type EventType, type ForkEffects } from './events.ts';
 export { evolve, initial, REDUCER_VERSION } from './fold.ts';
 export { foldAt, type View } from './history.ts';
 export { historyTool, type HistoryToolOptions } from './history-tool.ts';
+export type { MemoryUse } from './memory-options.ts';
 export { outcome, type Outcome, type Pending, type RunResult } from './outcome.ts';
 export type { Performer, Performers, Scene } from './perform.ts';
 export { replaySession, type Divergence, type ReplayReport } from './replay.ts';

@@ -2,7 +2,7 @@ import type { Json } from '../core/index.ts';
 import type { Seq } from '../log/index.ts';
 import type { Message, Part } from '../model/index.ts';
 import type { SentFile } from './files.ts';
-import { renderEntries, type ToldEntry } from '../memory/index.ts';
+import { renderEntries, scopeMark, type ToldEntry } from '../memory/index.ts';
 import { push } from './list.ts';
 import type { Summary, Turns } from './state.ts';
 
@@ -48,11 +48,20 @@ export function summaryMessage({ text, messages }: Summary): Message {
   return { role: 'user', parts: [{ type: 'text', text: told }], origin: 'model' };
 }
 
-/** What a memory says, as data beside the conversation; null where the subject of the memory was erased. Its texts are escaped: none ends it. */
-export function memoryNote(said: { readonly core: string; readonly entries: readonly ToldEntry[] } | null): Message {
+/**
+ * What a memory says, as data beside the conversation; null where the subject of the memory was erased. Its texts are escaped: none ends it.
+ * `scope`: of which memory it is, where there are several.
+ */
+export function memoryNote(said: { readonly core: string; readonly entries: readonly ToldEntry[] } | null, scope: string | null): Message {
   const rows = said === null ? ['[erased]'] : [said.core, renderEntries(said.entries)].filter((row) => row !== '');
-  return { role: 'user', parts: [{ type: 'text', text: `<memory>\n${rows.join('\n')}\n</memory>` }], origin: 'tool' };
+  return { role: 'user', parts: [{ type: 'text', text: `${openingOf(scope)}\n${rows.join('\n')}\n</memory>` }], origin: 'tool' };
 }
+
+const openingOf = (scope: string | null): string => `<memory${scopeMark(scope)}>`;
+
+/** Whether a note is of the memory of this scope. */
+export const isNoteOf = (message: Message, scope: string | null): boolean =>
+  isMemoryNote(message) && textOf(message.parts).startsWith(openingOf(scope));
 
 /** Nobody else speaks in the user's place with the authority of a tool. */
 export const isMemoryNote = ({ role, origin }: Message): boolean => role === 'user' && origin === 'tool';

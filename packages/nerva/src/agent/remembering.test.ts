@@ -146,7 +146,7 @@ test('what a memory of somebody said goes with him, in a session that is at work
   assert.match(requests[0]?.messages.map(textIn).join() ?? '', /Ada the secret/);
   const { sids } = await eraseSubject({ store, keys, world, subject: 'ada' });
   assert.deepEqual(sids.toSorted(), ['s', 'scope:user:ada']);
-  await until(async () => (await session.at()).state.memory.core === '');
+  await until(async () => (await session.at()).state.memory.parts[0]?.core === '');
   await session.send('two').result;
   assert.doesNotMatch(JSON.stringify(requests[1]), /secret|Hers alone/);
   assert.equal(requests[1]?.messages.length, 4, 'the place of what was said is kept');
@@ -183,6 +183,25 @@ test('after compaction the blocks are told anew behind the summary', async () =>
   assert.equal((await session.replay()).divergence, null);
 });
 
+test('what a question recalls is before it also where the conversation is compacted at that moment', async () => {
+  const { memory, store, world } = await staged();
+  await memory.setBlock({ label: 'human', type: 'human', text: 'Ada.' });
+  for (let n = 0; n < 9; n++) await memory.remember(`Animal${n} eats peanuts.`);
+  for (const strategy of ['drop', 'summary'] as const) {
+    const asked: string[] = [];
+    const model = scriptedModel((request) => {
+      if (!request.instructions.startsWith('You keep')) asked.push(request.messages.slice(-3).map(textIn).join('\n'));
+      return 'Yes.';
+    });
+    const agent = createAgent({ name: 'a', model, memory: { of: memory, recall: 1 }, context: { turnsMax: 2, strategy } });
+    const session = createRuntime({ store, world, agents: [agent] }).session(strategy, { agent: 'a' });
+    for (let n = 0; n < 9; n++) await session.send(`What does animal${n} eat?`).result;
+    assert.ok((await session.at()).state.context.summary !== null);
+    asked.forEach((text, n) => assert.match(text, new RegExp(`Animal${n} eats peanuts\\.[^]*What does animal${n} eat\\?`)));
+    assert.equal((await session.replay()).divergence, null);
+  }
+});
+
 test('an agent with a memory cut anywhere ends as the uncut one', async () => {
   let scopes: { readonly memory: Promise<Memory> } | null = null;
   const report = await cutAtEveryStep({
@@ -209,7 +228,7 @@ test('an agent with a memory cut anywhere ends as the uncut one', async () => {
       for (const [n, text] of ['Who is Ada?', 'Where does Ada live?', 'Thanks.'].entries())
         await session.send(text, { id: `m${n}` }).result;
     },
-    outcomeOf: ({ turn, memory }) => [turn.last?.text, items(turn.messages).map(textIn), memory.core],
+    outcomeOf: ({ turn, memory }) => [turn.last?.text, items(turn.messages).map(textIn), memory.parts],
   });
   assert.ok(report.cuts.length > 14, `${report.cuts.length} cuts`);
 });
@@ -300,8 +319,8 @@ test('what of a shared memory is somebody’s own is not told by itself: it coul
   const said = JSON.stringify(requests[0]?.messages);
   assert.match(said, /canteen/);
   assert.doesNotMatch(said, /allergic to peanuts\./);
-  const { blocks, told } = (await foldAt(store, 's')).state.memory;
-  assert.deepEqual([blocks, [...told]], [1, [id]], 'what is left out takes no place from what is told');
+  const { parts, told } = (await foldAt(store, 's')).state.memory;
+  assert.deepEqual([parts[0]?.blocks, [...told]], [1, [id]], 'what is left out takes no place from what is told');
 });
 
 test('what a memory said is written without its words where its subject was erased meanwhile', async () => {

@@ -197,8 +197,8 @@ test('a session of the runtime’s own choice has a subject only where one is gi
   assert.deepEqual(
     [await first(plain.sid), await first(owned.sid)],
     [
-      { agent: 'a', tokens: 2 },
-      { agent: 'a', subject: 'ada', tokens: 2 },
+      { agent: 'a', tokens: 3 },
+      { agent: 'a', subject: 'ada', tokens: 3 },
     ],
   );
 });

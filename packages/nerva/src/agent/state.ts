@@ -58,7 +58,7 @@ export interface SessionSlice {
   readonly isClosed: boolean;
   /** Its own subject was erased: it takes no more input, and nothing that is said in it is kept. */
   readonly isErased: boolean;
-  /** By which version tokens are estimated. */
+  /** By which version tokens are estimated and conversations cut. */
   readonly tokens: number;
 }
 
@@ -106,7 +106,7 @@ export interface Contexts {
   /** How many it took. */
   readonly taken: number;
   readonly summary: Summary | null;
-  /** Messages at the beginning of the prompt that are no part of the conversation: the summary, and what the memory says. */
+  /** Messages at the beginning of the prompt that are no part of the conversation: the summary, and what the memories say. */
   readonly notes: number;
   /** Turns of which the question is in the prompt still. */
   readonly turns: number;
@@ -116,26 +116,37 @@ export interface Contexts {
   readonly hasOverflowed: boolean;
 }
 
-/** What the agent was told of its memory. */
+/** What the agent was told of its memories. */
 export interface Memories {
-  readonly open: { readonly seq: Seq; readonly epoch: number } | null;
+  /** How many memories are read, and of how many the outcome is to come. */
+  readonly open: { readonly seq: Seq; readonly epoch: number; readonly count: number; readonly left: number } | null;
   readonly settledBy: Seq | null;
-  /** The turn in which it was read last. */
+  /** The turn in which they were read last. */
   readonly turn: Seq;
-  /** How many notes the last reading put into the prompt. */
+  /** Which memory the last outcome was of, and how many notes it puts into the prompt. */
+  readonly at: number;
   readonly notes: number;
+  /** In the order of the agent's memories. */
+  readonly parts: readonly MemoryPart[];
+  /** Entries that stand in the prompt. */
+  readonly told: ReadonlySet<EventId>;
+  /** The last event that put a note into the prompt. */
+  readonly notedBy: Seq | null;
+  /** Whose words there ever were, and in notes of which scope. */
+  readonly owners: readonly { readonly scope: string | null; readonly subject: string }[];
+}
+
+/** What the agent was told of one memory. */
+export interface MemoryPart {
+  /** By what its words are told apart from those of others; null where it was the only one. */
+  readonly scope: string | null;
   /** How many blocks `core` holds; known also where its words are erased. */
   readonly blocks: number;
   /** Blocks that nobody but people may change, of the types `system` and `persona`: they follow the instructions. */
   readonly fixed: string;
   /** The other blocks, as they were told last. */
   readonly core: string;
-  /** Entries that stand in the prompt. */
-  readonly told: ReadonlySet<EventId>;
-  /** The last note, and the event that put it into the prompt or took its words away. */
-  readonly note: Message | null;
-  readonly notedBy: Seq | null;
-  /** Whose the memory is. */
+  /** Whose its words are. */
   readonly subject: string | null;
 }
 

@@ -74,9 +74,11 @@ function step(state: AgentState, open: Turn, bound: Bound): Wish {
   return [{ type: 'model.called', data }];
 }
 
-/** Before the model is asked first, the memory is read: what it says may make the conversation too long. */
+/** Before the model is asked first, the memories are read: what they say may make the conversation too long. */
 function readingOf({ memory }: AgentState, open: Turn, { agent }: Bound): readonly Draft[] | null {
-  return agent.memory === undefined || agent.model === undefined || memory.turn === open.seq ? null : [{ type: 'memory.called', data: {} }];
+  const memories = agent.memory.length;
+  if (memories === 0 || agent.model === undefined || memory.turn === open.seq) return null;
+  return [{ type: 'memory.called', data: memories === 1 ? {} : { memories } }];
 }
 
 function shouldStop(open: Turn, bound: Bound): boolean {

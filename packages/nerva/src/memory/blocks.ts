@@ -114,9 +114,12 @@ export function removeBlock(core: Core, label: string): Core {
   return core.filter((block) => block !== gone);
 }
 
-/** The core as it stands in a prompt: the same bytes for the same blocks, and no text can end a block or begin one. Empty for none. */
-export function renderCore(core: Core): string {
-  return coreOf(core.map(renderBlock));
+/**
+ * The core as it stands in a prompt: the same bytes for the same blocks, and no text can end a block or begin one. Empty for none.
+ * `scope`: whose it is, where there are several.
+ */
+export function renderCore(core: Core, scope: string | null = null): string {
+  return coreOf(core.map(renderBlock), scope);
 }
 
 /** A block as it stands in a prompt, among others. */

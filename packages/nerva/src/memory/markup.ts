@@ -2,13 +2,17 @@
 export const escapeMarkup = (text: string): string => text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '');
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
-const OPEN = '<core_memory>';
+const OPEN = '<core_memory';
 const CLOSE = '</core_memory>';
 
-/** Rows between the marks of the core. Empty for none. */
-export const coreOf = (rows: readonly string[]): string => (rows.length === 0 ? '' : `${OPEN}\n${rows.join('\n')}\n${CLOSE}`);
+/** An attribute that says whose a mark is; none for null. */
+export const scopeMark = (scope: string | null): string => (scope === null ? '' : ` scope="${escapeMarkup(scope)}"`);
 
-/** Bytes of `coreOf` of rows of so many each. */
+/** Rows between the marks of the core, which may name its scope. Empty for none. */
+export const coreOf = (rows: readonly string[], scope: string | null = null): string =>
+  rows.length === 0 ? '' : `${OPEN}${scopeMark(scope)}>\n${rows.join('\n')}\n${CLOSE}`;
+
+/** Bytes of `coreOf` of rows of so many each, without a scope. */
 export function coreBytes(rows: readonly number[]): number {
-  return rows.length === 0 ? 0 : rows.reduce((sum, bytes) => sum + bytes + 1, OPEN.length + 1 + CLOSE.length);
+  return rows.length === 0 ? 0 : rows.reduce((sum, bytes) => sum + bytes + 1, OPEN.length + 2 + CLOSE.length);
 }

@@ -79,8 +79,11 @@ async function idsIn(event: LogEvent, { store, session, isEntry, log }: Telltale
   if (recordOf(from)['scope'] !== log) return [];
   const ids = distinct(found, isEntry);
   // Any tool may say that it found something: only what the memory's own is called counts.
-  return ids.length > 0 && (await toolOf(event.data, store, session)) === 'recall' ? ids : [];
+  return ids.length > 0 && isRecall(await toolOf(event.data, store, session)) ? ids : [];
 }
+
+/** Also where the tools of a memory have a prefix. */
+const isRecall = (name: unknown): boolean => typeof name === 'string' && /^(?:.+_)?recall$/.test(name);
 
 /** What a tool gave, also where it was long and stands beside the log. */
 async function wholeOf(output: Json | undefined, store: Store): Promise<unknown> {

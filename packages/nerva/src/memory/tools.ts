@@ -13,6 +13,8 @@ export type MemoryOf = (context: Pick<ToolContext, 'session'>) => Memory | Promi
 export interface Guard {
   /** Whether an agent needs rights of the memory (`memory.grant`): without any it is refused. Default false: whoever has the tools may use them. */
   readonly isGuarded?: boolean;
+  /** What their names begin with, `team` for `team_recall`: for an agent with the tools of several memories. 1–32 of `A-Za-z0-9_-`. */
+  readonly prefix?: string;
 }
 
 const TEXT = { type: 'string' } as const;
@@ -20,14 +22,29 @@ const TEXT = { type: 'string' } as const;
 /**
  * A memory as tools for a model: `recall`, `remember`, `forget`, `memory_read` and `memory_edit`. A call that is repeated after a crash is
  * made once. What recall gives is in the session's log, with the place in the memory's log up to which it had been read; it is data, and
- * has no more authority than any result of a tool. @throws OPTION_UNKNOWN
+ * has no more authority than any result of a tool. @throws OPTION_UNKNOWN, OPTION_INVALID
  */
 export function memoryTools(memory: Memory | MemoryOf, options: Guard = {}): readonly Tool[] {
-  checkOptions(options, ['isGuarded'], 'memoryTools');
+  checkOptions(options, ['isGuarded', 'prefix'], 'memoryTools');
   const of: MemoryOf = typeof memory === 'function' ? memory : () => memory;
-  const { isGuarded = false } = options;
+  const { isGuarded = false, prefix } = options;
   const tools = [recallTool(of), rememberTool(of), forgetTool(of), readTool(of), editTool(of)] as unknown as readonly Tool[];
-  return isGuarded ? tools.map((one) => guarded(one, of)) : tools;
+  const held = isGuarded ? tools.map((one) => guarded(one, of)) : tools;
+  return prefix === undefined ? held : held.map((one) => prefixed(one, checkPrefix(prefix)));
+}
+
+function checkPrefix(prefix: unknown): string {
+  if (typeof prefix === 'string' && /^[A-Za-z0-9_-]{1,32}$/.test(prefix)) return prefix;
+  throw new NervaError(
+    'OPTION_INVALID',
+    `prefix has 1 to 32 of A-Za-z0-9_-; ${String(JSON.stringify(prefix)).slice(0, 50)} came. No tool was made.`,
+  );
+}
+
+/** The same tool under a name that says which memory it is of. */
+function prefixed(one: Tool, prefix: string): Tool {
+  const called = { name: `${prefix}_${one.name}`, description: `${one.description} Of the memory "${prefix}".` };
+  return { ...one, ...called, definition: { ...one.definition, ...called } };
 }
 
 /** Which right a tool takes. */

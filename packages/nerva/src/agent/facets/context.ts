@@ -77,7 +77,7 @@ function compacted(slice: Contexts, event: AgentEvent & { readonly type: 'contex
     settledBy: event.seq,
     taken,
     summary: { text, messages: (summary?.messages ?? 0) + taken - notes },
-    notes: memory.blocks === 0 ? 1 : 2,
+    notes: 1 + memory.parts.filter(({ blocks }) => blocks > 0).length,
     turns: kept.filter(isQuestion).length,
     hasFailed: slice.hasFailed,
     isFresh: true,

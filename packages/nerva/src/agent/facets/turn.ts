@@ -1,10 +1,9 @@
 import type { Json } from '../../core/index.ts';
-import type { Seq } from '../../log/index.ts';
 import type { Message, Part, ToolResultPart } from '../../model/index.ts';
 import type { Action } from '../../policy/index.ts';
 import { known, type AgentEvent, type EventData } from '../events.ts';
 import { items, listOf, push } from '../list.ts';
-import { isMemoryNote, isQuestion, memoryNote, summaryMessage, taken, textOf, toolCalls, userMessage } from '../messages.ts';
+import { isNoteOf, isQuestion, memoryNote, summaryMessage, taken, textOf, toolCalls, userMessage } from '../messages.ts';
 import { decideTurn } from '../turns.ts';
 import type { AgentState, DoneCall, Facet, Slot, Turn, Turns, Waiting } from '../state.ts';
 
@@ -53,7 +52,7 @@ export const turnFacet: Facet<Turns> & { readonly name: 'turn' } = {
       case 'approval.denied':
         return outcome(slice, event, state);
       case 'subject.erased':
-        return erased(slice, state, raw.seq);
+        return erased(slice, event, state);
       case 'timer.fired':
         return state.timer.firedBy === raw.seq ? askedAnew(slice) : slice;
       case 'context.compacted':
@@ -73,10 +72,12 @@ function inTurn(slice: Turns, change: (turn: Turn) => Partial<Turn>): Turns {
 }
 
 /** What changes the prompt beside the conversation. */
-function prompted(slice: Turns, { type, seq }: AgentEvent, state: AgentState): Turns {
+function prompted(slice: Turns, event: AgentEvent & { readonly type: 'context.compacted' | 'memory.told' }, state: AgentState): Turns {
   const { context, memory } = state;
-  if (type === 'context.compacted') return context.settledBy === seq ? compacted(slice, state) : slice;
-  return memory.notedBy === seq && memory.note !== null ? noted(slice, memory.note) : slice;
+  if (event.type === 'context.compacted') return context.settledBy === event.seq ? compacted(slice, state) : slice;
+  if (memory.notedBy !== event.seq) return slice;
+  const { core = '', entries = [] } = event.data;
+  return noted(slice, memoryNote(event.erased === true ? null : { core, entries }, memory.parts[memory.at]?.scope ?? null));
 }
 
 /** The first messages make room for a note. A call that was too long for the model is made again. */
@@ -84,13 +85,15 @@ function compacted(slice: Turns, { context: { taken, summary }, memory }: AgentS
   const kept = slice.messages.shared.slice(taken, slice.messages.count);
   const notes = [
     ...(summary === null ? [] : [summaryMessage(summary)]),
-    ...(memory.blocks === 0 ? [] : [memoryNote(memory.core === '' ? null : { core: memory.core, entries: [] })]),
+    ...memory.parts
+      .filter(({ blocks }) => blocks > 0)
+      .map(({ core, scope }) => memoryNote(core === '' ? null : { core, entries: [] }, scope)),
   ];
   const next = { ...slice, messages: listOf([...notes, ...kept]) };
   return slice.open?.failure?.code === 'CONTEXT_TOO_LONG' ? askedAnew(next) : next;
 }
 
-/** What the memory says stands before the question, as what is known before it is asked. */
+/** What a memory says stands before the question, as what is known before it is asked. */
 function noted(slice: Turns, note: Message): Turns {
   const all = items(slice.messages);
   let place = all.length;
@@ -99,11 +102,13 @@ function noted(slice: Turns, note: Message): Turns {
 }
 
 /** Nothing more is said to a session whose subject is gone; what a memory of such a subject said has no words any more. */
-function erased(slice: Turns, { session, memory }: AgentState, seq: Seq): Turns {
-  const isForgotten = memory.notedBy === seq && memory.note !== null;
-  const kept = isForgotten
-    ? { ...slice, messages: listOf(items(slice.messages).map((message) => (isMemoryNote(message) ? (memory.note ?? message) : message))) }
-    : slice;
+function erased(slice: Turns, { data }: AgentEvent & { readonly type: 'subject.erased' }, { session, memory }: AgentState): Turns {
+  const gone = memory.owners.filter(({ subject }) => subject === data.subject);
+  const without = (message: Message): Message => {
+    const owner = gone.find(({ scope }) => isNoteOf(message, scope));
+    return owner === undefined ? message : memoryNote(null, owner.scope);
+  };
+  const kept = gone.length === 0 ? slice : { ...slice, messages: listOf(items(slice.messages).map(without)) };
   return session.isErased ? inTurn({ ...kept, inbox: [] }, (turn) => ({ cancel: turn.cancel ?? { why: 'erased' } })) : kept;
 }
 
