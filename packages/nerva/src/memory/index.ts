@@ -20,6 +20,7 @@ export { openMemory, type Memory, type MemoryOptions, type Recalled, type Rememb
 export type { RecallQuery, SearchQuery } from './query.ts';
 export { modelRewriter, type Rewriter } from './deep.ts';
 export type { FieldFilter, Filter, FilterValue } from './filter.ts';
+export type { Form, Joining } from './forms.ts';
 export type { Fusion } from './fuse.ts';
 export type { Finders, Found, FoundWhy, Reranker, Search, Searching } from './hybrid.ts';
 export type { VectorKeeper, VectorRows } from './vector-rows.ts';

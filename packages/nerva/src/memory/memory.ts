@@ -6,11 +6,12 @@ import { edited, type Edit } from './edit.ts';
 import { nameOf, TIME_MAX, type Entry } from './entries.ts';
 import { byRules } from './extract.ts';
 import type { MemoryData, MemoryFold } from './fold.ts';
-import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
+import type { Looking } from './forms.ts';
+import { checkQuestion, FINDERS, Hybrid, type Finders, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
 import { ENTRY_KINDS, type EntryKind } from './kinds.ts';
 import { KEYED, LogReader, OPENED } from './log-reader.ts';
-import { fitsOf, isTags, RECALLED, TAG_CHARS_MAX, TAGS_MAX, type RecallQuery, type SearchQuery } from './query.ts';
+import { fitsOf, isTags, RECALLED, SEARCHED, TAG_CHARS_MAX, TAGS_MAX, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
 import { refused, reused } from './refusals.ts';
 import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
@@ -70,7 +71,6 @@ export interface Recalled {
 
 /** Appends tried when others write at the same time: each that fails means that another's came through. */
 const ATTEMPTS_MAX = 1_000;
-const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax', 'vectorBytesMax'];
 const DERIVERS = ['extract', 'extractor', 'evolver'];
 
 /** Opens the memory of a scope: reads its log, or with an `index` what is new in it. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
@@ -334,16 +334,9 @@ export class Memory {
    * @throws OPTION_UNKNOWN, OPTION_INVALID; what an adapter throws when `signal` aborted.
    */
   async search(query: string, options: SearchQuery = {}): Promise<Search> {
-    checkOptions(options, [...RECALLED, 'deep', 'signal'], 'search');
+    checkOptions(options, SEARCHED, 'search');
     checkQuestion(query);
-    const { deep = 'auto', signal } = options;
-    if (!['auto', 'always', 'never'].includes(deep))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `deep must be "auto", "always" or "never"; ${JSON.stringify(deep)} came. Nothing was looked for.`,
-      );
-    const limit = checkRange('limit', options.limit ?? 10, 1, 100);
-    return this.#hybrid.search(query, { limit, deep, ...(signal === undefined ? {} : { signal }) }, this.#looking(options));
+    return this.#hybrid.search(query, options, this.#looking(options));
   }
 
   /** Makes vectors of entries that have none, the newest first; `max` 1–100,000, default 1,000. @returns how many have none now. @throws what the embedder throws; what was made stays. */

@@ -26,10 +26,11 @@ export interface RecallQuery {
 }
 
 /** How to search. */
-export type SearchQuery = Omit<RecallQuery, 'limit'> & Partial<Searching>;
+export type SearchQuery = RecallQuery & Searching;
 
-/** Names of what `recall` takes. */
+/** Names of what `recall` takes, and of what `search` does. */
 export const RECALLED = ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds', 'filter', 'since'];
+export const SEARCHED = [...RECALLED, 'deep', 'fusion', 'form', 'scoreMin', 'signal'];
 const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'subject', 'name', 'text', ...DERIVED_FIELDS];
 
 /** Of one entry. */
