@@ -166,6 +166,27 @@ test('in any form other words are looked for too, and count as deep only when th
   assert.deepEqual((await same.search('What tea?', { deep: 'always' })).variations, ['What tea?']);
 });
 
+test('what vectors alone find in other words counts as found by those, and is as near as it is to the question', async () => {
+  const { open } = await golden();
+  const memory = await open({ rewrite: () => Promise.resolve(['one red cup']) });
+  const { found } = await memory.search('tea', { deep: 'always', fusion: 'blend', scoreMin: 0 });
+  assert.deepEqual(new Set(found.map(({ why }) => why.variations)), new Set([2]));
+  const near = found.map(({ entry, why }) => `${NAMES[entry.text] ?? '?'} ${why.similarity?.toFixed(1) ?? 'null'}`);
+  assert.deepEqual(near.toSorted(), ['a 0.0', 'b 0.6', 'c 0.8', 'd 1.0', 'e -0.6']);
+});
+
+test('vectors order a hundred of what words find, also where one is asked for', async () => {
+  const last = 'tea stands here among many other words';
+  const { memory } = await stage([...Array.from({ length: 60 }, (_, at) => `tea tea ${at}`), last], {
+    embed: knowing((text) => (text === last || text === 'tea' ? [1, 0] : [0, 1])),
+  });
+  assert.equal(memory.recall('tea', { limit: 100 }).at(-1)?.entry.text, last);
+  assert.deepEqual(
+    (await memory.search('tea', { form: 'sequential', limit: 1 })).found.map(({ entry }) => entry.text),
+    [last],
+  );
+});
+
 const MEANINGS = [
   ['sea', 'ocean', 'beach'],
   ['car', 'vehicle'],

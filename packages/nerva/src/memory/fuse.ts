@@ -3,6 +3,7 @@
  * `blend` say which is better and nothing else; that says how good it is, from 0 to 1.
  */
 export type Fusion = (typeof FUSIONS)[number];
+/** All of them. */
 export const FUSIONS = ['rank', 'weighted', 'add', 'multiply', 'blend'] as const;
 
 /** One list, best first, no id twice. Scores of a list can be compared with each other only. */
