@@ -4,7 +4,7 @@ import { openMemory, usageOf, type Entry, type Memory } from '../memory/index.ts
 import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { eraseMemory } from './memory-erase.ts';
-import { changeRights, rightsRows, shareMemory } from './memory-rights.ts';
+import { changeRights, rightsRows, shareMemory, showRights } from './memory-rights.ts';
 import { suggestionRows, standingRows, tendMemory } from './memory-tiers.ts';
 import { exportMemory, importMemory } from './memory-transfer.ts';
 import { brief, columns, time } from './output.ts';
@@ -47,6 +47,7 @@ const VERBS: Readonly<Record<string, Known>> = {
   },
   grant: rights(true),
   revoke: rights(false),
+  rights: { does: (context, { memory }) => showRights(context, memory), takes: null, store: 'read' },
   share: {
     does: (context, { memory, store, argument }) => shareMemory(context, memory, store, argument),
     takes: 'the id of an entry',

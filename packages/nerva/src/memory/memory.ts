@@ -14,7 +14,8 @@ import { KEYED, LogReader, OPENED } from './log-reader.ts';
 import { fitsOf, isTags, RECALLED, SEARCHED, TAG_CHARS_MAX, TAGS_MAX, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
 import { refused, reused } from './refusals.ts';
-import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
+import { checkRights, MEMORY_RIGHTS, withRights, type Granting, type MemoryRight, type Rights, type RightsData } from './rights.ts';
+import { rightsHistory, type RightHeld } from './rights-history.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import type { VectorKeeper } from './vector-rows.ts';
@@ -396,13 +397,15 @@ export class Memory {
   }
 
   /** Lets an agent do this through tools that are guarded (`memoryTools`). @throws OPTION_INVALID, MEMORY_FULL; nothing was written. */
-  async grant(agent: string, rights: readonly MemoryRight[]): Promise<void> {
-    await this.#changeRights('memory.granted', agent, rights);
+  async grant(agent: string, rights: readonly MemoryRight[], options: Granting = {}): Promise<void> {
+    checkOptions(options, ['by'], 'grant');
+    await this.#changeRights('memory.granted', { agent, rights, ...options });
   }
 
   /** Takes rights of an agent back, default all; its next call is refused. @throws OPTION_INVALID; nothing was written. */
-  async revoke(agent: string, rights: readonly MemoryRight[] = MEMORY_RIGHTS): Promise<void> {
-    await this.#changeRights('memory.revoked', agent, rights);
+  async revoke(agent: string, rights: readonly MemoryRight[] = MEMORY_RIGHTS, options: Granting = {}): Promise<void> {
+    checkOptions(options, ['by'], 'revoke');
+    await this.#changeRights('memory.revoked', { agent, rights, ...options });
   }
 
   /** What each agent may do through tools that are guarded. */
@@ -410,11 +413,18 @@ export class Memory {
     return this.#fold.rights;
   }
 
-  async #changeRights(type: keyof RightsData, agent: string, rights: readonly MemoryRight[]): Promise<void> {
+  /** Each right that an agent had, who granted and who revoked it, and when; as the log says up to event `upto`. O(events): it is read anew. @throws OPTION_INVALID, LOG_PRUNED */
+  async rightsHistory(options: { readonly upto?: Seq } = {}): Promise<readonly RightHeld[]> {
+    checkOptions(options, ['upto'], 'rightsHistory');
+    const last = Math.min(options.upto ?? Infinity, this.#upto ?? Infinity);
+    return rightsHistory(this.#store, this.sid, last === Infinity ? undefined : last);
+  }
+
+  async #changeRights(type: keyof RightsData, { by, ...plain }: RightsData[keyof RightsData]): Promise<void> {
+    const data = by === undefined ? plain : { ...plain, by };
     await this.#write({}, () => {
-      checkRights(type === 'memory.granted' ? this.rights : {}, agent, rights);
-      const data = { agent, rights };
-      return withRights(this.rights, type, data) === this.rights ? [] : [{ type, data }];
+      checkRights(type === 'memory.granted' ? this.rights : {}, data);
+      return withRights(this.rights, type, { ...data }) === this.rights ? [] : [{ type, data }];
     });
   }
 
