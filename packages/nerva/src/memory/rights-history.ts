@@ -33,7 +33,7 @@ export async function rightsHistory(store: Store, sid: Sid, upto?: Seq): Promise
   if ((await store.head(sid)) === 0) return history.held;
   for (let after: Seq = -1; ;) {
     const events = (await store.read(sid, { after, limit: PAGE, ...range })).flatMap(eventsOf);
-    for (const event of events) if (event.seq <= (upto ?? event.seq)) history.take(event);
+    for (const event of events) history.take(event);
     const last = events.at(-1);
     if (last === undefined) return history.held;
     after = last.seq;

@@ -195,6 +195,32 @@ test('the log says who granted what when, who revoked it when, and how that was 
   assert.equal(memory.head, first + 5);
 });
 
+test('a history goes to the event that is named, also within a frame, and over as many pages as there are', async () => {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const memory = await openMemory({ store, world, scope: 'new' });
+  assert.deepEqual(await memory.rightsHistory(), []);
+  await memory.grant('a', ['recall']);
+  const shown = async (upto?: number) => (await memory.rightsHistory(upto === undefined ? {} : { upto })).map(({ granted }) => granted.seq);
+  assert.deepEqual([await shown(0), await shown(1)], [[], [1]]);
+  for (let head = 2; head < 2_402; head++) {
+    const type = head % 2 === 0 ? 'memory.revoked' : 'memory.granted';
+    const data = { agent: 'a', rights: ['recall'] };
+    const result = await store.append({
+      id: `f${head}`,
+      sid: memory.sid,
+      expected: head,
+      events: [{ type, data }],
+      then: { status: 'idle' },
+    });
+    assert.ok(result.ok);
+  }
+  assert.deepEqual(
+    await shown(),
+    Array.from({ length: 1_201 }, (_, at) => 1 + 2 * at),
+  );
+});
+
 test('after any event of any grants and revocations, what the history has open is what stands', async () => {
   const some = fc.subarray([...MEMORY_RIGHTS], { minLength: 1 });
   const change = fc.record({ isGrant: fc.boolean(), agent: fc.constantFrom('a', 'b', 'constructor'), rights: some });

@@ -155,7 +155,7 @@ const ANSWERS: Readonly<Record<MemoryPrompt, (asked: Asked) => ScriptStep>> = {
   },
   summarise({ request, dice }) {
     const said = Array.from(textOf(request.messages).matchAll(/^\[\w+\] (.{1,120})/gmu), ([, line = '']) => line);
-    const kept = said.filter(() => dice.chance(0.5)).slice(0, 3);
+    const kept = Array.from(new Set(Array.from({ length: Math.min(3, said.length) }, () => dice.pick(said))));
     const lines = [`${said.length} messages`, ...kept].map((line) => `- ${line}`).join('\n');
     const { outputSchema } = request.params;
     if (outputSchema === undefined) return { text: lines };
@@ -173,11 +173,9 @@ function done({ request, dice }: Asked): ScriptStep {
   return step.text === undefined || outputSchema === undefined ? step : json(valueOf(outputSchema, dice, 0));
 }
 
-/** The texts that stand between marks, in their order. A text that holds something like a mark has not the same end. */
+/** The texts that stand between marks, in their order. What looks like a mark within one ends nothing: no text holds that which ends it. */
 function markedIn({ messages }: ModelRequest): readonly string[] {
-  const shown = textOf(messages);
-  const mark = /^<\w+-(\w+)>\n/.exec(shown)?.[1] ?? '';
-  return Array.from(shown.matchAll(new RegExp(`^<([\\w-]+-${mark})>\\n([^]*?)\\n</\\1>$`, 'gm')), ([, , text = '']) => text);
+  return Array.from(textOf(messages).matchAll(/^<([\w-]+)>\n([^]*?)\n<\/\1>$/gm), ([, , text = '']) => text);
 }
 
 const KINDS = ['person', 'organization', 'location', 'project', 'topic', 'event'] as const satisfies readonly EntryKind[];
