@@ -110,13 +110,30 @@ test('what an agent may do is granted and taken back, and an entry goes to anoth
     '{"type":"rights","sid":"scope:team:x","agent":"clerk","rights":[]}\n',
     '',
   ]);
+  await run('grant', 'team:x', 'other', '--rights', 'forget', '--by', 'ada');
+  const [, table] = await run('rights', 'team:x');
+  const time = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`;
+  assert.match(
+    table,
+    new RegExp(`^AGENT +RIGHT +GRANTED \\(UTC\\) +BY +REVOKED \\(UTC\\) +BY\nclerk +recall +${time} +cli +${time} +cli\n`),
+  );
+  assert.match(table, new RegExp(`\nother +forget +${time} +ada\n$`));
+  const held = (await place.json('memory', 'rights', 'team:x', '--at', '2')).lines;
+  assert.deepEqual(
+    held.map(({ type, agent, right, revoked }) => [type, agent, right, (revoked as { seq: number } | null)?.seq ?? null]),
+    [
+      ['right', 'clerk', 'recall', null],
+      ['right', 'clerk', 'edit', 2],
+    ],
+  );
+  assert.deepEqual(await run('rights', 'user:ada'), [0, 'Nobody was granted anything in scope:user:ada.\n', '']);
   const [code, , wrong] = await run('grant', 'team:x', 'clerk', '--rights', 'all');
   assert.deepEqual([code, /OPTION_INVALID.*some of recall, remember, forget, edit; "all" came/.test(wrong)], [1, true], wrong);
   assert.match((await run('grant', 'team:x', 'clerk'))[2], /needs --rights/);
   assert.equal((await run('revoke', 'team:y', 'clerk'))[0], 1);
   const now = linz.id.replace(/2$/, '3');
-  assert.deepEqual(await run('share', 'user:ada', now, '--to', 'team:x'), [0, `scope:team:x:4 says what ${now} does\n`, '']);
-  assert.match((await run('why', 'team:x', 'scope:team:x:4'))[1], /^text +Ada lives in Graz.*\n(?:.*\n)*from +scope:user:ada:3\n/);
+  assert.deepEqual(await run('share', 'user:ada', now, '--to', 'team:x'), [0, `scope:team:x:5 says what ${now} does\n`, '']);
+  assert.match((await run('why', 'team:x', 'scope:team:x:5'))[1], /^text +Ada lives in Graz.*\n(?:.*\n)*from +scope:user:ada:3\n/);
   assert.match((await run('share', 'user:ada', linz.id, '--to', 'team:x'))[2], /MEMORY_CHANGED.*share that one/);
   assert.match((await run('share', 'user:ada', now))[2], /needs --to SCOPE/);
 });

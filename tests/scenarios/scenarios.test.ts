@@ -86,7 +86,13 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   'time-limits': [ends('budget'), ends('answer')],
   compacted: [event('context.called'), counts('context.compacted', 2), ends('answer')],
   dropped: [counts('context.compacted', 2), ends('answer')],
-  remembering: [counts('memory.told', 2), event('context.compacted'), ends('answer')],
+  remembering: [
+    counts('memory.told', 2),
+    event('memory.derived', { by: 'model@1', failure: null }),
+    event('memory.evolved', { by: 'model@1' }),
+    event('context.compacted'),
+    ends('answer'),
+  ],
   sharing: [
     event('memory.called', { memories: 2 }),
     event('memory.recalled', { log: 'scope:team:desk' }),

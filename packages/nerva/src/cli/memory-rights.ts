@@ -1,7 +1,17 @@
-import { MEMORY_RIGHTS, openMemory, shareEntry, type Entry, type Memory, type MemoryRight, type Rights } from '../memory/index.ts';
+import {
+  MEMORY_RIGHTS,
+  openMemory,
+  shareEntry,
+  type Entry,
+  type Memory,
+  type MemoryRight,
+  type RightChange,
+  type Rights,
+} from '../memory/index.ts';
 import type { Store } from '../log/index.ts';
 import { UsageError } from './arguments.ts';
 import type { Context } from './context.ts';
+import { brief, columns, time } from './output.ts';
 
 /** `nerva memory grant` and `revoke`: what an agent may do through tools that are guarded. */
 export async function changeRights(
@@ -14,11 +24,27 @@ export async function changeRights(
   if (named === undefined && isGrant)
     throw new UsageError(`memory grant needs --rights: some of ${MEMORY_RIGHTS.join(',')}, parted by commas.`, 'memory');
   const rights = named === undefined ? MEMORY_RIGHTS : (named.split(',') as MemoryRight[]);
-  await (isGrant ? memory.grant(agent, rights) : memory.revoke(agent, rights));
+  const by = context.flags.text('by') ?? 'cli';
+  await (isGrant ? memory.grant(agent, rights, { by }) : memory.revoke(agent, rights, { by }));
   const { out } = context;
   const has = Object.hasOwn(memory.rights, agent) ? (memory.rights[agent] ?? []) : [];
   if (out.isJson) out.json({ type: 'rights', sid: memory.sid, agent, rights: has });
   else out.line(`${agent} may ${has.length === 0 ? 'do nothing' : has.join(', ')} in ${memory.sid}`);
+}
+
+/** `nerva memory rights`: who was granted what, and when it was revoked. */
+export async function showRights({ out }: Context, memory: Memory): Promise<void> {
+  const history = await memory.rightsHistory();
+  if (out.isJson) return history.forEach((held) => out.json({ type: 'right', sid: memory.sid, ...held }));
+  if (history.length === 0) return out.line(`Nobody was granted anything in ${memory.sid}.`);
+  const when = (change: RightChange | null): readonly string[] => (change === null ? ['', ''] : [time(change.atMs), change.by ?? '']);
+  for (const line of columns([
+    ['AGENT', 'RIGHT', 'GRANTED (UTC)', 'BY', 'REVOKED (UTC)', 'BY'],
+    ...history.map(({ agent, right, granted, revoked }) =>
+      [agent, right, ...when(granted), ...when(revoked)].map((cell) => brief(cell, 80)),
+    ),
+  ]))
+    out.line(line);
 }
 
 /** `nerva memory share`: takes an entry to the memory of another scope. */

@@ -5,7 +5,7 @@ import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { eraseMemory } from './memory-erase.ts';
 import { asOfIn, clearMemory, countMemory, entryRows, listMemory, resetMemory } from './memory-list.ts';
-import { changeRights, rightsRows, shareMemory } from './memory-rights.ts';
+import { changeRights, rightsRows, shareMemory, showRights } from './memory-rights.ts';
 import { suggestionRows, standingRows, tendMemory } from './memory-tiers.ts';
 import { exportMemory, importMemory } from './memory-transfer.ts';
 import { brief, columns, time } from './output.ts';
@@ -50,6 +50,7 @@ const VERBS: Readonly<Record<string, Known>> = {
   },
   grant: rights(true),
   revoke: rights(false),
+  rights: { does: (context, { memory }) => showRights(context, memory), takes: null, store: 'read' },
   share: {
     does: (context, { memory, store, argument }) => shareMemory(context, memory, store, argument),
     takes: 'the id of an entry',

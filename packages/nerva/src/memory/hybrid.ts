@@ -3,26 +3,27 @@ import type { Seq } from '../log/index.ts';
 import type { Embedder } from '../model/index.ts';
 import { needsDeep, variationsOf, type Rewriter } from './deep.ts';
 import type { Entry } from './entries.ts';
-import { fused, type Fusion, type Ranked } from './fuse.ts';
+import { checkOneOf, idsOf, joiningOf, looked, SEMANTIC, type Joining, type Looked, type Looking } from './forms.ts';
+import { blended, fused, type Ranked } from './fuse.ts';
 import type { Why } from './recall.ts';
 import { embeddedText, VectorShelf, type ShelfOptions } from './vector-shelf.ts';
-import type { Near, VectorIndex } from './vectors.ts';
+import type { VectorIndex } from './vectors.ts';
 
 /** What finds beside words, each where it is given. None of them can make a search fail: what fails is left out, and the result says so. */
-export interface Finders {
+export interface Finders extends Joining {
   /** Its vectors are made when they are first needed, and kept as long as the memory is open, or with an `index` that keeps them for good. */
   readonly embed?: Embedder;
   /** Says a question in other words: `modelRewriter(model)`. */
   readonly rewrite?: Rewriter;
   /** Orders the best anew. */
   readonly rerank?: Reranker;
-  /** How what words find and what vectors find becomes one list. Default `rank`; of `weighted`, vectors have .7. */
-  readonly fusion?: Fusion;
   /** Texts that get a vector for one search, the newest first; the rest is found by words alone until a later one. Default 256. */
   readonly embedMax?: number;
   /** Of memory for vectors, about 4 bytes a number and 300 for each. What has no room is found by words alone. Default 300,000,000. */
   readonly vectorBytesMax?: number;
 }
+/** Names of what `Finders` has. */
+export const FINDERS = ['embed', 'rewrite', 'rerank', 'embedMax', 'vectorBytesMax', 'fusion', 'form', 'scoreMin'];
 
 /** Says how well texts answer a question. */
 export interface Reranker {
@@ -35,18 +36,20 @@ export interface Reranker {
   ): Promise<readonly number[]>;
 }
 
-/** How to search. */
-export interface Searching {
-  readonly limit: number;
+/** How to search; what is not said of `fusion`, `form` and `scoreMin` is as the memory was opened with. */
+export interface Searching extends Joining {
+  /** 1–100, default 10. */
+  readonly limit?: number;
   /** Whether to say the question in other words: where it may need it (`auto`, the default), or not. Without `rewrite` never. */
   readonly deep?: 'auto' | 'always' | 'never';
   readonly signal?: AbortSignal;
 }
+const DEEP = ['auto', 'always', 'never'];
 
 /** What a search found. */
 export interface Search {
   readonly found: readonly Found[];
-  /** As which questions it was looked for, the given one first. */
+  /** As which questions it was looked for, the given one first; with that one alone the search was not a deep one, whatever was asked for. */
   readonly variations: readonly string[];
   /** null without an embedder. `missing`: entries that could have been found and have no vector yet. `failure`: the code of why none counted. */
   readonly vectors: { readonly name: string; readonly missing: number; readonly failure: string | null } | null;
@@ -55,7 +58,7 @@ export interface Search {
 /** An entry that was found. */
 export interface Found {
   readonly entry: Entry;
-  /** Higher is better; comparable within one search only. */
+  /** Higher is better; comparable within one search only, but by `blend`, which gives 0–1. */
   readonly score: number;
   readonly why: FoundWhy;
 }
@@ -64,24 +67,12 @@ export interface Found {
 export interface FoundWhy {
   /** By words of the question as it was given; null when they did not find it. */
   readonly words: Why | null;
-  /** Cosine to the question as it was given; null when it has no vector, or is not among the nearest. */
+  /** Cosine to the question as it was given; null when it has no vector, or when vectors failed. */
   readonly similarity: number | null;
   /** How many of the variations found it. */
   readonly variations: number;
   /** What the reranker said; null without one. */
   readonly rerank: number | null;
-}
-
-/** What is looked through. */
-export interface Looking {
-  /** By words, best first. Contract: what does not fit is not in it. */
-  readonly recall: (query: string, limit: number) => readonly { readonly entry: Entry; readonly score: number; readonly why: Why }[];
-  readonly fits: (id: string) => boolean;
-  /** Events of the log that were read. */
-  readonly head: () => Seq;
-  /** In the order of the log, those that were recorded at this place in it or later. O(events since), of all O(entries). */
-  readonly entries: (from: Seq) => Iterable<Entry>;
-  readonly entry: (id: string) => Entry | undefined;
 }
 
 /** A vector for each variation, or why there is none; null twice when there is nothing to compare. */
@@ -94,12 +85,11 @@ interface Asked {
 const POOL_MIN = 20;
 const POOL_MAX = 100;
 const RERANK_MAX = 50;
-const SEMANTIC = 0.7;
 
 /**
  * Finds by words, vectors and other words together. Vectors are derived: they are in no log.
  * Invariants: H1 what does not fit has no part in a ranking · H2 without embedder, rewriter and reranker, or when they fail, what is found is what
- * words find, in that order and with those scores · H3 a text whose record is gone has no vector.
+ * words find, in that order, and with those scores but for `blend`, which has its own · H3 a text whose record is gone has no vector.
  */
 export class Hybrid {
   readonly #world: World;
@@ -119,11 +109,8 @@ export class Hybrid {
     this.#world = world;
     this.#finders = finders;
     this.#embedMax = checkRange('embedMax', finders.embedMax ?? 256, 1, 100_000);
-    if (!['rank', 'weighted', 'add', 'multiply'].includes(finders.fusion ?? 'rank'))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `fusion must be "rank", "weighted", "add" or "multiply"; ${JSON.stringify(finders.fusion)} came. Nothing was made.`,
-      );
+    checkRange('scoreMin', finders.scoreMin ?? 0, 0, 1);
+    joiningOf({}, finders);
   }
 
   /** Lets all vectors go: a text may not be there any more. */
@@ -137,32 +124,31 @@ export class Hybrid {
     this.#shelf.sweep(entries);
   }
 
-  /** @throws CANCELLED, or whatever an adapter throws when `signal` aborts. */
-  async search(query: string, { limit, deep = 'auto', signal }: Searching, looking: Looking): Promise<Search> {
+  /** @throws OPTION_INVALID; CANCELLED, or whatever an adapter throws, when `signal` aborts. */
+  async search(query: string, searching: Searching, looking: Looking): Promise<Search> {
+    const { deep = 'auto', signal } = searching;
+    checkOneOf('deep', deep, DEEP);
+    const limit = checkRange('limit', searching.limit ?? 10, 1, 100);
+    const joining = joiningOf(searching, this.#finders);
     const options = { world: this.#world, ...(signal === undefined ? {} : { signal }) };
     const { rewrite, rerank, embed } = this.#finders;
     const isDeep = rewrite !== undefined && (deep === 'always' || (deep === 'auto' && needsDeep(query)));
     const variations = isDeep ? await variationsOf(query, rewrite, options) : [query];
     const asked = embed === undefined ? null : await this.#asked(embed, variations, { looking, signal });
-    const pool = Math.min(POOL_MAX, Math.max(POOL_MIN, 2 * limit));
+    const vectors = asked?.vectors ?? null;
     // From here on nothing waits: all lists are of one moment.
-    const seen = variations.map((variation, at) => this.#fast(variation, asked?.vectors?.[at] ?? null, { looking, pool }));
-    const ranked =
-      seen.length === 1
-        ? (seen[0]?.hits ?? [])
-        : fused(
-            seen.map(({ hits }) => ({ hits, weight: 1 })),
-            'rank',
-          );
-    const found = ranked.flatMap(({ id, score }): readonly Found[] => {
+    const look = { looking, shelf: this.#shelf, pool: Math.min(POOL_MAX, Math.max(POOL_MIN, 2 * limit)), form: joining.form };
+    const seen = variations.map((variation, at) => looked({ query: variation, vector: vectors?.[at] ?? null }, look));
+    const [vector = null] = vectors ?? [];
+    const ids = idsOf(seen.flatMap(({ lists }) => lists));
+    const near = new Map((vector === null ? [] : this.#shelf.among(vector, ids)).map(({ id, similarity }) => [id, similarity]));
+    const found = joined(seen, near, joining).flatMap(({ id, score }): readonly Found[] => {
       const entry = looking.entry(id);
-      const why = {
-        words: seen[0]?.words.get(id) ?? null,
-        similarity: seen[0]?.near.get(id) ?? null,
-        variations: seen.filter((one) => one.has(id)).length,
-        rerank: null,
-      };
-      return entry === undefined ? [] : [{ entry, score, why }];
+      const words = seen[0]?.words.get(id) ?? null;
+      const count = seen.filter((one) => one.ids.has(id)).length;
+      return entry === undefined
+        ? []
+        : [{ entry, score, why: { words, similarity: near.get(id) ?? null, variations: count, rerank: null } }];
     });
     const best =
       rerank === undefined ? found : await reranked(rerank, { query, found: found.slice(0, Math.max(limit, RERANK_MAX)) }, options);
@@ -266,21 +252,22 @@ export class Hybrid {
       `${embed.name} gave what are not ${count} vectors of ${into.dimensions ?? length} numbers with a direction each. They were left out.`,
     );
   }
+}
 
-  /** What words find and what is near, as one list. */
-  #fast(query: string, vector: readonly number[] | null, { looking, pool }: { readonly looking: Looking; readonly pool: number }) {
-    const byWords = looking.recall(query, pool);
-    const words = new Map(byWords.map(({ entry, why }) => [entry.id as string, why]));
-    const nearest: readonly Near[] = vector === null ? [] : this.#shelf.search(vector, pool, looking.fits);
-    const near = new Map(nearest.map(({ id, similarity }) => [id, similarity]));
-    const ofWords = byWords.map(({ entry, score }) => ({ id: entry.id as string, score }));
-    const lists: readonly Ranked[] = [
-      { hits: ofWords, weight: 1 - SEMANTIC },
-      { hits: nearest.map(({ id, similarity }) => ({ id, score: similarity })), weight: SEMANTIC },
-    ];
-    const hits = vector === null ? ofWords : fused(lists, this.#finders.fusion ?? 'rank');
-    return { hits, words, near, has: (id: string): boolean => words.has(id) || near.has(id) };
+/** What all looks found, as one list. Scores of words that nothing is joined to stay as they are. */
+function joined(seen: readonly Looked[], near: ReadonlyMap<string, number>, { fusion, scoreMin }: Required<Joining>): Ranked['hits'] {
+  if (fusion === 'blend') {
+    const lists = seen.flatMap(({ lists }) => lists);
+    return blended(lists, { near, share: SEMANTIC }).filter(({ score }) => score >= scoreMin);
   }
+  const each = seen.map(({ lists, isByVector }) => (isByVector ? fused(lists, fusion) : (lists[0]?.hits ?? [])));
+  const [only = []] = each;
+  return each.length === 1
+    ? only
+    : fused(
+        each.map((hits) => ({ hits, weight: 1 })),
+        'rank',
+      );
 }
 
 async function reranked(

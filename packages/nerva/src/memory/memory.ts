@@ -5,16 +5,18 @@ import { Consolidator, type Consolidated, type Consolidating, type Derivers } fr
 import { edited, type Edit } from './edit.ts';
 import { seqOf, type Entry } from './entries.ts';
 import type { MemoryFold } from './fold.ts';
-import { checkQuestion, Hybrid, type Finders, type Looking, type Search } from './hybrid.ts';
+import type { Looking } from './forms.ts';
+import { checkQuestion, FINDERS, Hybrid, type Finders, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
 import { Items } from './items.ts';
 import { counted, listed, type CountQuery, type ListQuery } from './listing.ts';
 import { LogReader, type Made } from './log-reader.ts';
 import { LogWriter, type Write } from './log-writer.ts';
-import { fitsOf, RECALLED, type RecallQuery, type SearchQuery } from './query.ts';
+import { fitsOf, RECALLED, SEARCHED, type RecallQuery, type SearchQuery } from './query.ts';
 import type { Why } from './recall.ts';
 import { checkFlag, Recorder, type Ended, type Remembered, type Repeatable, type Updated } from './recorder.ts';
-import { checkRights, MEMORY_RIGHTS, withRights, type MemoryRight, type Rights, type RightsData } from './rights.ts';
+import { checkRights, MEMORY_RIGHTS, withRights, type Granting, type MemoryRight, type Rights, type RightsData } from './rights.ts';
+import { rightsHistory, type RightHeld } from './rights-history.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import type { VectorKeeper } from './vector-rows.ts';
@@ -44,7 +46,6 @@ export interface Recalled {
   readonly why: Why;
 }
 
-const FINDERS = ['embed', 'rewrite', 'rerank', 'fusion', 'embedMax', 'vectorBytesMax'];
 const DERIVERS = ['extract', 'extractor', 'evolver'];
 
 /** Opens the memory of a scope: reads its log, or with an `index` what is new in it. Nothing is written before something is kept. @throws OPTION_UNKNOWN, OPTION_INVALID, LOG_PRUNED, SESSION_DELETED. */
@@ -75,6 +76,7 @@ export async function openMemory(options: MemoryOptions): Promise<Memory> {
  */
 export class Memory {
   readonly sid: Sid;
+  readonly #store: Store;
   readonly #world: World;
   /** Whose personal data it holds. */
   readonly subject: string | undefined;
@@ -95,6 +97,7 @@ export class Memory {
     this.sid = `scope:${scope}`;
     const name = world.digest(this.sid).slice(0, 32);
     this.#reader = new LogReader({ store, sid: this.sid, upto, index, name, dropped: () => this.#hybrid.clear() });
+    this.#store = store;
     this.#world = world;
     this.subject = subject;
     this.#upto = upto;
@@ -276,16 +279,9 @@ export class Memory {
    * @throws OPTION_UNKNOWN, OPTION_INVALID; what an adapter throws when `signal` aborted.
    */
   async search(query: string, options: SearchQuery = {}): Promise<Search> {
-    checkOptions(options, [...RECALLED, 'deep', 'signal'], 'search');
+    checkOptions(options, SEARCHED, 'search');
     checkQuestion(query);
-    const { deep = 'auto', signal } = options;
-    if (!['auto', 'always', 'never'].includes(deep))
-      throw new NervaError(
-        'OPTION_INVALID',
-        `deep must be "auto", "always" or "never"; ${JSON.stringify(deep)} came. Nothing was looked for.`,
-      );
-    const limit = checkRange('limit', options.limit ?? 10, 1, 100);
-    return this.#hybrid.search(query, { limit, deep, ...(signal === undefined ? {} : { signal }) }, this.#looking(options));
+    return this.#hybrid.search(query, options, this.#looking(options));
   }
 
   /** Makes vectors of entries that have none, the newest first; `max` 1–100,000, default 1,000. @returns how many have none now. @throws what the embedder throws; what was made stays. */
@@ -345,13 +341,15 @@ export class Memory {
   }
 
   /** Lets an agent do this through tools that are guarded (`memoryTools`). @throws OPTION_INVALID, MEMORY_FULL; nothing was written. */
-  async grant(agent: string, rights: readonly MemoryRight[]): Promise<void> {
-    await this.#changeRights('memory.granted', agent, rights);
+  async grant(agent: string, rights: readonly MemoryRight[], options: Granting = {}): Promise<void> {
+    checkOptions(options, ['by'], 'grant');
+    await this.#changeRights('memory.granted', { agent, rights, ...options });
   }
 
   /** Takes rights of an agent back, default all; its next call is refused. @throws OPTION_INVALID; nothing was written. */
-  async revoke(agent: string, rights: readonly MemoryRight[] = MEMORY_RIGHTS): Promise<void> {
-    await this.#changeRights('memory.revoked', agent, rights);
+  async revoke(agent: string, rights: readonly MemoryRight[] = MEMORY_RIGHTS, options: Granting = {}): Promise<void> {
+    checkOptions(options, ['by'], 'revoke');
+    await this.#changeRights('memory.revoked', { agent, rights, ...options });
   }
 
   /** What each agent may do through tools that are guarded. */
@@ -359,11 +357,18 @@ export class Memory {
     return this.#fold.rights;
   }
 
-  async #changeRights(type: keyof RightsData, agent: string, rights: readonly MemoryRight[]): Promise<void> {
+  /** Each right that an agent had, who granted and who revoked it, and when; as the log says up to event `upto`. O(events): it is read anew. @throws OPTION_INVALID, LOG_PRUNED */
+  async rightsHistory(options: { readonly upto?: Seq } = {}): Promise<readonly RightHeld[]> {
+    checkOptions(options, ['upto'], 'rightsHistory');
+    const last = Math.min(options.upto ?? Infinity, this.#upto ?? Infinity);
+    return rightsHistory(this.#store, this.sid, last === Infinity ? undefined : last);
+  }
+
+  async #changeRights(type: keyof RightsData, { by, ...plain }: RightsData[keyof RightsData]): Promise<void> {
+    const data = by === undefined ? plain : { ...plain, by };
     await this.#write({}, () => {
-      checkRights(type === 'memory.granted' ? this.rights : {}, agent, rights);
-      const data = { agent, rights };
-      return withRights(this.rights, type, data) === this.rights ? [] : [{ type, data }];
+      checkRights(type === 'memory.granted' ? this.rights : {}, data);
+      return withRights(this.rights, type, { ...data }) === this.rights ? [] : [{ type, data }];
     });
   }
 

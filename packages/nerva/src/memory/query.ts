@@ -26,10 +26,12 @@ export interface RecallQuery {
 }
 
 /** How to search. */
-export type SearchQuery = Omit<RecallQuery, 'limit'> & Partial<Searching>;
+export type SearchQuery = RecallQuery & Searching;
 
 /** Names of what `recall` takes. */
 export const RECALLED = ['limit', 'validAtMs', 'knownAtMs', 'tags', 'kinds', 'filter', 'since'];
+/** Names of what `search` takes. */
+export const SEARCHED = [...RECALLED, 'deep', 'fusion', 'form', 'scoreMin', 'signal'];
 const FIELDS = ['kind', 'tags', 'importance', 'validMs', 'recordedMs', 'source', 'subject', 'name', 'text', ...DERIVED_FIELDS];
 
 /** Of one entry. */

@@ -124,11 +124,11 @@ test('no more than 1,000 agents have rights', () => {
   for (let at = 0; at < 1_001; at++) rights = withRights(rights, 'memory.granted', { agent: `a${at}`, rights: ['recall'] });
   assert.equal(Object.keys(rights).length, 1_000);
   assert.equal(
-    codeOf(() => checkRights(rights, 'one', ['recall'])),
+    codeOf(() => checkRights(rights, { agent: 'one', rights: ['recall'] })),
     'MEMORY_FULL',
   );
-  checkRights(rights, 'a0', ['edit']);
-  checkRights({}, 'one', ['recall']);
+  checkRights(rights, { agent: 'a0', rights: ['edit'] });
+  checkRights({}, { agent: 'one', rights: ['recall'] });
 });
 
 test('any events of rights leave what was granted last and not taken back, and any others nothing', () => {
@@ -153,6 +153,89 @@ test('any events of rights leave what was granted last and not taken back, and a
         .map(([agent, its]) => [agent, MEMORY_RIGHTS.filter((one) => its.has(one))]);
       assert.deepEqual(new Map(Object.entries(rights)), new Map(expected as [string, MemoryRight[]][]));
     }),
+  );
+});
+
+test('the log says who granted what when, who revoked it when, and how that was after any event', async () => {
+  const { memory, open, world, store } = await stage();
+  assert.deepEqual(await memory.rightsHistory(), []);
+  const startMs = world.clock.nowMs();
+  await memory.grant('clerk', ['recall', 'remember'], { by: 'ada' });
+  await world.advance(10);
+  await memory.revoke('clerk', ['remember'], { by: 'bob' });
+  await world.advance(10);
+  await memory.grant('clerk', ['recall', 'remember']);
+  await memory.grant('other', ['edit'], { by: 'ada' });
+  await world.advance(10);
+  await memory.revoke('clerk', undefined, { by: 'bob' });
+  const first = memory.head - 5;
+  const at = (event: number, ms: number, by: string | null) => ({ seq: first + event, atMs: startMs + ms, by });
+  const expected = [
+    { agent: 'clerk', right: 'recall', granted: at(0, 0, 'ada'), revoked: at(4, 30, 'bob') },
+    { agent: 'clerk', right: 'remember', granted: at(0, 0, 'ada'), revoked: at(1, 10, 'bob') },
+    { agent: 'clerk', right: 'remember', granted: at(2, 20, null), revoked: at(4, 30, 'bob') },
+    { agent: 'other', right: 'edit', granted: at(3, 20, 'ada'), revoked: null },
+  ];
+  assert.deepEqual(await memory.rightsHistory(), expected);
+  assert.deepEqual(await memory.rightsHistory({ upto: first }), [
+    { ...expected[0], revoked: null },
+    { ...expected[1], revoked: null },
+  ]);
+  const then = await openMemory({ store, world, scope: 'team:x', upto: first + 1 });
+  assert.deepEqual(await then.rightsHistory(), [{ ...expected[0], revoked: null }, expected[1]]);
+  assert.deepEqual(await then.rightsHistory({ upto: memory.head }), await then.rightsHistory(), 'no later than it stands');
+  assert.deepEqual(await (await open()).rightsHistory(), expected);
+  for (const by of ['', 5, null, 'x'.repeat(201)]) {
+    assert.equal(await refusal(memory.grant('clerk', ['edit'], { by: by as never })), 'OPTION_INVALID');
+    assert.equal(await refusal(memory.revoke('other', ['edit'], { by: by as never })), 'OPTION_INVALID');
+  }
+  assert.equal(await refusal(memory.grant('clerk', ['edit'], { who: 'ada' } as never)), 'OPTION_UNKNOWN');
+  assert.equal(await refusal(memory.rightsHistory({ upto: -1 })), 'OPTION_INVALID');
+  assert.equal(await refusal(memory.rightsHistory({ at: 1 } as never)), 'OPTION_UNKNOWN');
+  assert.equal(memory.head, first + 5);
+});
+
+test('a history goes to the event that is named, also within a frame, and over as many pages as there are', async () => {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const memory = await openMemory({ store, world, scope: 'new' });
+  assert.deepEqual(await memory.rightsHistory(), []);
+  await memory.grant('a', ['recall']);
+  const shown = async (upto?: number) => (await memory.rightsHistory(upto === undefined ? {} : { upto })).map(({ granted }) => granted.seq);
+  assert.deepEqual([await shown(0), await shown(1)], [[], [1]]);
+  for (let head = 2; head < 2_402; head++) {
+    const type = head % 2 === 0 ? 'memory.revoked' : 'memory.granted';
+    const data = { agent: 'a', rights: ['recall'] };
+    const result = await store.append({
+      id: `f${head}`,
+      sid: memory.sid,
+      expected: head,
+      events: [{ type, data }],
+      then: { status: 'idle' },
+    });
+    assert.ok(result.ok);
+  }
+  assert.deepEqual(
+    await shown(),
+    Array.from({ length: 1_201 }, (_, at) => 1 + 2 * at),
+  );
+});
+
+test('after any event of any grants and revocations, what the history has open is what stands', async () => {
+  const some = fc.subarray([...MEMORY_RIGHTS], { minLength: 1 });
+  const change = fc.record({ isGrant: fc.boolean(), agent: fc.constantFrom('a', 'b', 'constructor'), rights: some });
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
+      const { memory, store, world } = await stage();
+      for (const { isGrant, agent, rights } of changes) await (isGrant ? memory.grant(agent, rights) : memory.revoke(agent, rights));
+      for (let upto = 0; upto < memory.head; upto++) {
+        const then = await openMemory({ store, world, scope: 'team:x', upto });
+        const held = (await memory.rightsHistory({ upto })).filter(({ revoked }) => revoked === null);
+        const stands = Object.entries(then.rights).flatMap(([agent, its]) => its.map((right) => `${agent} ${right}`));
+        assert.deepEqual(held.map(({ agent, right }) => `${agent} ${right}`).toSorted(), stands.toSorted(), String(upto));
+      }
+    }),
+    { numRuns: 30 },
   );
 });
 

@@ -10,12 +10,25 @@ export type Rights = Readonly<Record<string, readonly MemoryRight[]>>;
 
 /** What rights are changed by. */
 export interface RightsData {
-  'memory.granted': { readonly agent: string; readonly rights: readonly MemoryRight[] };
-  'memory.revoked': { readonly agent: string; readonly rights: readonly MemoryRight[] };
+  'memory.granted': RightsChanged;
+  'memory.revoked': RightsChanged;
+}
+interface RightsChanged {
+  readonly agent: string;
+  readonly rights: readonly MemoryRight[];
+  /** Who changes them, where that was said. */
+  readonly by?: string;
+}
+
+/** What is said of a change of rights. */
+export interface Granting {
+  /** Who makes it, for the record: 1–200 characters. Nothing checks that it is true. */
+  readonly by?: string;
 }
 
 /** Agents that have rights in one memory. */
 const AGENTS_MAX = 1_000;
+const BY_CHARS_MAX = 200;
 /** As agents are named. */
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
@@ -37,7 +50,7 @@ export function rightsOf(standing: Rights, agent: string): readonly MemoryRight[
 }
 
 /** @throws OPTION_INVALID for a name or a right that is none; MEMORY_FULL for one agent too many. Nothing was changed. */
-export function checkRights(standing: Rights, agent: string, rights: readonly MemoryRight[]): void {
+export function checkRights(standing: Rights, { agent, rights, by }: RightsChanged): void {
   if (typeof agent !== 'string' || !NAME.test(agent))
     throw new NervaError(
       'OPTION_INVALID',
@@ -50,6 +63,8 @@ export function checkRights(standing: Rights, agent: string, rights: readonly Me
       'OPTION_INVALID',
       `Rights are some of ${MEMORY_RIGHTS.join(', ')}; ${JSON.stringify(wrong ?? null)} came. Nothing was changed.`,
     );
+  if (by !== undefined && (typeof by !== 'string' || by === '' || by.length > BY_CHARS_MAX))
+    throw new NervaError('OPTION_INVALID', `by is who changes rights, 1 to ${BY_CHARS_MAX} characters. Nothing was changed.`);
   if (rightsOf(standing, agent).length === 0 && Object.keys(standing).length >= AGENTS_MAX)
     throw new NervaError('MEMORY_FULL', `${AGENTS_MAX} agents have rights here, and no more may. Nothing was changed.`);
 }

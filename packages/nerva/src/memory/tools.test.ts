@@ -152,12 +152,15 @@ test('each session has its own memory where the tools are told so', async () => 
   );
 });
 
-test('a model recalls by whatever else the memory was opened with', async () => {
-  const { call } = await stage({ rewrite: () => Promise.resolve(['Graz']) });
+test('a model recalls by whatever else the memory was opened with, and the record says when that was in other words', async () => {
+  const { call } = await stage({ rewrite: () => Promise.resolve(['Graz']), fusion: 'blend', scoreMin: 0.6 });
   await call('remember', { text: 'Ada lives in Graz.' });
-  const { found } = await call('recall', { query: 'Where is her home?' });
+  await call('remember', { text: 'Graz, and Graz.' }, 's:8');
+  const { found, asked } = await call('recall', { query: 'Where is her home?' });
   assert.deepEqual(
     (found as { text: string }[]).map(({ text }) => text),
-    ['Ada lives in Graz.'],
+    ['Graz, and Graz.', 'Ada lives in Graz.'],
   );
+  assert.deepEqual(asked, ['Where is her home?', 'Graz']);
+  assert.equal('asked' in (await call('recall', { query: 'Graz' })), false);
 });

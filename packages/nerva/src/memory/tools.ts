@@ -100,9 +100,11 @@ function recallTool(of: MemoryOf) {
     execute: async ({ query, limit = 5, tags = [] }, context) => {
       const memory = await of(context);
       await memory.refresh();
-      const { found } = await memory.search(query, { limit, tags, signal: context.signal });
+      const { found, variations } = await memory.search(query, { limit, tags, signal: context.signal });
       return {
         from: { scope: memory.sid, head: memory.head },
+        // The log says when it was looked for in other words too, and in which.
+        ...(variations.length > 1 ? { asked: variations } : {}),
         found: found.map(({ entry: { id, text, kind, tags: its, validMs } }) => ({ id, text, kind, tags: its, since: validMs })),
       };
     },

@@ -17,6 +17,8 @@ export interface ShelfOptions {
 const PAGE = 500;
 /** Of a text that gets a vector; models refuse what is longer than they can read. */
 const EMBED_CHARS_MAX = 8_000;
+/** Of what is found, beside the question. Rocchio's, as the literature has it. */
+const FEEDBACK = 0.75;
 /** Beside its numbers, a vector in memory: measured, see decision 0024. */
 const BESIDE_BYTES = 300;
 
@@ -63,6 +65,28 @@ export class VectorShelf {
 
   search(vector: readonly number[], limit: number, only: (id: string) => boolean): readonly Near[] {
     return this.#index.search(vector, { limit, only });
+  }
+
+  /** Of these ids those that have a vector, 1,000 at most, nearest first, of equals in their order. O(ids · dimensions). */
+  among(vector: readonly number[], ids: readonly string[]): readonly Near[] {
+    const few = vectorIndex();
+    for (const id of ids) {
+      const unit = this.#index.unit(id);
+      if (unit !== undefined) few.addUnit(id, unit);
+    }
+    return few.size === 0 ? [] : few.search(vector, { limit: 1_000 });
+  }
+
+  /**
+   * A vector drawn towards those of these ids: of length 1 before, and then with so much of their mean added. J. J. Rocchio, "Relevance feedback in
+   * information retrieval", 1971, without what is not wanted; as the mean has less than it, nothing can make it zero.
+   */
+  towards(vector: readonly number[], ids: readonly string[]): readonly number[] {
+    const asked = vectorIndex();
+    asked.add('', vector);
+    const units = ids.flatMap((id) => this.#index.unit(id) ?? []);
+    const part = FEEDBACK / Math.max(1, units.length);
+    return Array.from(asked.unit('') ?? [], (one, at) => units.reduce((sum, unit) => sum + part * (unit[at] ?? 0), one));
   }
 
   /** Takes from the rows what entries have there, once, the newest first; the rows keep nothing else. O(entries) the first time. */

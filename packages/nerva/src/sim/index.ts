@@ -1,4 +1,11 @@
 export { FAULT_KINDS, FAULTS, parsePlan, type Fault, type FaultKind, type Plan } from './faults.ts';
+export {
+  simMemoryModel,
+  type MemoryModelFault,
+  type MemoryPrompt,
+  type SimMemoryModel,
+  type SimMemoryModelOptions,
+} from './memory-model.ts';
 export { simModel, type Profile, type SimModel, type SimModelOptions } from './model.ts';
 export type { Outside } from './ledger.ts';
 export { requestProblem } from './request.ts';

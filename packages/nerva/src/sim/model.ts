@@ -24,15 +24,22 @@ export interface SimModelOptions {
   readonly contextTokensMax?: number;
 }
 
+const STEPS_MAX = 3;
+
 /** A model that a seed decides. The same conversation gets the same answer, whatever else is asked before or meanwhile. */
 export interface SimModel extends Model {
   /** The same model under another seed. */
   withSeed(seed: number): Model;
 }
 
+/** What an obedient model does: calls tools a few times at most, and answers. */
+export function obedientStep(request: ModelRequest, dice: SimDice): ScriptStep {
+  return PROFILES.obedient(request, dice, STEPS_MAX);
+}
+
 /** Makes a simulated model. It answers at once: the simulation adds the latency and the faults. */
 export function simModel(options: SimModelOptions = {}): SimModel {
-  const { name = 'sim/model', price, contextTokensMax, profile = 'obedient', stepsMax = 3 } = options;
+  const { name = 'sim/model', price, contextTokensMax, profile = 'obedient', stepsMax = STEPS_MAX } = options;
   const under = (seed: number): Model =>
     scriptedModel(
       (request) => {
@@ -69,7 +76,7 @@ function idOf({ messages }: ModelRequest): string {
 }
 
 /** About four bytes a token, counted as a provider would. */
-function usageOf({ messages }: ModelRequest): { readonly inputTokens: number; readonly outputTokens: number } {
+export function usageOf({ messages }: ModelRequest): { readonly inputTokens: number; readonly outputTokens: number } {
   let bytes = 0;
   for (const { parts } of messages)
     for (const part of parts) bytes += part.type === 'text' || part.type === 'reasoning' ? part.text.length : 40;
@@ -147,7 +154,7 @@ function callOf({ name, inputSchema }: ToolSpec, dice: SimDice): { readonly name
 const DEPTH_MAX = 6;
 
 /** A value that fits a plain JSON Schema; for what is none of the usual, text. */
-function valueOf(schema: JsonObject, dice: SimDice, depth: number): Json {
+export function valueOf(schema: JsonObject, dice: SimDice, depth: number): Json {
   const choices = schema['enum'] ?? schema['anyOf'] ?? schema['oneOf'];
   if (Array.isArray(choices) && choices.length > 0) {
     const choice = dice.pick(choices as readonly Json[]);
