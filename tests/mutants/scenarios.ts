@@ -4,7 +4,7 @@ import type { Scenario } from 'nerva/sim';
 import { tool } from 'nerva/tool';
 import { simKeys } from '../scenarios/keys.ts';
 import { DERIVED } from './derived.ts';
-import { AMOUNT, agreeing, note, once, pay } from '../scenarios/tools.ts';
+import { AMOUNT, agreeing, note, once, pay, unsure } from '../scenarios/tools.ts';
 
 const FIVE = { name: 'pay', input: { amount: 5 } };
 const SEND = { type: 'send', atMs: 10, sid: 's1', text: '«s1» Pay five.' } as const;
@@ -30,24 +30,10 @@ const unknowable: Scenario = {
   steps: [SEND],
 };
 
-/** A payment that is made and then throws: a person says what became of it. */
 const throwing: Scenario = {
   ...unknowable,
   name: 'throwing',
-  agents: (outside) => [
-    createAgent({
-      name: 'payer',
-      tools: [
-        {
-          ...pay(outside, { isReconciled: false, timeoutMs: 1_000 }),
-          execute: () => {
-            throw new Error('It may have been paid.');
-          },
-        },
-      ],
-      model: once(FIVE),
-    }),
-  ],
+  agents: (outside) => [createAgent({ name: 'payer', tools: [unsure(outside)], model: once(FIVE) })],
 };
 
 /** A fork of a session that a turn left in doubt. */

@@ -3,7 +3,7 @@ import { NervaError } from 'nerva/core';
 import { table, type Policy } from 'nerva/policy';
 import { simModel, type Scenario, type Step } from 'nerva/sim';
 import { tool } from 'nerva/tool';
-import { agreeing, AMOUNT, look, note, once, pay } from './tools.ts';
+import { agreeing, look, note, once, pay, unsure } from './tools.ts';
 
 const FIVE = { name: 'pay', input: { amount: 5 } };
 const send = (
@@ -60,26 +60,9 @@ export const refusedTwice: Scenario = {
 
 /** The same of a payment of which nobody knows whether it was made. */
 export const judgedTwice: Scenario = {
+  ...grantedTwice,
   name: 'judged-twice',
-  agents: [
-    createAgent({
-      name: 'payer',
-      tools: [
-        tool({
-          name: 'pay',
-          inputSchema: AMOUNT,
-          effect: 'irreversible',
-          execute: () => {
-            throw new Error('It may have been paid.');
-          },
-        }),
-      ],
-      model: once(FIVE),
-    }),
-  ],
-  steps: [send(10, 's1')],
-  processes: 2,
-  idleMax: 0,
+  agents: (outside) => [createAgent({ name: 'payer', tools: [unsure(outside)], model: once(FIVE) })],
 };
 
 /** The process at work dies, and the other is the only one to take up what it leaves. */

@@ -34,6 +34,16 @@ export function pay(outside: Outside, options: PayOptions = {}): Tool<{ readonly
   });
 }
 
+/** A payment that is made and then throws, and of which no bank knows: a person says what became of it. */
+export function unsure(outside: Outside): Tool<{ readonly amount: number }> {
+  return {
+    ...pay(outside, { isReconciled: false, timeoutMs: 1_000 }),
+    execute: () => {
+      throw new Error('It may have been paid.');
+    },
+  };
+}
+
 /** Writes a note: idempotent. */
 export function note(timeoutMs = 60_000): Tool<{ readonly amount: number }> {
   return tool({ name: 'note', inputSchema: AMOUNT, effect: 'idempotent', timeoutMs, execute: ({ amount }) => ({ noted: amount }) });

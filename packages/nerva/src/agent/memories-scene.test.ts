@@ -1,8 +1,9 @@
 import { memoryStore, type KeyPort } from '../log/index.ts';
 import { openMemory, type Memory } from '../memory/index.ts';
 import { scriptedModel, type Message, type ModelRequest } from '../model/index.ts';
-import { testWorld } from '../testing/index.ts';
+import { conversationModel, testWorld, type CutScenario } from '../testing/index.ts';
 import { createAgent, createRuntime, type AgentOptions, type Session } from './index.ts';
+import { items } from './list.ts';
 import { all } from './session-scene.test.ts';
 
 /** The words of a message. */
@@ -49,3 +50,20 @@ export const logOf = async (session: Session): Promise<readonly Said[]> => (awai
 /** Events of a type. */
 export const typed = async (session: Session, type: string): Promise<readonly Said[]> =>
   (await logOf(session)).filter((one) => one.type === type);
+
+/** An agent with this memory that is asked three things and compacts after each, for cutting it anywhere. */
+export const thrice = (memory: () => NonNullable<AgentOptions['memory']>): Pick<CutScenario, 'agents' | 'run' | 'outcomeOf'> => ({
+  agents: () => [
+    createAgent({
+      name: 'a',
+      model: conversationModel(['One.', 'Two.', 'Three.']),
+      memory: memory(),
+      context: { turnsMax: 1, model: scriptedModel(({ messages }) => `Summary of ${messages.map(textIn).join('').length}.`) },
+    }),
+  ],
+  run: async (runtime) => {
+    const session = runtime.session('s', { agent: 'a' });
+    for (const [n, text] of ['Who is Ada?', 'Where does Ada live?', 'Thanks.'].entries()) await session.send(text, { id: `m${n}` }).result;
+  },
+  outcomeOf: ({ turn, memory: { parts } }) => [turn.last?.text, items(turn.messages).map(textIn), parts],
+});

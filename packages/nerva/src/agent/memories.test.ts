@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import { utf8Bytes } from '../core/index.ts';
 import { memoryStore } from '../log/index.ts';
 import { openMemory, shareEntry, type Memory } from '../memory/index.ts';
-import { scriptedModel, type ModelRequest } from '../model/index.ts';
-import { conversationModel, cutAtEveryStep, testWorld } from '../testing/index.ts';
+import type { ModelRequest } from '../model/index.ts';
+import { cutAtEveryStep, testWorld } from '../testing/index.ts';
 import { createAgent, foldAt, type MemoryUse } from './index.ts';
 import { items } from './list.ts';
-import { logOf, notesIn, staged, textIn, two, typed } from './memories-scene.test.ts';
+import { logOf, notesIn, staged, textIn, thrice, two, typed } from './memories-scene.test.ts';
 import { all, until } from './session-scene.test.ts';
 
 test('blocks of all memories stand in the prompt in the order given, escaped, each under its scope', async () => {
@@ -360,24 +360,11 @@ test('an agent with two memories cut anywhere ends as the uncut one', async () =
       });
       return world;
     },
-    agents: () => [
-      createAgent({
-        name: 'a',
-        model: conversationModel(['One.', 'Two.', 'Three.']),
-        memory: [
-          { of: () => scopes[0] as Promise<Memory> },
-          { of: () => scopes[1] as Promise<Memory>, recall: 1 },
-          { of: () => Promise.reject(new Error('no')) },
-        ],
-        context: { turnsMax: 1, model: scriptedModel(({ messages }) => `Summary of ${messages.map(textIn).join('').length}.`) },
-      }),
-    ],
-    run: async (runtime) => {
-      const session = runtime.session('s', { agent: 'a' });
-      for (const [n, text] of ['Who is Ada?', 'Where does Ada live?', 'Thanks.'].entries())
-        await session.send(text, { id: `m${n}` }).result;
-    },
-    outcomeOf: ({ turn, memory }) => [turn.last?.text, items(turn.messages).map(textIn), memory.parts],
+    ...thrice(() => [
+      { of: () => scopes[0] as Promise<Memory> },
+      { of: () => scopes[1] as Promise<Memory>, recall: 1 },
+      { of: () => Promise.reject(new Error('no')) },
+    ]),
     twice: true,
   });
   assert.ok(report.cuts.length > 14, `${report.cuts.length} cuts`);

@@ -4,13 +4,12 @@ import fc from 'fast-check';
 import { eraseSubject, memoryStore, type Store } from '../log/index.ts';
 import { memoryTools, openMemory, type Memory } from '../memory/index.ts';
 import { scriptedModel, type Message, type ModelRequest } from '../model/index.ts';
-import { conversationModel, cutAtEveryStep, memoryKeys, testWorld } from '../testing/index.ts';
+import { cutAtEveryStep, memoryKeys, testWorld } from '../testing/index.ts';
 import { createAgent, createRuntime, foldAt, type MemoryUse } from './index.ts';
 import { items } from './list.ts';
 import { tool } from '../tool/index.ts';
+import { textIn, thrice } from './memories-scene.test.ts';
 import { all, ANY, until } from './session-scene.test.ts';
-
-const textIn = ({ parts }: Message): string => parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
 
 async function staged(
   options: { readonly recall?: number; readonly subject?: string; readonly keys?: ReturnType<typeof memoryKeys> } = {},
@@ -215,20 +214,7 @@ test('an agent with a memory cut anywhere ends as the uncut one', async () => {
       scopes = { memory };
       return world;
     },
-    agents: () => [
-      createAgent({
-        name: 'a',
-        model: conversationModel(['One.', 'Two.', 'Three.']),
-        memory: { of: () => scopes?.memory as Promise<Memory> },
-        context: { turnsMax: 1, model: scriptedModel(({ messages }) => `Summary of ${messages.map(textIn).join('').length}.`) },
-      }),
-    ],
-    run: async (runtime) => {
-      const session = runtime.session('s', { agent: 'a' });
-      for (const [n, text] of ['Who is Ada?', 'Where does Ada live?', 'Thanks.'].entries())
-        await session.send(text, { id: `m${n}` }).result;
-    },
-    outcomeOf: ({ turn, memory }) => [turn.last?.text, items(turn.messages).map(textIn), memory.parts],
+    ...thrice(() => ({ of: () => scopes?.memory as Promise<Memory> })),
   });
   assert.ok(report.cuts.length > 14, `${report.cuts.length} cuts`);
 });
