@@ -25,10 +25,9 @@ export function countMemory({ out, flags }: Context, memory: Memory): void {
 
 /** `nerva memory clear`: forgets all entries. */
 export async function clearMemory({ out, flags }: Context, memory: Memory): Promise<void> {
-  const { length } = memory.entries().filter(({ forgottenMs }) => forgottenMs === null);
   if (!flags.has('yes'))
     throw new UsageError(
-      `This forgets all that ${memory.sid} keeps for good: ${length} entries; their record stays, and blocks and items do. Say --yes to do it; nothing was changed.`,
+      `This forgets all that ${memory.sid} keeps for good: ${keptIn(memory)} entries; their record stays, and blocks and items do. Say --yes to do it; nothing was changed.`,
       'memory',
     );
   const entries = await memory.clear();
@@ -38,11 +37,10 @@ export async function clearMemory({ out, flags }: Context, memory: Memory): Prom
 
 /** `nerva memory reset`: forgets all entries, and removes blocks and items. */
 export async function resetMemory({ out, flags }: Context, memory: Memory): Promise<void> {
-  const { length } = memory.entries().filter(({ forgottenMs }) => forgottenMs === null);
   if (!flags.has('yes')) {
     const set = memory.core.filter(({ entry }) => entry === undefined).length;
     throw new UsageError(
-      `This forgets all that ${memory.sid} keeps, ${length} entries, and removes its ${set} blocks and its items; the record of them stays, and so do rights. Say --yes to do it; nothing was changed.`,
+      `This forgets all that ${memory.sid} keeps, ${keptIn(memory)} entries, and removes its ${set} blocks and its items; the record of them stays, and so do rights. Say --yes to do it; nothing was changed.`,
       'memory',
     );
   }
@@ -53,6 +51,9 @@ export async function resetMemory({ out, flags }: Context, memory: Memory): Prom
       `${done.entries} entries of ${memory.sid} are forgotten, ${done.blocks} blocks and ${done.items} items removed; the record of them stays`,
     );
 }
+
+/** How many entries are not forgotten, also those that hold no more. */
+const keptIn = (memory: Memory): number => memory.entries().filter(({ forgottenMs }) => forgottenMs === null).length;
 
 /** Entries as a table. */
 export function entryRows(entries: readonly Entry[]): readonly string[] {
