@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
 const DRIVER = 'agent/driver.ts';
+const WRITING = 'agent/writing.ts';
 const RUNTIME = 'agent/runtime.ts';
 
 /** Bugs of whoever drives sessions: appending, performing, waking, recovering. */
@@ -18,26 +19,24 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     name: 'effect-before-intent',
     file: DRIVER,
     find: `    const askedMs = this.#ports.world.clock.nowMs();
-    const result = await this.#append(frame, true);
+    const result = await this.#writing.append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn();
     // A fact may have come in between, from here or from elsewhere: then what was composed is not what is, and it is decided on that.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else {
-      await this.#reached(result, asDrafts(composed.drafts));
+      await this.#reached(result, frame.events);
       this.#isDirty = true;
     }
     if (composed.policy !== null) this.#await(composed.policy);
-    this.#perform(composed.drafts, result);`,
-    replace: `    this.state = composed.state;
-    this.#perform(composed.drafts, { seq: base.head, epoch: this.#fence?.epoch ?? 0 });
-    this.state = base;
+    this.#perform(composed.drafts, result, this.#decidedOn(base, composed, { result, erasures }));`,
+    replace: `    this.#perform(composed.drafts, { seq: base.head, atMs: composed.atMs, epoch: this.#fence?.epoch ?? 0 }, composed.state);
     const askedMs = this.#ports.world.clock.nowMs();
-    const result = await this.#append(frame, true);
+    const result = await this.#writing.append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn();
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
-    else await this.#reached(result, asDrafts(composed.drafts));
+    else await this.#reached(result, frame.events);
     if (composed.policy !== null) this.#await(composed.policy);`,
     says: 'An effect starts before the frame with its intent is acknowledged.',
   },
@@ -46,9 +45,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     file: DRIVER,
     find: `    if (!result.ok) return this.#refuse(result, facts, fence);`,
     replace: `    if (!result.ok) {
-      this.state = composed.state;
-      this.#perform(composed.drafts, { seq: base.head, epoch: this.#fence?.epoch ?? 0 });
-      this.state = base;
+      this.#perform(composed.drafts, { seq: base.head, atMs: composed.atMs, epoch: this.#fence?.epoch ?? 0 }, composed.state);
       return this.#refuse(result, facts, fence);
     }`,
     says: 'An effect starts though the store refused the frame with its intent.',
@@ -80,19 +77,18 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'write-not-retried',
-    file: DRIVER,
-    find: `await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append))`,
+    file: WRITING,
+    find: `await (isOurs ? again(append, { world, signal: leaving }) : twice(append))`,
     replace: `await (isOurs ? append() : twice(append))`,
     says: 'An outcome that the store refuses for a moment is given up (fix reverted).',
   },
   {
     name: 'retried-under-new-id',
-    file: DRIVER,
-    find: `    const write = (): Promise<AppendResult> =>
-      this.#ports.store.append({ ...frame, events`,
+    file: WRITING,
+    find: `    const write = (): Promise<AppendResult> => store.append({ ...frame, events`,
     replace: `    let tries = 0;
     const write = (): Promise<AppendResult> =>
-      this.#ports.store.append({ ...frame, id: tries++ === 0 ? frame.id : this.#ports.world.ids.next(), events`,
+      store.append({ ...frame, id: tries++ === 0 ? frame.id : world.ids.next(), events`,
     says: 'A write of unknown result is repeated under a new frame id.',
   },
   {
@@ -189,8 +185,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'hint-during-append-ignored',
     file: DRIVER,
-    find: `    while (this.#appending.size > 0) await Promise.allSettled(this.#appending);`,
-    replace: `    if (this.#appending.size > 0) return;`,
+    find: `    await this.#writing.settled();`,
+    replace: `    if (this.#writing.isBusy) return;`,
     says: 'What somebody appends between a frame of ours and its answer is not looked at (fix reverted).',
   },
   {
@@ -238,8 +234,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'catch-up-skips-event',
     file: DRIVER,
-    find: `if (event.seq >= state.head) state = evolve(state, event);`,
-    replace: `if (event.seq >= state.head && (event.seq < 3 || event.seq > this.state.head)) state = evolve(state, event);`,
+    find: `          if (event.seq < state.head) continue;`,
+    replace: `          if (event.seq < state.head || (event.seq >= 3 && event.seq === this.state.head)) continue;`,
     says: 'A driver that catches up skips the first event that is new to it.',
   },
   {
@@ -259,6 +255,15 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     says: 'A driver takes for granted what it composed, though a fact came in between (fix reverted).',
   },
   {
+    name: 'performs-what-came-since',
+    file: DRIVER,
+    find: `    if (this.#erasures > erasures) return this.state;
+`,
+    replace: `    if (this.#erasures >= erasures) return this.state;
+`,
+    says: 'An effect begins with what came between its intent and the answer to it (fix reverted).',
+  },
+  {
     name: 'rest-set-blindly',
     file: DRIVER,
     find: `{ then: { status: statusOf(state, false), ifHead: this.state.head } } : {};`,
@@ -268,7 +273,7 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'claimed-for-nothing',
     file: DRIVER,
-    find: `        this.#row.unset(frame.seq); // or`,
+    find: `        this.#writing.row.unset(frame.seq); // or`,
     replace: `        // or`,
     says: 'The row of a session that was claimed and had nothing to do stays ready (fix reverted).',
   },

@@ -236,8 +236,8 @@ export const REST_MUTANTS: readonly Mutant[] = [
   {
     name: 'created-twice',
     file: DRIVER,
-    find: `      return result.ok ? result : this.#append({ id, events: asDrafts(drafts), expected: 'fact' });`,
-    replace: `      return result.ok ? result : this.#append({ id: this.#ports.world.ids.next(), events: asDrafts(drafts), expected: 'fact' });`,
+    find: `      return result.ok ? result : this.#writing.append({ id, events: asDrafts(drafts), expected: 'fact' });`,
+    replace: `      return result.ok ? result : this.#writing.append({ id: this.#ports.world.ids.next(), events: asDrafts(drafts), expected: 'fact' });`,
     says: 'A first message that comes second is taken under another id.',
   },
   {
@@ -251,9 +251,9 @@ export const REST_MUTANTS: readonly Mutant[] = [
     name: 'newer-fence-ignored',
     file: DRIVER,
     find: `    this.#fence = fence;
-    this.#row.unset(this.state.head); // claimed`,
+    this.#writing.row.unset(this.state.head); // claimed`,
     replace: `    this.#fence ??= fence;
-    this.#row.unset(this.state.head); // claimed`,
+    this.#writing.row.unset(this.state.head); // claimed`,
     says: 'A driver that is handed its own session again goes on under the old fence.',
   },
   {

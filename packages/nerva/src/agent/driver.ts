@@ -1,29 +1,27 @@
-import { assert, NervaError, type World } from '../core/index.ts';
+import { assert, type World } from '../core/index.ts';
 import {
-  erasureNote,
   eventsOf,
   placed,
-  twice,
   type AppendResult,
   type EventDraft,
   type Fence,
+  type LogEvent,
   type Seq,
   type Sid,
   type Status,
   type Store,
 } from '../log/index.ts';
-import { again } from './again.ts';
 import { compose, isAskedAt, isCancelled, isOpinion, type Composed, type PolicyAsk } from './compose.ts';
 import { decide } from './decide.ts';
 import type { Bound } from './definition.ts';
 import { asDrafts, createdDraft, type Draft } from './events.ts';
 import { evolve, initial } from './fold.ts';
-import { stamped } from './personal.ts';
 import type { Performers, Scene } from './perform.ts';
 import { isOutcome, lateOf } from './perform-tool.ts';
 import { reducerOf } from './reducer.ts';
-import { cancelled, isLate, refused, Standing, statusOf, surrender } from './row.ts';
+import { cancelled, isLate, refused, statusOf, surrender } from './row.ts';
 import type { AgentState, Facet } from './state.ts';
+import { Writing } from './writing.ts';
 
 /** What a driver works with; the same for all drivers of a runtime but for `bound`. */
 export interface DriverPorts {
@@ -43,6 +41,9 @@ export interface DriverPorts {
   readonly late: Set<Driver>;
 }
 
+/** Where the first event of a frame stands. */
+type Place = Pick<LogEvent, 'seq' | 'atMs' | 'epoch'>;
+
 /**
  * Drives one session: fold, decide, append, perform, again. One at a time for a session.
  * D1 nothing is performed before its intent is acknowledged, and only by the driver that appended it ·
@@ -57,10 +58,12 @@ export class Driver {
   failure: unknown = null;
   /** Set once it gave the session back. */
   isReleased = false;
-  readonly #row = new Standing();
   /** Id of the session's first frame, by which a repeated first send is known. */
   firstFrame = '';
   readonly #ports: DriverPorts;
+  readonly #writing: Writing;
+  /** How often it learned that words are gone for good. */
+  #erasures = 0;
   #fence: Fence | null = null;
   #owning: Promise<Fence> | null = null;
   #outcomes: Draft[] = [];
@@ -70,8 +73,6 @@ export class Driver {
   #ask: PolicyAsk | null = null;
   #loop: Promise<void> | null = null;
   #wake: (() => void) | null = null;
-  /** Frames whose answer has not come. */
-  readonly #appending = new Set<Promise<AppendResult>>();
   /** Who works with the driver: between the first look at an input and what follows from it it is nobody else's to let go. */
   #holds = 0;
   /** Aborted when the grace of a close is over: what the store refuses then is not tried again. */
@@ -79,8 +80,6 @@ export class Driver {
   /** Outcomes of calls that were given up, on their way into the log. */
   readonly #lates = new Set<Promise<void>>();
   readonly #running = new Map<Seq, AbortController>();
-  /** Subjects of others, of memories, whose key may be gone: what belongs to them is recorded without content. */
-  readonly #gone = new Set<string>();
   /** Of these the timers. */
   readonly #sleepers = new Set<Seq>();
 
@@ -89,6 +88,17 @@ export class Driver {
     this.bound = ports.bound;
     this.#ports = ports;
     this.state = initial(sid, ports.facets);
+    this.#writing = new Writing({
+      sid,
+      store: ports.store,
+      world: ports.world,
+      leaving: this.#leaving.signal,
+      session: () => this.state.session,
+      onErased: () => {
+        this.#erasures++;
+        return this.#catchUp();
+      },
+    });
   }
 
   /** Folds a session that was claimed or taken over; without `fence` it does not exist yet and is created by its first `receive`. */
@@ -108,12 +118,12 @@ export class Driver {
    * that was taken over may be.
    */
   get isOutdated(): boolean {
-    return this.#row.isOutdated;
+    return this.#writing.row.isOutdated;
   }
 
   /** True while something runs or is to be decided. */
   get isBusy(): boolean {
-    return this.#loop !== null || this.#appending.size > 0 || this.#holds > 0;
+    return this.#loop !== null || this.#writing.isBusy || this.#holds > 0;
   }
 
   /**
@@ -123,7 +133,7 @@ export class Driver {
   judge(draft: Draft, by: string): Promise<{ readonly seq: Seq } | null> {
     return this.hold(async () => {
       const frame = { id: this.#ports.world.ids.next(), events: asDrafts([draft]), expected: this.state.head, ...this.#rest([draft]), by };
-      const result = await this.#append({ ...frame, then: frame.then ?? { status: 'ready' } });
+      const result = await this.#writing.append({ ...frame, then: frame.then ?? { status: 'ready' } });
       if (result.ok) await this.#reached(result, frame.events);
       else if (result.why === 'conflict') await this.#catchUp();
       else throw refused(this.sid, result);
@@ -159,7 +169,7 @@ export class Driver {
     const result =
       this.state.head === 0
         ? await this.#create(drafts, id, by)
-        : await this.#append({
+        : await this.#writing.append({
             id,
             events: asDrafts(drafts),
             expected: 'fact',
@@ -179,10 +189,7 @@ export class Driver {
     if (this.#loop !== null || this.#fence === null || this.failure !== null) return {};
     const { facets } = this.#ports;
     const { epoch } = this.#fence;
-    const state = asDrafts(drafts).reduce(
-      (before, draft) => evolve(before, placed(draft, this.sid, before.head, before.nowMs, epoch), facets),
-      this.state,
-    );
+    const state = this.#after(this.state, asDrafts(drafts), { seq: this.state.head, atMs: this.state.nowMs, epoch });
     const wish = decide(state, this.bound, epoch, facets);
     return wish === null || wish === 'wait' ? { then: { status: statusOf(state, false), ifHead: this.state.head } } : {};
   }
@@ -191,7 +198,7 @@ export class Driver {
   adopt(fence: Fence): void {
     if (fence.epoch <= (this.#fence?.epoch ?? -1)) return;
     this.#fence = fence;
-    this.#row.unset(this.state.head); // claimed means ready
+    this.#writing.row.unset(this.state.head); // claimed means ready
   }
 
   /** Looks for something to do. */
@@ -203,13 +210,13 @@ export class Driver {
 
   /** Somebody else may have appended. What came after an append of ours its answer does not tell: the answer is waited for, and then it is looked. */
   async poke(): Promise<void> {
-    while (this.#appending.size > 0) await Promise.allSettled(this.#appending);
+    await this.#writing.settled();
     if (this.failure !== null || this.isReleased) return;
     if (!this.isOutdated) {
       const head = await this.#ports.store.head(this.sid);
       if (head <= this.state.head) return;
       // Before it reads: a read may fail half-way, and then it is told again.
-      this.#row.unset(head - 1);
+      this.#writing.row.unset(head - 1);
     }
     await this.hold(async () => {
       await this.#catchUp();
@@ -236,7 +243,7 @@ export class Driver {
   /** Closes the session for good; it must be at rest. Where somebody appended meanwhile it only catches up: look again. */
   close(why: string): Promise<void> {
     return this.hold(async () => {
-      const result = await this.#append({
+      const result = await this.#writing.append({
         id: this.#ports.world.ids.next(),
         events: [{ type: 'session.closed', data: { why } }],
         expected: this.state.head,
@@ -286,8 +293,9 @@ export class Driver {
     const subject = drafts[0]?.subject;
     const composed = this.#compose([createdDraft(agent.name, subject), ...drafts]);
     const then = { status: statusOf(composed.state, composed.isActing), agent: agent.name, owner: this.#ports.owner } as const;
+    const [base, erasures] = [this.state, this.#erasures];
     const askedMs = this.#ports.world.clock.nowMs();
-    const result = await this.#append({
+    const result = await this.#writing.append({
       id,
       events: asDrafts(composed.drafts),
       atMs: composed.atMs,
@@ -299,7 +307,7 @@ export class Driver {
       // Somebody created it meanwhile: then this is a fact like any other, and belongs to whom the session belongs to.
       await this.#own();
       await this.#catchUp();
-      return result.ok ? result : this.#append({ id, events: asDrafts(drafts), expected: 'fact' });
+      return result.ok ? result : this.#writing.append({ id, events: asDrafts(drafts), expected: 'fact' });
     }
     // It may have been taken over from here while the answer was on its way.
     this.adopt({ epoch: result.epoch });
@@ -309,7 +317,7 @@ export class Driver {
     if (isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn().catch((error: unknown) => this.#fail(error));
     if (this.failure !== null) return result;
     if (composed.policy !== null) this.#await(composed.policy);
-    this.#perform(composed.drafts, result);
+    this.#perform(composed.drafts, result, this.#decidedOn(base, composed, { result, erasures }));
     return result;
   }
 
@@ -344,6 +352,7 @@ export class Driver {
     if (isCancelled(this.state)) this.#abort();
     const facts = this.#outcomes.splice(0);
     const base = this.state;
+    const erasures = this.#erasures;
     const fence = this.#fence;
     const composed = this.#compose(facts);
     if (composed.drafts.length === 0) {
@@ -363,17 +372,17 @@ export class Driver {
       ...(isDecision && fence !== null ? { fence } : {}),
     };
     const askedMs = this.#ports.world.clock.nowMs();
-    const result = await this.#append(frame, true);
+    const result = await this.#writing.append(frame, true);
     if (!result.ok) return this.#refuse(result, facts, fence);
     if (result.repeated || isLate(askedMs, this.#ports.world.clock.nowMs())) await this.#assertOwn();
     // A fact may have come in between, from here or from elsewhere: then what was composed is not what is, and it is decided on that.
     if (this.state === base && result.seq === base.head && result.atMs === composed.atMs) this.#adopt(composed.state);
     else {
-      await this.#reached(result, asDrafts(composed.drafts));
+      await this.#reached(result, frame.events);
       this.#isDirty = true;
     }
     if (composed.policy !== null) this.#await(composed.policy);
-    this.#perform(composed.drafts, result);
+    this.#perform(composed.drafts, result, this.#decidedOn(base, composed, { result, erasures }));
   }
 
   /** An answer that came late or twice may be older than somebody's take-over: then nothing is performed here (D1). */
@@ -400,7 +409,7 @@ export class Driver {
     if (result.why === 'closed' || result.why === 'limit') throw refused(this.sid, result);
     if (facts.length > 0) {
       const frame = { id: this.#ports.world.ids.next(), events: asDrafts(facts), expected: 'fact' as const, then: { progress: true } };
-      const alone = await this.#append(frame, true);
+      const alone = await this.#writing.append(frame, true);
       if (!alone.ok) throw refused(this.sid, alone);
     }
     // It may have been handed the session again meanwhile.
@@ -409,62 +418,17 @@ export class Driver {
     this.#isDirty = true;
   }
 
-  /** Appends; when nobody can say whether it was written, asks again with the same frame id. `isOurs`: nobody else could try again. */
-  async #append(given: Omit<Parameters<Store['append']>[0], 'sid'>, isOurs = false): Promise<AppendResult> {
-    const appending = this.#written(given, isOurs);
-    this.#appending.add(appending);
-    try {
-      return await appending;
-    } finally {
-      this.#appending.delete(appending);
-    }
-  }
-
-  async #written(given: Omit<Parameters<Store['append']>[0], 'sid'>, isOurs: boolean): Promise<AppendResult> {
-    const frame = { ...given, sid: this.sid };
-    const write = (): Promise<AppendResult> =>
-      this.#ports.store.append({ ...frame, events: stamped(given.events, this.state.session, this.#gone) });
-    const append = isOurs ? (): Promise<AppendResult> => this.#despiteErasure(write, given.events) : write;
-    const result = await (isOurs ? again(append, { world: this.#ports.world, signal: this.#leaving.signal }) : twice(append));
-    if (!result.ok) return result;
-    this.#row.wrote(frame.then, result);
-    // What was written is not what was composed.
-    if (given.events.some(({ subject = '' }) => this.#gone.has(subject))) await this.#catchUp();
-    return result;
-  }
-
-  /**
-   * The key of the session's subject is gone: the log says so, and what happened is recorded without content. The note may be missing: it
-   * is on its way, or this is a fork at a place before it.
-   */
-  async #despiteErasure(write: () => Promise<AppendResult>, events: readonly EventDraft[]): Promise<AppendResult> {
-    try {
-      return await write();
-    } catch (error) {
-      const { subject, isErased } = this.state.session;
-      if (!NervaError.is(error, 'SUBJECT_ERASED')) throw error;
-      const others = events.flatMap((event) => (event.subject === undefined || event.subject === subject ? [] : [event.subject]));
-      if (others.some((other) => !this.#gone.has(other))) {
-        others.forEach((other) => this.#gone.add(other));
-        return this.#despiteErasure(write, events);
-      }
-      if (isErased || subject === null) throw error;
-      const { store, world } = this.#ports;
-      await store.append({ ...erasureNote(this.sid, subject, world), by: 'runtime' });
-      await this.#catchUp();
-      return write();
-    }
-  }
-
   /** Brings `state` to what a result tells: our own events when they are next, else by reading. */
   async #reached(result: AppendResult & { readonly ok: true }, drafts: readonly EventDraft[]): Promise<void> {
     if (result.head <= this.state.head) return;
     if (result.repeated || result.seq !== this.state.head || result.head - result.seq !== drafts.length) return this.#catchUp();
-    let { state } = this;
-    drafts.forEach(
-      (draft, index) => (state = evolve(state, placed(draft, this.sid, result.seq + index, result.atMs, result.epoch), this.#ports.facets)),
-    );
-    this.#adopt(state);
+    this.#adopt(this.#after(this.state, drafts, result));
+  }
+
+  /** A state once `drafts` follow on it. */
+  #after(before: AgentState, drafts: readonly EventDraft[], { seq, atMs, epoch }: Place): AgentState {
+    const { facets } = this.#ports;
+    return drafts.reduce((state, draft, index) => evolve(state, placed(draft, this.sid, seq + index, atMs, epoch), facets), before);
   }
 
   async #catchUp(): Promise<void> {
@@ -476,8 +440,12 @@ export class Driver {
       let { state } = this;
       for (const frame of frames) {
         if (frame.seq === 0 && frame.sid === this.sid) this.firstFrame = frame.id; // a fork's first message is its parent's
-        for (const event of eventsOf(frame)) if (event.seq >= state.head) state = evolve(state, event);
-        this.#row.unset(frame.seq); // or one of ours: then its answer says so
+        for (const event of eventsOf(frame)) {
+          if (event.seq < state.head) continue;
+          if (event.type === 'subject.erased') this.#erasures++;
+          state = evolve(state, event);
+        }
+        this.#writing.row.unset(frame.seq); // or one of ours: then its answer says so
       }
       this.#adopt(state);
     }
@@ -490,8 +458,21 @@ export class Driver {
     this.#ports.onChange(this);
   }
 
-  /** Starts the effects of acknowledged intents (D1). Those of an epoch that is over were lost with it, and are decided anew. */
-  #perform(drafts: readonly Draft[], { seq: first, epoch }: { readonly seq: Seq; readonly epoch: number }): void {
+  /**
+   * What the intents of a frame were decided on, which is what the log holds up to them: what came since is for the next ones. But what
+   * was erased since, and is `erasures` behind, reaches nobody.
+   */
+  #decidedOn(
+    base: AgentState,
+    composed: Composed,
+    { result, erasures }: { readonly result: Place; readonly erasures: number },
+  ): AgentState {
+    if (this.#erasures > erasures) return this.state;
+    return result.atMs === composed.atMs ? composed.state : this.#after(base, asDrafts(composed.drafts), result);
+  }
+
+  /** Starts the effects of acknowledged intents (D1), on what they were decided on. Those of an epoch that is over were lost with it, and are decided anew. */
+  #perform(drafts: readonly Draft[], { seq: first, epoch }: Place, state: AgentState): void {
     if (epoch !== this.#fence?.epoch) return void this.kick();
     drafts.forEach((draft, index) => {
       const performer = this.#ports.performers[draft.type];
@@ -511,7 +492,7 @@ export class Driver {
       const scene: Scene = {
         sid: this.sid,
         seq,
-        state: this.state,
+        state,
         bound: this.bound,
         store: this.#ports.store,
         world: this.#ports.world,
@@ -549,7 +530,7 @@ export class Driver {
     const events = asDrafts([outcome]);
     const frame = { id: this.#ports.world.ids.next(), events, expected: 'fact', by: 'runtime' } as const;
     const told = this.hold(async () => {
-      const result = await this.#append({ ...frame, ...this.#rest([outcome]) }, true);
+      const result = await this.#writing.append({ ...frame, ...this.#rest([outcome]) }, true);
       if (!result.ok) throw refused(this.sid, result);
       if (this.failure !== null) return;
       await this.#reached(result, events);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { eraseSubject, memoryStore, type Store } from '../log/index.ts';
+import { eraseSubject, memoryStore, type Append, type Store } from '../log/index.ts';
 import { memoryTools, openMemory, type Memory } from '../memory/index.ts';
 import { scriptedModel, type Message, type ModelRequest } from '../model/index.ts';
 import { cutAtEveryStep, memoryKeys, testWorld } from '../testing/index.ts';
@@ -327,6 +327,30 @@ test('what a memory said is written without its words where its subject was eras
   assert.ok(erasures > 1, 'it was written again');
   const told = (await all(session.log())).find(({ type }) => type === 'memory.told');
   assert.deepEqual(told?.data, { core: '' });
+  assert.doesNotMatch(JSON.stringify(requests), /secret/);
+  await runtime.close();
+});
+
+test('what a memory said reaches no model where its subject was erased before the answer to the intent came', async () => {
+  const keys = memoryKeys();
+  const { memory, store: below, world, agent, requests } = await staged({ subject: 'ada', keys });
+  await memory.setBlock({ label: 'human', type: 'human', text: 'Ada the secret.' });
+  const isAsked = ({ events }: Append): boolean => events.some(({ type }) => type === 'model.called');
+  let asked = 0;
+  const store: Store = {
+    ...below,
+    append: async (frame) => {
+      const result = await below.append(frame);
+      if (!isAsked(frame) || asked++ > 0) return result;
+      await eraseSubject({ store: below, keys, world, subject: 'ada' });
+      await session.send('two').accepted; // by which the driver reads of it
+      return result;
+    },
+  };
+  const runtime = createRuntime({ store, world, agents: [agent()] });
+  const session = runtime.session('s', { agent: 'a' });
+  assert.equal((await session.send('one').result).status, 'answered');
+  assert.equal(asked > 0 && requests.length > 0, true);
   assert.doesNotMatch(JSON.stringify(requests), /secret/);
   await runtime.close();
 });
