@@ -1,15 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ERRORS } from '../packages/nerva/src/core/errors.ts';
 import { EVENTS } from '../packages/nerva/src/agent/events.ts';
+import { MEMORY_EVENTS } from '../packages/nerva/src/memory/events.ts';
 import { FAULTS } from '../packages/nerva/src/sim/faults.ts';
 
 type Catalogue = Readonly<Record<string, { readonly kind: string; readonly retry: boolean; readonly help: string }>>;
-type Vocabulary = Readonly<
-  Record<
-    string,
-    { readonly kind: string; readonly origin: string; readonly help: string; readonly data: Readonly<Record<string, string | undefined>> }
-  >
->;
+/** Of types, what an event is for and each field in one line. */
+type Told = Readonly<Record<string, { readonly help: string; readonly data: Readonly<Record<string, string | undefined>> }>>;
+type Vocabulary = Told & Readonly<Record<string, { readonly kind: string; readonly origin: string }>>;
 
 const MADE = '<!-- Made by `npm run docs`. Change the source named below, not this page. -->';
 
@@ -46,18 +44,29 @@ ${rows.join('\n')}
 `;
 }
 
-/** docs/events.md from the vocabulary. */
-export function eventsPage(events: Vocabulary): string {
+/** docs/events.md from the vocabularies. */
+export function eventsPage(events: Vocabulary, ofMemories: Told): string {
   const groups = Map.groupBy(Object.keys(events), (type) => type.slice(0, type.indexOf('.')));
-  const parts = [...groups].map(([group, types]) => `## ${group}\n\n${types.map((type) => eventPart(type, events[type])).join('\n')}`);
+  const partOf = (type: string): string => eventPart(type, events[type], `${events[type]?.kind} · origin ${events[type]?.origin}`);
+  const parts = [...groups].map(([group, types]) => `## ${group}\n\n${types.map(partOf).join('\n')}`);
   return `${MADE}
 # Events
 
 What a session's log holds (\`packages/nerva/src/agent/events.ts\`). A **decision** is appended at an expected head and refused if the head moved; a **fact** is
 taken at whatever head there is. The origin says whose words the event carries: only \`person\` and \`system\` content is trusted. A type's meaning
-never changes: a change is a new version \`v\`, and old events are lifted when they are read.
+never changes: a change is a new version \`v\`, and old events are lifted when they are read. What the log of a [memory](memory.md) holds is
+[at the end](#in-the-log-of-a-memory).
 
-${parts.join('\n')}`;
+${parts.join('\n')}
+## In the log of a memory
+
+What the log \`scope:…\` of a memory holds (\`packages/nerva/src/memory/events.ts\`). Each is a decision, of the origin \`system\`. It belongs to the
+memory’s subject, where that has one; what records, ends, clears, promotes, evicts or makes something of an entry with a subject of its own belongs to
+that; the first event to nobody. Beside them stands \`subject.erased\`, as in any log. An entry’s id is \`sid:seq\`, the place of its \`memory.recorded\`.
+
+${Object.keys(ofMemories)
+  .map((type) => eventPart(type, ofMemories[type]))
+  .join('\n')}`;
 }
 
 type Faults = Readonly<
@@ -109,10 +118,10 @@ ${ELSEWHERE.map(([fault, why]) => `| ${cell(fault)} | ${cell(why)} |`).join('\n'
 `;
 }
 
-function eventPart(type: string, row: Vocabulary[string] | undefined): string {
+function eventPart(type: string, row: Told[string] | undefined, how?: string): string {
   const fields = Object.entries(row?.data ?? {}).map(([field, text]) => `| \`${field}\` | ${cell(text ?? '')} |`);
   const table = fields.length === 0 ? '' : `\n| field | |\n|---|---|\n${fields.join('\n')}\n`;
-  return `### \`${type}\`\n\n${row?.kind} · origin ${row?.origin}\n\n${row?.help}\n${table}`;
+  return `### \`${type}\`\n\n${how === undefined ? '' : `${how}\n\n`}${row?.help}\n${table}`;
 }
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -121,7 +130,7 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 export function generatedPages(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/errors.md', errorsPage(ERRORS)],
-    ['docs/events.md', eventsPage(EVENTS)],
+    ['docs/events.md', eventsPage(EVENTS, MEMORY_EVENTS)],
     ['docs/faults.md', faultsPage(FAULTS)],
   ]);
 }

@@ -71,7 +71,15 @@ export interface EventData {
     readonly message?: string;
   };
   'memory.called': { readonly memories?: number };
-  'memory.recalled': { readonly call: Seq; readonly log: Sid; readonly upto: Seq; readonly notes: number; readonly blocks: number };
+  'memory.recalled': {
+    readonly call: Seq;
+    readonly log: Sid;
+    readonly upto: Seq;
+    readonly notes: number;
+    readonly blocks: number;
+    readonly deep?: boolean;
+    readonly variations?: number;
+  };
   'memory.told': { readonly fixed?: string; readonly core?: string; readonly entries?: readonly ToldEntry[] };
   'memory.failed': {
     readonly call: Seq;
@@ -250,6 +258,8 @@ export const EVENTS: Readonly<Record<EventType, Row>> = {
     upto: 'seq of the last event there that was read; -1 when there was none',
     notes: 'messages that this puts into the prompt: 0 or 1',
     blocks: 'blocks that are told among the messages from now on: where there are any, one message repeats them after a compaction',
+    deep: 'whether the rule chose to say the question in other words too; absent: nothing was looked for, or the memory has no `rewrite`',
+    variations: 'of a search that was to be deep: as how many questions it was looked for; 1: nothing came of it',
   }),
   'memory.told': fact(
     'tool',

@@ -1,6 +1,15 @@
 import { excerpt, utf8Bytes } from '../core/index.ts';
 import type { Seq, Sid } from '../log/index.ts';
-import { CORE_BYTES_MAX, renderCore, renderEntries, scopeMark, type Core, type Entry, type ToldEntry } from '../memory/index.ts';
+import {
+  CORE_BYTES_MAX,
+  renderCore,
+  renderEntries,
+  scopeMark,
+  type Core,
+  type Entry,
+  type Search,
+  type ToldEntry,
+} from '../memory/index.ts';
 import { sectionMax } from './context-options.ts';
 import type { Draft, EventData } from './events.ts';
 import { partAt, scopeAmong } from './facets/memory.ts';
@@ -20,6 +29,8 @@ export interface Reading {
   readonly blocks: Core;
   /** What the question recalls, best first. */
   readonly found: readonly Entry[];
+  /** How it was looked for; null where nothing was. */
+  readonly search: Pick<Search, 'isDeep' | 'variations'> | null;
 }
 
 /**
@@ -62,7 +73,7 @@ const isFixed = ({ isReadOnly, type }: Core[number]): boolean => isReadOnly && (
 
 /** Only what is new: what was told before is in the prompt. */
 function telling(
-  { reading: { log, upto, subject, blocks }, part }: Told & { readonly reading: Reading },
+  { reading: { log, upto, subject, blocks, search }, part }: Told & { readonly reading: Reading },
   now: { readonly fixed: string; readonly core: string; readonly entries: readonly ToldEntry[] },
   call: Seq,
 ): readonly Draft[] {
@@ -74,9 +85,19 @@ function telling(
   const isNoted = said.core !== undefined || said.entries !== undefined;
   // Blocks for which there is no room are not told, and nothing repeats them after a compaction.
   const count = now.core === '' ? 0 : blocks.filter((block) => !isFixed(block)).length;
-  const recalled: Draft = { type: 'memory.recalled', data: { call, log, upto, notes: isNoted ? 1 : 0, blocks: count } };
+  const recalled: Draft = {
+    type: 'memory.recalled',
+    data: { call, log, upto, notes: isNoted ? 1 : 0, blocks: count, ...choiceOf(search) },
+  };
   if (!isNoted && said.fixed === undefined) return [recalled];
   return [recalled, { type: 'memory.told', origin: 'tool', data: said, ...(subject === undefined ? {} : { subject }) }];
+}
+
+/** What was chosen, and how often the question was said; in which words is not for a record that nobody's erasure reaches. */
+function choiceOf(search: Reading['search']): Pick<EventData['memory.recalled'], 'deep' | 'variations'> {
+  const deep = search?.isDeep ?? null;
+  if (search === null || deep === null) return {};
+  return { deep, ...(deep ? { variations: search.variations.length } : {}) };
 }
 
 /** Of several memories as many as of the one that recalls most: another memory makes no prompt longer. */

@@ -77,14 +77,14 @@ async function opened({ of }: Required<MemoryUse>, { sid, bound, store, world }:
 /** After the search nothing waits: blocks, and how far the log was read, are of one moment. */
 async function read(memory: Memory, limit: number, { state, signal }: Scene): Promise<Reading> {
   const question = state.turn.open?.input.text ?? '';
-  const found =
-    limit === 0 || question.trim() === '' ? [] : (await memory.search(question, { limit, signal, filter: ownOf(memory) })).found;
+  const search = limit === 0 || question.trim() === '' ? null : await memory.search(question, { limit, signal, filter: ownOf(memory) });
   return {
     log: memory.sid,
     upto: memory.head - 1,
     subject: memory.subject,
     blocks: coreOf(memory),
-    found: found.map(({ entry }) => entry),
+    found: (search?.found ?? []).map(({ entry }) => entry),
+    search,
   };
 }
 

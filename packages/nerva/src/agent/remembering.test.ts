@@ -81,6 +81,54 @@ test('a question recalls entries, each once, and the log says how far the memory
   assert.equal((await foldAt(store, 's')).state.memory.told.size, 2);
 });
 
+test('whether a question is looked for in other words too is chosen by rule, and recorded with each recall', async () => {
+  const { store, world, agent, memory } = await staged();
+  await memory.remember('Ada lives in Linz.');
+  const asked: string[] = [];
+  const open = (rewrite: (query: string) => Promise<readonly string[]>) =>
+    openMemory({ store, world, scope: 'user:ada', rewrite: (query) => (asked.push(query), rewrite(query)) });
+  const uses: readonly MemoryUse['of'][] = [
+    memory,
+    await open(() => Promise.resolve(['Linz', 'home'])),
+    await open(() => Promise.reject(new Error('down'))),
+  ];
+  const recorded: unknown[] = [];
+  for (const [index, of] of uses.entries()) {
+    const session = createRuntime({ store, world, agents: [agent(of)] }).session(`r${index}`, { agent: 'a' });
+    for (const text of ['Where does Ada live?', 'Show Linz.', ' ']) await session.send(text).result;
+    const log = await all(session.log());
+    const choices = log.flatMap(({ type, data }) => (type === 'memory.recalled' ? [[data['deep'], data['variations']]] : []));
+    recorded.push(choices);
+    assert.equal((await session.replay()).divergence, null);
+  }
+  const none = [undefined, undefined];
+  assert.deepEqual(recorded, [
+    [none, none, none],
+    [[true, 3], [false, undefined], none],
+    [[true, 1], [false, undefined], none],
+  ]);
+  assert.deepEqual(asked, ['Where does Ada live?', 'Where does Ada live?']);
+});
+
+test('of several memories each has its own choice, and none where it is not to recall', async () => {
+  const { store, world, model, memory } = await staged();
+  const rewrite = (): Promise<readonly string[]> => Promise.resolve(['Graz']);
+  const [team, silent] = await Promise.all(['team', 'silent'].map((scope) => openMemory({ store, world, scope, rewrite })));
+  const uses = [{ of: memory }, { of: team as Memory }, { of: silent as Memory, recall: 0 }];
+  const agent = createAgent({ name: 'a', model, memory: uses });
+  const session = createRuntime({ store, world, agents: [agent] }).session('several', { agent: 'a' });
+  await session.send('Who is there?').result;
+  const read = (await all(session.log())).filter(({ type }) => type === 'memory.recalled');
+  assert.deepEqual(
+    read.map(({ data }) => data),
+    [
+      { call: 3, log: 'scope:user:ada', upto: -1, notes: 0, blocks: 0 },
+      { call: 3, log: 'scope:team', upto: -1, notes: 0, blocks: 0, deep: true, variations: 2 },
+      { call: 3, log: 'scope:silent', upto: -1, notes: 0, blocks: 0 },
+    ],
+  );
+});
+
 test('a memory that fails or hangs fails no turn', async () => {
   const made = await staged();
   const runs: readonly [string, () => Memory | Promise<Memory>][] = [

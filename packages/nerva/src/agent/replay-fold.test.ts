@@ -101,7 +101,7 @@ const DATA: { readonly [K in EventType]: Readonly<Record<keyof EventData[K], fc.
   },
   'context.failed': { call: SEQ, why: fc.constantFrom('error', 'lost', 'cancelled'), code: TEXT, message: TEXT },
   'memory.called': { memories: fc.integer({ min: 1, max: 3 }) },
-  'memory.recalled': { call: SEQ, log: TEXT, upto: SEQ, notes: fc.nat(1), blocks: fc.nat(2) },
+  'memory.recalled': { call: SEQ, log: TEXT, upto: SEQ, notes: fc.nat(1), blocks: fc.nat(2), deep: fc.boolean(), variations: fc.nat(3) },
   'memory.told': { fixed: TEXT, core: TEXT, entries: fc.constant([{ id: 'scope:x:1', text: 'y', validMs: 0 }]) },
   'memory.failed': { call: SEQ, why: fc.constantFrom('error', 'lost', 'cancelled'), log: TEXT, code: TEXT, message: TEXT },
   'timer.set': { atMs: fc.nat(), why: fc.constant('retry'), again: SEQ },

@@ -23,6 +23,16 @@ export function countMemory({ out, flags }: Context, memory: Memory): void {
   else out.line(String(count));
 }
 
+/** `nerva memory end`: an entry holds until before `--until` only, or until now, and nothing takes its place. */
+export async function endEntry({ out, flags, world }: Context, memory: Memory, id: string): Promise<void> {
+  const untilMs = timeIn(flags, 'until');
+  const { recordedMs } = memory.entry(id as Entry['id']);
+  // Clocks differ: now is never before it was recorded, or it would never have held.
+  const ended = await memory.end(id as Entry['id'], untilMs ?? Math.max(world.clock.nowMs(), recordedMs));
+  if (out.isJson) out.json({ type: 'entry', ...ended });
+  else out.line(`${id} holds until ${time(ended.endings.at(-1)?.atMs ?? 0)} only; the record of it stays`);
+}
+
 /** `nerva memory clear`: forgets all entries. */
 export async function clearMemory({ out, flags }: Context, memory: Memory): Promise<void> {
   if (!flags.has('yes'))
@@ -71,11 +81,17 @@ function standing({ forgottenMs, supersededBy, invalidMs }: Entry): string {
 
 /** The time that `--as-of` names. */
 export function asOfIn(flags: Flags): { readonly validAtMs?: number } {
-  const asOf = flags.text('as-of');
-  if (asOf === undefined) return {};
-  const validAtMs = Date.parse(asOf);
-  if (!Number.isNaN(validAtMs)) return { validAtMs };
-  throw new UsageError(`--as-of takes a day or a time, 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(asOf, 80)}" came.`, 'memory');
+  const validAtMs = timeIn(flags, 'as-of');
+  return validAtMs === undefined ? {} : { validAtMs };
+}
+
+/** @throws UsageError for what is no time. */
+function timeIn(flags: Flags, name: string): number | undefined {
+  const text = flags.text(name);
+  if (text === undefined) return undefined;
+  const atMs = Date.parse(text);
+  if (!Number.isNaN(atMs)) return atMs;
+  throw new UsageError(`--${name} takes a day or a time, 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(text, 80)}" came.`, 'memory');
 }
 
 function queryOf(flags: Flags): CountQuery {

@@ -4,7 +4,7 @@ import { openMemory, usageOf, type Entry, type Memory } from '../memory/index.ts
 import { hint, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { eraseMemory } from './memory-erase.ts';
-import { asOfIn, clearMemory, countMemory, entryRows, listMemory, resetMemory } from './memory-list.ts';
+import { asOfIn, clearMemory, countMemory, endEntry, entryRows, listMemory, resetMemory } from './memory-list.ts';
 import { changeRights, rightsRows, shareMemory, showRights } from './memory-rights.ts';
 import { suggestionRows, standingRows, tendMemory } from './memory-tiers.ts';
 import { exportMemory, importMemory } from './memory-transfer.ts';
@@ -56,6 +56,7 @@ const VERBS: Readonly<Record<string, Known>> = {
     takes: 'the id of an entry',
     store: 'write',
   },
+  end: { does: (context, { memory, argument }) => endEntry(context, memory, argument), takes: 'the id of an entry', store: 'write' },
   clear: { does: (context, { memory }) => clearMemory(context, memory), takes: null, store: 'write' },
   reset: { does: (context, { memory }) => resetMemory(context, memory), takes: null, store: 'write' },
   erase: { does: (context, { memory, store }) => eraseMemory(context, memory, store), takes: null, store: 'write' },

@@ -258,9 +258,14 @@ test('a question is said in other words where it may need it, and what that find
   };
   const { memory } = await stage({ rewrite });
   assert.deepEqual((await memory.search('show the sea')).variations, ['show the sea']);
+  const chosen = async (query: string, deep?: 'never' | 'always') =>
+    (await memory.search(query, deep === undefined ? {} : { deep })).isDeep;
+  assert.deepEqual([await chosen('sea'), await chosen('What of the sea?', 'never')], [false, false]);
   assert.deepEqual(asked, [], '“show” is not “how”');
   const search = await memory.search('What of the sea?');
   assert.deepEqual(search.variations, ['What of the sea?', 'ocean', 'recipe']);
+  assert.deepEqual([search.isDeep, await chosen('sea', 'always')], [true, true]);
+  assert.equal((await (await stage({})).memory.search('What of the sea?', { deep: 'always' })).isDeep, null, 'there is no choice');
   assert.deepEqual(textsOf(search), ['The sea of names.', 'The ocean was cold.', 'We ate a recipe of hers.']);
   assert.deepEqual(
     search.found.map(({ score, why }) => [score, why.variations, why.words === null]),
@@ -291,7 +296,7 @@ test('any rewriter or reranker that fails or answers nonsense finds exactly what
       async (answer) => {
         const fails = () => (answer === 'reject' ? Promise.reject(new Error('down')) : Promise.resolve(answer as never));
         const memory = await open({ rewrite: fails, rerank: { name: 'test/none', rerank: fails } });
-        assert.deepEqual(await memory.search('What sea is it?', { limit: 3 }), fast);
+        assert.deepEqual(await memory.search('What sea is it?', { limit: 3 }), { ...fast, isDeep: true });
       },
     ),
     { numRuns: 60 },

@@ -49,7 +49,9 @@ const DEEP = ['auto', 'always', 'never'];
 /** What a search found. */
 export interface Search {
   readonly found: readonly Found[];
-  /** As which questions it was looked for, the given one first; with that one alone the search was not a deep one, whatever was asked for. */
+  /** Whether it was chosen to say the question in other words, by `deep` or, where that is `auto`, by rule; null where there was no choice: without `rewrite`. */
+  readonly isDeep: boolean | null;
+  /** As which questions it was looked for, the given one first; with that one alone the search was not a deep one, whatever was chosen. */
   readonly variations: readonly string[];
   /** null without an embedder. `missing`: entries that could have been found and have no vector yet. `failure`: the code of why none counted. */
   readonly vectors: { readonly name: string; readonly missing: number; readonly failure: string | null } | null;
@@ -132,8 +134,8 @@ export class Hybrid {
     const joining = joiningOf(searching, this.#finders);
     const options = { world: this.#world, ...(signal === undefined ? {} : { signal }) };
     const { rewrite, rerank, embed } = this.#finders;
-    const isDeep = rewrite !== undefined && (deep === 'always' || (deep === 'auto' && needsDeep(query)));
-    const variations = isDeep ? await variationsOf(query, rewrite, options) : [query];
+    const isDeep = deep === 'always' || (deep === 'auto' && needsDeep(query));
+    const variations = isDeep && rewrite !== undefined ? await variationsOf(query, rewrite, options) : [query];
     const asked = embed === undefined ? null : await this.#asked(embed, variations, { looking, signal });
     const vectors = asked?.vectors ?? null;
     // From here on nothing waits: all lists are of one moment.
@@ -154,6 +156,7 @@ export class Hybrid {
       rerank === undefined ? found : await reranked(rerank, { query, found: found.slice(0, Math.max(limit, RERANK_MAX)) }, options);
     return {
       found: best.slice(0, limit),
+      isDeep: rewrite === undefined ? null : isDeep,
       variations,
       vectors: embed === undefined ? null : { name: embed.name, missing: this.#missing(looking).length, failure: asked?.failure ?? null },
     };

@@ -12,7 +12,7 @@ export const scopeMark = (scope: string | null): string => (scope === null ? '' 
 export const coreOf = (rows: readonly string[], scope: string | null = null): string =>
   rows.length === 0 ? '' : `${OPEN}${scopeMark(scope)}>\n${rows.join('\n')}\n${CLOSE}`;
 
-/** Bytes of `coreOf` of rows of so many each, without a scope. */
-export function coreBytes(rows: readonly number[]): number {
-  return rows.length === 0 ? 0 : rows.reduce((sum, bytes) => sum + bytes + 1, OPEN.length + 2 + CLOSE.length);
+/** Bytes of `coreOf` of so many rows, which have so many together, without a scope. */
+export function coreBytes(rows: number, bytes: number): number {
+  return rows === 0 ? 0 : OPEN.length + 1 + bytes + rows + 1 + CLOSE.length;
 }

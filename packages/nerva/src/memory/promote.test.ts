@@ -230,3 +230,24 @@ test('any plan keeps the bounds, what is said of oneself, and what is worth more
     { numRuns: 300 },
   );
 });
+
+test('a plan looks at each entry once and renders it once, however often what gives place makes it begin anew', () => {
+  const weak = Array.from({ length: 20 }, (): Made => ({ importance: 0.1, daysAgo: 20, text: 'x'.repeat(900) }));
+  // The first that come need more than gives place to them; those after make them be looked at again.
+  const strong = Array.from({ length: 40 }, (_, at): Made => ({ kind: 'project', importance: 1, text: 'x'.repeat(at < 30 ? 30_000 : 50) }));
+  const { there, others, patternOf: pattern } = scene(weak, strong);
+  const [looks, renders] = [new Map<EventId, number>(), new Map<EventId, number>()];
+  const count = (counts: Map<EventId, number>, id: EventId): unknown => counts.set(id, (counts.get(id) ?? 0) + 1);
+  const watched = (entry: Entry): Entry => ({
+    ...entry,
+    get text() {
+      count(renders, entry.id);
+      return entry.text;
+    },
+  });
+  const view = { set: [], promoted: there.map(watched), candidates: others.map(watched), nowMs: NOW };
+  const limits = tierLimits({ entryBytesMax: CORE_BYTES_MAX, coreBytesMax: 20_000, evictedMax: 20 });
+  const { promote, evict } = tierPlan({ ...view, patternOf: (entry) => (count(looks, entry.id), pattern(entry)) }, limits);
+  assert.deepEqual([promote.length, evict.length > 0], [10, true]);
+  for (const counts of [looks, renders]) assert.deepEqual([counts.size, new Set(counts.values())], [60, new Set([1])]);
+});

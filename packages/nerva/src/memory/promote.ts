@@ -99,6 +99,7 @@ export function blockOfEntry({ id, kind, text, validMs, importance }: Entry): Bl
 export const labelOf = (id: EventId): string => `entry.${seqOf(id)}`;
 const seqOf = (id: EventId): Seq => Number(id.slice(id.lastIndexOf(':') + 1));
 const bytesOf = (block: Block): number => utf8Bytes(renderBlock(block));
+const bytesIn = (blocks: Core): number => blocks.reduce((sum, block) => sum + bytesOf(block), 0);
 
 /**
  * The blocks that were set, and of the entries that were promoted as many as there is room for: a block that is set goes before any, what is
@@ -107,14 +108,14 @@ const bytesOf = (block: Block): number => utf8Bytes(renderBlock(block));
  */
 export function shownCore(set: Core, promoted: readonly Entry[]): Core {
   const shown: Block[] = [...set];
-  const bytes = set.map(bytesOf);
+  let bytes = bytesIn(set);
   for (const entry of promoted.toSorted((one, other) => Number(isProtected(other)) - Number(isProtected(one)))) {
     const block = blockOfEntry(entry);
     if (set.some(({ label }) => label === block.label)) continue;
-    const all = [...bytes, bytesOf(block)];
-    if (coreBytes(all) > CORE_BYTES_MAX) continue;
+    const more = bytesOf(block);
+    if (coreBytes(shown.length + 1, bytes + more) > CORE_BYTES_MAX) continue;
     shown.push(block);
-    bytes.push(bytesOf(block));
+    bytes += more;
   }
   return shown.length === set.length ? set : shown.toSorted(inOrder);
 }
@@ -144,7 +145,8 @@ interface Scored {
 }
 
 /**
- * Which entries come and go. Pure, and the same for the same: of equals what was recorded first.
+ * Which entries come and go. Pure, and the same for the same: of equals what was recorded first. Each entry is looked at once, and those that stand
+ * there or may come in are rendered once.
  * Invariants: T3 afterwards there are entriesMax at most, and all renders to coreBytesMax at most, as far as what is set and what is protected
  * lets it, and evictedMax · T4 what is protected never goes · T5 what comes in place of another is worth more.
  */
@@ -155,71 +157,70 @@ export function tierPlan(view: TierView, limits: TierLimits): TierPlan {
 class Planner {
   readonly #view: TierView;
   readonly #limits: TierLimits;
-  readonly #setBytes: readonly number[];
-  /** Those that stand there, with what they render to. */
   readonly #standing: Map<EventId, Standing>;
+  /** Of all that is there, what is set too, as rendered one by one. */
+  #bytes: number;
   readonly #evict: TierPlan['evict'][number][] = [];
+  /** What gives place to what is worth more, the least worth first. Only its first ever go. */
+  #giving: readonly Standing[] = [];
 
   constructor(view: TierView, limits: TierLimits) {
     this.#view = view;
     this.#limits = limits;
-    this.#setBytes = view.set.map(bytesOf);
-    this.#standing = new Map(view.promoted.map((entry) => [entry.id, this.#standingOf(entry)]));
+    this.#standing = new Map(view.promoted.map((entry) => [entry.id, standingOf(entry, view.patternOf(entry))]));
+    this.#bytes = Array.from(this.#standing.values()).reduce((sum, { bytes }) => sum + bytes, bytesIn(view.set));
   }
 
   plan(): TierPlan {
     const { nowMs } = this.#view;
     for (const one of this.#weakest(({ pattern }) => nowMs - pattern.lastMs > this.#limits.idleMs)) this.#out(one, 'idle');
-    for (const one of this.#weakest(() => true)) if (!this.#fits()) this.#out(one, 'budget');
-    const before = new Set(this.#standing.keys());
+    for (const one of this.#weakest(() => true)) if (!this.#fits(0, 0)) this.#out(one, 'budget');
+    this.#giving = this.#weakest(({ pattern }) => pattern.importance < this.#limits.keptMin);
     const promote: Scored[] = [];
     let rejected = this.#candidates();
     // What gives place to one may leave room for another that was looked at before.
     for (let came = -1; came < promote.length;) {
       came = promote.length;
-      rejected = rejected.filter((scored) => {
-        const isMade = this.#make(scored, before);
-        if (isMade) promote.push(scored);
+      rejected = rejected.filter((candidate) => {
+        const isMade = this.#make(candidate);
+        if (isMade) promote.push(scoredOf(candidate));
         return !isMade;
       });
     }
-    return { promote, evict: this.#evict, rejected };
+    return { promote, evict: this.#evict, rejected: rejected.map(scoredOf) };
   }
 
   /** Comes in where there is room, or where what gives place makes it; otherwise nothing gives place. */
-  #make({ entry }: Scored, before: ReadonlySet<EventId>): boolean {
-    const one = this.#standingOf(entry);
-    const leaving: Standing[] = [];
-    const isWeaker = ({ entry: { id }, pattern, keeping }: Standing): boolean =>
-      before.has(id) && pattern.importance < this.#limits.keptMin && keeping < one.keeping;
-    const weaker = this.#weakest(isWeaker);
-    while (!this.#fits(one, leaving)) {
-      const next = weaker[leaving.length];
-      if (next === undefined || this.#evict.length + leaving.length >= this.#limits.evictedMax) return false;
-      leaving.push(next);
+  #make(one: Candidate): boolean {
+    let [gone, bytes] = [0, one.bytes];
+    while (!this.#fits(1 - gone, bytes)) {
+      const next = this.#giving[gone];
+      if (next === undefined || next.keeping >= one.keeping || this.#evict.length + gone >= this.#limits.evictedMax) return false;
+      gone++;
+      bytes -= next.bytes;
     }
-    for (const gone of leaving) this.#out(gone, 'budget');
-    this.#standing.set(entry.id, one);
+    for (const next of this.#giving.slice(0, gone)) this.#out(next, 'budget');
+    this.#giving = this.#giving.slice(gone);
+    this.#standing.set(one.entry.id, one);
+    this.#bytes += one.bytes;
     return true;
   }
 
   /** The best that reach the score. */
-  #candidates(): readonly Scored[] {
+  #candidates(): readonly Candidate[] {
     const { set, candidates, patternOf } = this.#view;
     const { by, scoreMin, entryBytesMax, candidatesMax } = this.#limits;
     const taken = new Set(set.map(({ label }) => label));
-    const scored: Scored[] = [];
+    const found: Candidate[] = [];
     for (const entry of candidates) {
       if (taken.has(labelOf(entry.id))) continue;
-      const score = promotionScore(entry, patternOf(entry), by);
-      if (score >= scoreMin && bytesOf(blockOfEntry(entry)) <= entryBytesMax) scored.push({ entry, score });
+      const pattern = patternOf(entry);
+      const score = promotionScore(entry, pattern, by);
+      if (score < scoreMin) continue;
+      const one = standingOf(entry, pattern);
+      if (one.bytes <= entryBytesMax) found.push({ ...one, score });
     }
-    return scored.toSorted((one, other) => other.score - one.score || seqOf(one.entry.id) - seqOf(other.entry.id)).slice(0, candidatesMax);
-  }
-
-  #standingOf(entry: Entry): Standing {
-    const pattern = this.#view.patternOf(entry);
-    return { entry, pattern, keeping: keepingScore(pattern), bytes: bytesOf(blockOfEntry(entry)) };
+    return found.toSorted((one, other) => other.score - one.score || seqOf(one.entry.id) - seqOf(other.entry.id)).slice(0, candidatesMax);
   }
 
   /** What may go, the least worth first. */
@@ -229,17 +230,18 @@ class Planner {
       .toSorted((one, other) => one.keeping - other.keeping || seqOf(one.entry.id) - seqOf(other.entry.id));
   }
 
-  #out({ entry, keeping }: Standing, why: 'idle' | 'budget'): void {
+  #out({ entry, keeping, bytes }: Standing, why: 'idle' | 'budget'): void {
     if (this.#evict.length >= this.#limits.evictedMax) return;
     this.#standing.delete(entry.id);
+    this.#bytes -= bytes;
     this.#evict.push({ entry, score: keeping, why });
   }
 
-  #fits(more?: Standing, less: readonly Standing[] = []): boolean {
-    const standing = Array.from(this.#standing.values()).filter((one) => !less.includes(one));
-    const all = more === undefined ? standing : [...standing, more];
-    const bytes = coreBytes([...this.#setBytes, ...all.map((one) => one.bytes)]);
-    return all.length <= this.#limits.entriesMax && bytes <= this.#limits.coreBytesMax;
+  /** Whether there is room for so many more, or fewer, that render to so much. */
+  #fits(count: number, bytes: number): boolean {
+    const standing = this.#standing.size + count;
+    const rendered = coreBytes(this.#view.set.length + standing, this.#bytes + bytes);
+    return standing <= this.#limits.entriesMax && rendered <= this.#limits.coreBytesMax;
   }
 }
 
@@ -249,3 +251,10 @@ interface Standing {
   readonly keeping: number;
   readonly bytes: number;
 }
+type Candidate = Standing & Scored;
+
+function standingOf(entry: Entry, pattern: AccessPattern): Standing {
+  return { entry, pattern, keeping: keepingScore(pattern), bytes: bytesOf(blockOfEntry(entry)) };
+}
+
+const scoredOf = ({ entry, score }: Candidate): Scored => ({ entry, score });

@@ -55,6 +55,37 @@ test('an end is moved to sooner only, is said once, and may be of a time to come
   assert.deepEqual([memory.entry(id).invalidMs, asked(memory, { validAtMs: 100 })], [100, []], 'it never held');
 });
 
+test('what is remembered with its end holds until then only, in one frame, and ends what it takes the place of as it would without', async () => {
+  const { memory, open, store } = await stage();
+  const old = await memory.remember('Ada works in Wien.', { validMs: 5 });
+  const { id } = await memory.remember('Ada works in Graz.', {
+    validMs: 10,
+    invalidMs: 20,
+    supersedes: old.id,
+    subject: 'ada',
+    extract: true,
+  });
+  const moved = await memory.update(id, { text: 'Ada works in Linz.', validMs: 15, invalidMs: 25 });
+  for (const one of [memory, await open()])
+    assert.deepEqual(
+      [4, 5, 10, 14, 15, 24, 25].map((validAtMs) => asked(one, { validAtMs }).map((text) => text.slice(13))),
+      [[], ['Wien.'], ['Graz.'], ['Graz.'], ['Linz.'], ['Linz.'], []],
+    );
+  assert.deepEqual([moved.subject, memory.entry(id).endings.map(({ atMs }) => atMs)], ['ada', [20, 15]]);
+  assert.deepEqual(
+    (await store.read('scope:s', { after: 1 })).map((frame) => eventsOf(frame).map(({ type, subject }) => `${type} ${subject ?? ''}`)),
+    [
+      ['memory.recorded ada', 'memory.derived ada', 'memory.ended ada'],
+      ['memory.recorded ada', 'memory.ended ada'],
+    ],
+  );
+  const { head } = memory;
+  for (const invalidMs of [NaN, 9e15, '5' as never]) await assert.rejects(memory.remember('x', { invalidMs }), { code: 'OPTION_INVALID' });
+  assert.equal(memory.head, head);
+  const first = await openMemory({ store, world: testWorld(), scope: 'first' });
+  assert.equal((await first.remember('Ada works.', { validMs: 5, invalidMs: 9 })).invalidMs, 9, 'also what a log begins with');
+});
+
 test('what ends takes with it what it had superseded where that is sooner, and something may take its place still', async () => {
   const { memory, open } = await stage();
   const linz = await memory.remember('Ada lives in Linz.', { validMs: 100 });

@@ -24,6 +24,8 @@ export interface Remembered extends Repeatable {
   readonly importance?: number;
   /** Since when it holds, ms since 1970, which may be before it; default now. */
   readonly validMs?: number;
+  /** Until before when it holds, where that is known: its end is recorded with it. Default for ever; none after `validMs`: it never held. */
+  readonly invalidMs?: number;
   /** The entry whose place it takes, from `validMs` on. */
   readonly supersedes?: EventId;
   /** The event that it comes from. */
@@ -60,7 +62,9 @@ export interface RecorderGround {
   readonly write: Write;
 }
 
-const UPDATED = ['text', 'kind', 'tags', 'importance', 'validMs', 'source', 'extract', 'key'];
+const SAID = ['kind', 'tags', 'importance', 'validMs', 'invalidMs', 'source', 'extract', 'key'];
+const REMEMBERED = [...SAID, 'supersedes', 'subject'];
+const UPDATED = [...SAID, 'text'];
 
 /** Records what is kept for good, that it ended, and that it is left out. Nothing that was recorded is changed by it. */
 export class Recorder {
@@ -72,10 +76,10 @@ export class Recorder {
 
   /** @throws OPTION_INVALID, MEMORY_TOO_LARGE, MEMORY_UNKNOWN, MEMORY_CHANGED */
   async remember(text: string, options: Remembered): Promise<Entry> {
-    checkOptions(options, ['kind', 'tags', 'importance', 'validMs', 'supersedes', 'source', 'subject', 'extract', 'key'], 'remember');
+    checkOptions(options, REMEMBERED, 'remember');
     const { sid, nowMs, head, write, entry } = this.#ground;
     const whole = this.#checked(text, options);
-    const { kind = 'note', tags = [], importance = 0.5, supersedes, source, subject } = options;
+    const { kind = 'note', tags = [], importance = 0.5, invalidMs, supersedes, source, subject } = options;
     const isTakenApart = checkFlag('extract', options.extract ?? this.#ground.isTakenApart);
     const seq = await write({ key: options.key, mark: 'memory.recorded ' }, () => {
       const validMs = checkRange('validMs', options.validMs ?? nowMs(), -TIME_MAX, TIME_MAX);
@@ -92,7 +96,8 @@ export class Recorder {
       };
       const of = `${sid}:${head() === 0 ? 1 : head()}`; // after the event that opens the log
       const derived = isTakenApart ? [{ type: 'memory.derived', data: { of, ...byRules(whole, validMs) } as unknown as JsonObject }] : [];
-      const drafts = [{ type: 'memory.recorded', data: { ...data } }, ...derived];
+      const ended = invalidMs === undefined ? [] : [{ type: 'memory.ended', data: { id: of, atMs: invalidMs } }];
+      const drafts = [{ type: 'memory.recorded', data: { ...data } }, ...derived, ...ended];
       return subject === undefined ? drafts : drafts.map((draft) => ({ ...draft, subject }));
     });
     const made = entry(`${sid}:${seq ?? -1}`);
@@ -171,7 +176,7 @@ export class Recorder {
   }
 
   /** The text as it is kept. */
-  #checked(text: string, { kind = 'note', tags = [], importance = 0.5, source }: Remembered): string {
+  #checked(text: string, { kind = 'note', tags = [], importance = 0.5, invalidMs, source }: Remembered): string {
     const { textBytesMax } = this.#ground;
     if (typeof text !== 'string' || !isTags(tags) || !['string', 'undefined'].includes(typeof source))
       throw new NervaError(
@@ -193,6 +198,7 @@ export class Recorder {
         `kind must be one of ${ENTRY_KINDS.join(', ')}; ${JSON.stringify(kind)} came. Nothing was changed.`,
       );
     checkRange('importance', importance, 0, 1);
+    if (invalidMs !== undefined) checkRange('invalidMs', invalidMs, -TIME_MAX, TIME_MAX);
     return whole;
   }
 

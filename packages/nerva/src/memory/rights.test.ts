@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { eraseSubject, memoryStore } from '../log/index.ts';
+import { eraseSubject, eventsOf, memoryStore } from '../log/index.ts';
 import { memoryKeys, testWorld } from '../testing/index.ts';
 import { runTool, type Tool } from '../tool/index.ts';
 import type { Json } from '../core/index.ts';
-import { MEMORY_RIGHTS, memoryTools, openMemory, shareEntry, type MemoryRight } from './index.ts';
+import { MEMORY_RIGHTS, memoryTools, openMemory, shareEntry, type Memory, type MemoryRight } from './index.ts';
 import { checkRights, withRights, type Rights } from './rights.ts';
 import { codeOf } from './scene.test.ts';
 
@@ -261,6 +261,38 @@ test('an entry goes to another scope when it is taken there: once, with where it
     after.entries().flatMap(({ text }) => (text.startsWith('Note') ? [] : [text])),
     ['The printer is on floor 2.'],
   );
+});
+
+test('what ended is taken to another scope with its end, at once and when that comes later, and holds nowhere longer', async () => {
+  const { store, world, memory } = await stage();
+  const other = await openMemory({ store, world, scope: 'user:bob', subject: 'bob' });
+  const frames = async (): Promise<readonly (readonly string[])[]> =>
+    (await store.read(other.sid, { after: -1 })).map((frame) => eventsOf(frame).map(({ type }) => type));
+  const holds = (day: number, ...of: readonly Memory[]): readonly (readonly string[])[] =>
+    of.map((one) => one.recall('Ada lives', { validAtMs: day }).map(({ entry }) => entry.text));
+  const linz = await memory.remember('Ada lives in Linz.', { validMs: 10 });
+  await memory.end(linz.id, 20);
+  const never = await memory.remember('Ada lives in Wien.', { validMs: 10 });
+  await memory.end(never.id, 5);
+  const graz = await memory.remember('Ada lives in Graz.', { validMs: 30, subject: 'ada' });
+  for (const { id } of [linz, never, graz]) await shareEntry(memory, id, other);
+  assert.deepEqual(await frames(), [
+    ['scope.opened', 'memory.recorded', 'memory.ended'],
+    ['memory.recorded', 'memory.ended'],
+    ['memory.recorded'],
+  ]);
+  for (const day of [9, 10, 19, 20, 29, 30, 60]) {
+    const [here = [], there = []] = holds(day, memory, other);
+    assert.deepEqual([day, there], [day, here]);
+  }
+  await memory.end(graz.id, 50);
+  const ended = await shareEntry(memory, graz.id, other);
+  assert.deepEqual([ended.endings.map(({ atMs }) => atMs), ended.subject], [[50], 'ada']);
+  assert.deepEqual(await shareEntry(memory, graz.id, other), ended);
+  assert.deepEqual((await frames()).slice(3), [['memory.ended']]);
+  await other.end(ended.id, 40);
+  assert.equal((await shareEntry(memory, graz.id, other)).invalidMs, 40, 'it may hold shorter');
+  assert.deepEqual([holds(39, memory, other), holds(45, other)], [[['Ada lives in Graz.'], ['Ada lives in Graz.']], [[]]]);
 });
 
 test('what is forgotten, superseded, unknown or there already is not taken to another scope', async () => {
