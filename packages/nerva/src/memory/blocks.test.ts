@@ -46,6 +46,8 @@ test('the core holds exactly its bytes as they are rendered, and nothing changes
   );
   assert.equal(usageOf(setBlock(core, { label: 'a', text: '' })).contentBytes, 0, 'what is replaced makes room');
   assert.deepEqual(usageOf([]), { contentBytes: 0, renderedBytes: 0, utilization: 0 });
+  const half = setBlock([], { label: 'a', text: 'x'.repeat(CORE_BYTES_MAX / 2 - empty) });
+  assert.deepEqual([usageOf(half).renderedBytes, usageOf(half).utilization], [16_384, 0.5]);
 });
 
 test('a block keeps what a change does not name, and its limits hold', () => {
@@ -54,15 +56,22 @@ test('a block keeps what a change does not name, and its limits hold', () => {
   assert.deepEqual(next, [
     { label: 'h', type: 'human', text: 'Ada L', description: 'who', bytesMax: 5, importance: 1, isReadOnly: false, version: 2 },
   ]);
-  assert.equal(
-    codeOf(() => setBlock(core, { label: 'h', text: 'Ada Lö' })),
-    'MEMORY_TOO_LARGE',
-    'bytes, not characters',
-  );
-  assert.equal(
-    codeOf(() => setBlock(core, { label: 'h', importance: 1.01 })),
-    'OPTION_INVALID',
-  );
+  for (const [text, why] of [
+    ['Ada Lo', 'a byte more'],
+    ['Ada ö', 'bytes, not characters'],
+  ] as const)
+    assert.equal(
+      codeOf(() => setBlock(core, { label: 'h', text })),
+      'MEMORY_TOO_LARGE',
+      why,
+    );
+  assert.equal(setBlock(core, { label: 'h', importance: 0 })[0]?.importance, 0);
+  for (const importance of [-0.01, 1.01, NaN])
+    assert.equal(
+      codeOf(() => setBlock(core, { label: 'h', importance })),
+      'OPTION_INVALID',
+      String(importance),
+    );
   assert.equal(
     codeOf(() => setBlock(core, { label: 'not a label', text: '' })),
     'OPTION_INVALID',
