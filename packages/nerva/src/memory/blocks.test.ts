@@ -32,6 +32,7 @@ test('no text can end its block, begin another, or pass for an attribute', () =>
 
 test('the core holds exactly its bytes as they are rendered, and nothing changes where one too many comes', () => {
   const empty = utf8Bytes(renderCore(setBlock([], { label: 'a', text: '' })));
+  assert.equal(CORE_BYTES_MAX, 32_768);
   const fits = 'x'.repeat(CORE_BYTES_MAX - empty);
   const core = setBlock([], { label: 'a', text: fits });
   assert.deepEqual(usageOf(core), { contentBytes: fits.length, renderedBytes: CORE_BYTES_MAX, utilization: 1 });
@@ -72,10 +73,21 @@ test('a block keeps what a change does not name, and its limits hold', () => {
       'OPTION_INVALID',
       String(importance),
     );
-  assert.equal(
-    codeOf(() => setBlock(core, { label: 'not a label', text: '' })),
-    'OPTION_INVALID',
-  );
+  assert.deepEqual(setBlock([], { label: 'x'.repeat(64), bytesMax: 0 }), [
+    { label: 'x'.repeat(64), type: 'facts', text: '', description: '', bytesMax: 0, importance: 0.5, isReadOnly: false, version: 1 },
+  ]);
+  for (const label of ['not a label', '', 'x'.repeat(65)])
+    assert.equal(
+      codeOf(() => setBlock(core, { label, text: '' })),
+      'OPTION_INVALID',
+      label,
+    );
+  for (const wrong of [{ text: 5 }, { description: 5 }, { isReadOnly: 1 }])
+    assert.equal(
+      codeOf(() => setBlock(core, { label: 'h', ...wrong } as never)),
+      'OPTION_INVALID',
+      JSON.stringify(wrong),
+    );
   assert.equal(
     codeOf(() => setBlock(core, { label: 'h', type: 'x' as never })),
     'OPTION_INVALID',
@@ -88,6 +100,7 @@ test('a block keeps what a change does not name, and its limits hold', () => {
 });
 
 test('there are at most so many blocks', () => {
+  assert.equal(BLOCKS_MAX, 32);
   let core: Core = [];
   for (let at = 0; at < BLOCKS_MAX; at++) core = setBlock(core, { label: `b${at}`, text: '' });
   assert.equal(

@@ -14,7 +14,8 @@ test('a question needs other words by a whole word of it, never by a part of one
 });
 
 /** Words of the four kinds: what asks, relates, tells a time, or compares. */
-const DEEP_WORDS = `who what when where why how related about regarding involving connected yesterday today last recent before after week month year
+const DEEP_WORDS =
+  `who what when where why how related about regarding involving connected yesterday today last recent before after week month year
 similar like connections associated linked`.split(/\s+/);
 
 test('each word of a question that may need other words is one by itself, in capitals too, and none within another word', () => {
