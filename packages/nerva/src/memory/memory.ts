@@ -20,7 +20,7 @@ import { rightsHistory, type RightHeld } from './rights-history.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import type { VectorKeeper } from './vector-rows.ts';
-import { WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
+import { WORKING_LIMITS, workingLimits, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
 export interface MemoryOptions extends Finders, Derivers {
@@ -105,7 +105,7 @@ export class Memory {
     const made = (frame: string): Made | undefined => this.#reader.made(frame);
     const { sid } = this;
     this.#write = new LogWriter({ store, world, sid, scope, subject, upto, fold, made, refresh: () => this.refresh() }).write;
-    this.#items = new Items({ working: () => this.#fold.working, nowMs, write: this.#write, limits: { ...WORKING_LIMITS, ...working } });
+    this.#items = new Items({ working: () => this.#fold.working, nowMs, write: this.#write, limits: workingLimits(working ?? {}) });
     const isKept = index !== undefined && upto === undefined;
     this.#hybrid = new Hybrid(world, more, isKept ? { keeper: index, name, tell: (told) => index.tell(told) } : null);
     this.#consolidator = new Consolidator(world, more);
