@@ -136,6 +136,7 @@ test('a text is edited as it is said, or not at all', () => {
   const cases: readonly (readonly [Edit, string])[] = [
     [{ type: 'append', text: 'three' }, 'one\ntwo\ntwo and a half\nthree'],
     [{ type: 'replace', old: 'one', new: '$& 1' }, '$& 1\ntwo\ntwo and a half'],
+    [{ type: 'replace', old: 'and', new: 'less' }, 'one\ntwo\ntwo less a half'],
     [{ type: 'insert', line: 1, text: 'zero' }, 'zero\none\ntwo\ntwo and a half'],
     [{ type: 'insert', line: 4, text: 'three' }, 'one\ntwo\ntwo and a half\nthree'],
     [{ type: 'rethink', text: 'new' }, 'new'],
