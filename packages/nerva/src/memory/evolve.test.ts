@@ -8,6 +8,9 @@ import { EVOLVE_INSTRUCTIONS, modelEvolver, rulesEvolver, type Compared } from '
 const world = testWorld();
 const entry = (text: string, at = 9): Compared => ({ id: `scope:x:${at}` as Compared['id'], text });
 
+/** How sure rules are: from .8 on the one before ends. */
+const SURENESS: Readonly<Record<string, number>> = { update: 0.9, contradict: 0.8, extend: 0.7 };
+
 test('rules see what is said anew of the same thing of the same one', async () => {
   const rows: readonly (readonly [string, string, string | null])[] = [
     ['Ada lives in Graz.', 'Ada lives in Linz.', 'contradict'],
@@ -27,6 +30,8 @@ test('rules see what is said anew of the same thing of the same one', async () =
     ['Ada no longer lives in Linz.', 'Ada lives in Graz.', null],
     ['It was a long day.', 'Ada lives in Graz.', null],
     ["Ada's e-mail is ada@new.example.", "Ada's e-mail is ada@old.example.", 'contradict'],
+    ["Bob's e-mail is bob@new.example.", "Ada's e-mail is ada@old.example.", null],
+    ["Ada's phone number is 5.", 'My phone number is 4.', null],
     ['Hello. Ada moved to Graz!', 'Ada lives in Linz.', 'update'],
     // What is no plain statement of the same thing takes nothing's place.
     ["Ada's car is parked at home.", "Ada's car is red.", null],
@@ -44,8 +49,8 @@ test('rules see what is said anew of the same thing of the same one', async () =
   for (const [now, before, relation] of rows) {
     const { relations } = await rulesEvolver.relate(entry(now), [entry(before, 1)], { world });
     assert.deepEqual(
-      relations.map(({ to, relation: is }) => [to, is]),
-      relation === null ? [] : [['scope:x:1', relation]],
+      relations.map(({ to, relation: is, confidence }) => [to, is, confidence]),
+      relation === null ? [] : [['scope:x:1', relation, SURENESS[relation]]],
       `${now} / ${before}`,
     );
   }
