@@ -8,7 +8,7 @@ import type { MemoryFold } from './fold.ts';
 import type { Looking } from './forms.ts';
 import { checkQuestion, FINDERS, Hybrid, type Finders, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
-import { Items } from './items.ts';
+import { Items, workingLimits } from './items.ts';
 import { counted, listed, type CountQuery, type ListQuery } from './listing.ts';
 import { LogReader, type Made } from './log-reader.ts';
 import { LogWriter, type Write } from './log-writer.ts';
@@ -20,7 +20,7 @@ import { rightsHistory, type RightHeld } from './rights-history.ts';
 import type { Suggestion } from './suggest.ts';
 import { TENDING, Tender, type Standing, type Tended, type Tending } from './tend.ts';
 import type { VectorKeeper } from './vector-rows.ts';
-import { WORKING_LIMITS, workingLimits, type NewItem, type WorkingLimits } from './working.ts';
+import { WORKING_LIMITS, type NewItem, type WorkingLimits } from './working.ts';
 
 /** What `openMemory` takes. */
 export interface MemoryOptions extends Finders, Derivers {

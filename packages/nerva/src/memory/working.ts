@@ -1,5 +1,4 @@
 import { checkRange, NervaError, utf8Bytes, type Json } from '../core/index.ts';
-import { TIME_MAX } from './entries.ts';
 
 /** What is kept for a while. */
 export interface Item {
@@ -43,15 +42,6 @@ export const WORKING_LIMITS: WorkingLimits = {
   ttlMs: HOUR_MS,
   ttlMsMax: 7 * 24 * HOUR_MS,
 };
-
-/** All bounds, checked: what is no number bounds nothing. @throws OPTION_INVALID */
-export function workingLimits(some: Partial<WorkingLimits>): WorkingLimits {
-  const limits = { ...WORKING_LIMITS, ...some };
-  for (const name of ['bytesMax', 'itemBytesMax', 'itemsMax', 'keyBytesMax'] as const)
-    checkRange(`working.${name}`, limits[name], 0, Infinity);
-  for (const name of ['ttlMs', 'ttlMsMax'] as const) checkRange(`working.${name}`, limits[name], 1, TIME_MAX);
-  return limits;
-}
 
 /** An item to set, and how long it is kept. */
 export interface NewItem {
