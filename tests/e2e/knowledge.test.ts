@@ -135,6 +135,14 @@ test('what was ingested is found, with the place where it stands', async (t) => 
   place.file('docs/evil.md', 'A walrus \u001b[2J\u202e here.');
   await place.run('ingest', 'docs');
   assert.match((await place.run('query', 'walrus')).out, /A walrus \ufffd\[2J\ufffd here\./);
+  if (process.platform === 'win32') return;
+  // Nor does the name of a file pass for another passage.
+  place.file('docs/new\ndocs/fruit.md:7-9  9.99\n.md', 'An ostrich is here.');
+  await place.run('ingest', 'docs');
+  assert.match(
+    (await place.run('query', 'ostrich', '--limit', '1')).out,
+    /^docs\/new ⏎ docs\/fruit\.md:7-9 {2}9\.99 ⏎ \.md:1 {2}\d\.\d\d\n {2}An ostrich is here\.\n$/,
+  );
 });
 
 test('one bad file does not end an ingestion: it is listed, the others are there, and the exit code says so', async (t) => {

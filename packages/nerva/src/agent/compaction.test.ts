@@ -163,7 +163,11 @@ test('a structured summary has its seven fields, and its quotes are words of the
     {
       summary: (request) =>
         '```json\n' +
-        JSON.stringify({ ...record, verbatim_quotes: [/Question \d+: word/.exec(allText(request))?.[0], 'nobody said this'] }) +
+        JSON.stringify({
+          ...record,
+          // Of the last, one is of the summary itself and one of what stands around it: the second summary is shown both.
+          verbatim_quotes: [/Question \d+: word/.exec(allText(request))?.[0], 'nobody said this', 'They talk.', 'earlier messages', ''],
+        }) +
         '\n```',
     },
   );

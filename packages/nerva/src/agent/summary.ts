@@ -7,14 +7,16 @@ import type { AgentState } from './state.ts';
 import type { TokenCounter } from './tokens.ts';
 
 /** The messages as they are told to the one who summarises, between marks that none of them can close. The note of before stands first. */
-export function transcript({ turn, context: { summary, notes } }: AgentState, count: number, { shown }: Meter): string {
-  const rows = turn.messages.shared
-    .slice(notes, count)
-    .filter((message) => !isMemoryNote(message))
-    .map((message) => told(shown(message)));
+export function transcript(state: AgentState, count: number, { shown }: Meter): string {
+  const { summary } = state.context;
+  const rows = conversation(state, count).map((message) => told(shown(message)));
   const before = summary === null || summary.text === '' ? '' : `<summary>\n${unmarked(noteText(summary.text))}\n</summary>\n`;
   return `${before}<conversation>\n${rows.join('\n')}\n</conversation>`;
 }
+
+/** Of so many messages those that somebody said, and no note: neither the summary of before nor what a memory gave. */
+const conversation = ({ turn, context }: AgentState, count: number): readonly Message[] =>
+  turn.messages.shared.slice(context.notes, count).filter((message) => !isMemoryNote(message));
 
 const told = (message: Message): string => `[${message.role}] ${unmarked(wordsOf(message))}`;
 
@@ -127,7 +129,7 @@ function structured(text: string, { state, messages }: SummaryScene, bytesMax: n
   const before = state.context.summary?.text;
   const earlier =
     typeof before === 'object' && before !== null && !Array.isArray(before) ? listOf((before as JsonObject)['verbatim_quotes']) : [];
-  const source = state.turn.messages.shared.slice(0, messages).map(wordsOf);
+  const source = conversation(state, messages).map(wordsOf);
   const isSaid = (quote: string): boolean => earlier.includes(quote) || source.some((words) => words.includes(quote));
   // Each member has its share, so that none is lost to another.
   const share = Math.floor(bytesMax / (FIELDS.length + LISTS.length));

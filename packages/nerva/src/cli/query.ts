@@ -28,6 +28,7 @@ export async function query(context: Context): Promise<ExitCode> {
 }
 
 const SHOWN_MAX = 400;
+const PATH_MAX = 4_096;
 
 /** How a passage is told. */
 interface Telling {
@@ -40,7 +41,8 @@ function tell({ out, flags }: Context, passage: FoundPassage, { question, index 
   const { citation, context: headings, text, score } = passage;
   const { path, place, also } = citation;
   const page = place.page === null ? '' : ` (page ${place.page})`;
-  const where = `${plain(shortPath(path))}:${place.line}${place.lineEnd === place.line ? '' : `-${place.lineEnd}`}${page}`;
+  // On one line, whatever a file is called: the next would pass for another passage.
+  const where = `${brief(shortPath(path), PATH_MAX)}:${place.line}${place.lineEnd === place.line ? '' : `-${place.lineEnd}`}${page}`;
   if (index > 0) out.line();
   out.line(`${out.paint('bold', where)}  ${score.toFixed(2)}`);
   if (headings.length > 0) out.line(out.paint('dim', `  ${brief(headings.join(' › '), 200)}`));

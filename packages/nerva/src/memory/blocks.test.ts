@@ -32,6 +32,7 @@ test('no text can end its block, begin another, or pass for an attribute', () =>
 
 test('the core holds exactly its bytes as they are rendered, and nothing changes where one too many comes', () => {
   const empty = utf8Bytes(renderCore(setBlock([], { label: 'a', text: '' })));
+  assert.equal(CORE_BYTES_MAX, 32_768);
   const fits = 'x'.repeat(CORE_BYTES_MAX - empty);
   const core = setBlock([], { label: 'a', text: fits });
   assert.deepEqual(usageOf(core), { contentBytes: fits.length, renderedBytes: CORE_BYTES_MAX, utilization: 1 });
@@ -46,6 +47,8 @@ test('the core holds exactly its bytes as they are rendered, and nothing changes
   );
   assert.equal(usageOf(setBlock(core, { label: 'a', text: '' })).contentBytes, 0, 'what is replaced makes room');
   assert.deepEqual(usageOf([]), { contentBytes: 0, renderedBytes: 0, utilization: 0 });
+  const half = setBlock([], { label: 'a', text: 'x'.repeat(CORE_BYTES_MAX / 2 - empty) });
+  assert.deepEqual([usageOf(half).renderedBytes, usageOf(half).utilization], [16_384, 0.5]);
 });
 
 test('a block keeps what a change does not name, and its limits hold', () => {
@@ -54,19 +57,37 @@ test('a block keeps what a change does not name, and its limits hold', () => {
   assert.deepEqual(next, [
     { label: 'h', type: 'human', text: 'Ada L', description: 'who', bytesMax: 5, importance: 1, isReadOnly: false, version: 2 },
   ]);
-  assert.equal(
-    codeOf(() => setBlock(core, { label: 'h', text: 'Ada Lö' })),
-    'MEMORY_TOO_LARGE',
-    'bytes, not characters',
-  );
-  assert.equal(
-    codeOf(() => setBlock(core, { label: 'h', importance: 1.01 })),
-    'OPTION_INVALID',
-  );
-  assert.equal(
-    codeOf(() => setBlock(core, { label: 'not a label', text: '' })),
-    'OPTION_INVALID',
-  );
+  for (const [text, why] of [
+    ['Ada Lo', 'a byte more'],
+    ['Ada ö', 'bytes, not characters'],
+  ] as const)
+    assert.equal(
+      codeOf(() => setBlock(core, { label: 'h', text })),
+      'MEMORY_TOO_LARGE',
+      why,
+    );
+  assert.equal(setBlock(core, { label: 'h', importance: 0 })[0]?.importance, 0);
+  for (const importance of [-0.01, 1.01, NaN])
+    assert.equal(
+      codeOf(() => setBlock(core, { label: 'h', importance })),
+      'OPTION_INVALID',
+      String(importance),
+    );
+  assert.deepEqual(setBlock([], { label: 'x'.repeat(64), bytesMax: 0 }), [
+    { label: 'x'.repeat(64), type: 'facts', text: '', description: '', bytesMax: 0, importance: 0.5, isReadOnly: false, version: 1 },
+  ]);
+  for (const label of ['not a label', '', 'x'.repeat(65)])
+    assert.equal(
+      codeOf(() => setBlock(core, { label, text: '' })),
+      'OPTION_INVALID',
+      label,
+    );
+  for (const wrong of [{ text: 5 }, { description: 5 }, { isReadOnly: 1 }])
+    assert.equal(
+      codeOf(() => setBlock(core, { label: 'h', ...wrong } as never)),
+      'OPTION_INVALID',
+      JSON.stringify(wrong),
+    );
   assert.equal(
     codeOf(() => setBlock(core, { label: 'h', type: 'x' as never })),
     'OPTION_INVALID',
@@ -79,6 +100,7 @@ test('a block keeps what a change does not name, and its limits hold', () => {
 });
 
 test('there are at most so many blocks', () => {
+  assert.equal(BLOCKS_MAX, 32);
   let core: Core = [];
   for (let at = 0; at < BLOCKS_MAX; at++) core = setBlock(core, { label: `b${at}`, text: '' });
   assert.equal(
@@ -114,6 +136,7 @@ test('a text is edited as it is said, or not at all', () => {
   const cases: readonly (readonly [Edit, string])[] = [
     [{ type: 'append', text: 'three' }, 'one\ntwo\ntwo and a half\nthree'],
     [{ type: 'replace', old: 'one', new: '$& 1' }, '$& 1\ntwo\ntwo and a half'],
+    [{ type: 'replace', old: 'and', new: 'less' }, 'one\ntwo\ntwo less a half'],
     [{ type: 'insert', line: 1, text: 'zero' }, 'zero\none\ntwo\ntwo and a half'],
     [{ type: 'insert', line: 4, text: 'three' }, 'one\ntwo\ntwo and a half\nthree'],
     [{ type: 'rethink', text: 'new' }, 'new'],

@@ -286,6 +286,26 @@ test('an entry is compared with ten at most of those before it that are alike', 
   );
 });
 
+test('what has less than .3 of what the nearest has in common is compared with nothing', async () => {
+  let compared: readonly string[] = [];
+  const { memory } = await stage({
+    evolver: evolverOf((_entry, others) => ((compared = others.map(({ text }) => text)), [])),
+  });
+  const said = ['plum', 'pear', 'fig', 'date', 'kiwi', 'lime', 'apple', 'quince', 'melon'];
+  for (let count = 9; count > 0; count--)
+    await memory.remember(said.map((word, at) => (at < count ? word : `other${count}x${at}`)).join(' '));
+  await memory.consolidate({ limit: 100 });
+  const { id } = await memory.remember(`${said.join(' ')} now`);
+  await memory.consolidate();
+  const others = memory.recall(`${said.join(' ')} now`, { limit: 100 }).filter(({ entry }) => entry.id !== id);
+  const shares = others.map(({ entry, score }) => ({ text: entry.text, share: score / (others[0]?.score ?? 1) }));
+  assert.ok(shares.some(({ share }) => share >= 0.3 && share < 0.4) && shares.some(({ share }) => share > 0.2 && share < 0.3));
+  assert.deepEqual(
+    compared,
+    shares.filter(({ share }) => share >= 0.3).map(({ text }) => text),
+  );
+});
+
 test('what was made of a person’s data is sealed as theirs, whoever makes it, and goes with them', async () => {
   const { world, store, keys, memory, open, log } = await stage({ subject: 'ada' });
   await memory.remember('Ada lives in Linz.', { extract: true });

@@ -13,6 +13,19 @@ test('a question needs other words by a whole word of it, never by a part of one
     assert.ok(!needsDeep(query), query);
 });
 
+/** Words of the four kinds: what asks, relates, tells a time, or compares. */
+const DEEP_WORDS =
+  `who what when where why how related about regarding involving connected yesterday today last recent before after week month year
+similar like connections associated linked`.split(/\s+/);
+
+test('each word of a question that may need other words is one by itself, in capitals too, and none within another word', () => {
+  assert.equal(DEEP_WORDS.length, 25);
+  for (const word of DEEP_WORDS) {
+    for (const query of [`Graz ${word} tea`, `${word.toUpperCase()}?`, `(${word})`]) assert.ok(needsDeep(query), query);
+    for (const query of [`Graz x${word} tea`, `${word}ly`, `un${word}x`]) assert.ok(!needsDeep(query), query);
+  }
+});
+
 test('variations are the question and what was made of it, each once, three at most', async () => {
   const from = (made: unknown): Promise<readonly string[]> => variationsOf('q', (() => Promise.resolve(made)) as Rewriter, { world });
   assert.deepEqual(await from(['a', 'b', 'c']), ['q', 'a', 'b']);

@@ -131,6 +131,19 @@ test('what is found stands where it says, in the order of the text', () => {
   );
 });
 
+test('what is said is sure from .9 on, and what only follows from .5 to .8', () => {
+  const sure = (text: string): readonly string[] => byRules(text, NOW).items.map(({ type, confidence }) => `${type} ${confidence}`);
+  assert.deepEqual(sure('My sister Zuzanna ran 5 km yesterday. I like tea. I will call Bob.'), [
+    'person 0.9',
+    'quantity 1',
+    'date 1',
+    'preference 0.9',
+    'commitment 0.9',
+    'person 0.8',
+  ]);
+  assert.deepEqual([sure('Linda and the sea.'), sure('Nothing of interest.')], [['person 0.8'], ['note 0.5']]);
+});
+
 test('a text of more than 100,000 bytes is refused, and of more than 50 items the first 50 are there', () => {
   assert.deepEqual(extract('x'.repeat(100_000), NOW), []);
   assert.throws(() => extract('x'.repeat(100_001), NOW), { code: 'MEMORY_TOO_LARGE' });

@@ -21,6 +21,43 @@ test('conditions of one field and members of one filter must all hold', () => {
   assert.ok(!passes({ at: { $lt: '9' } }, fields), 'a number is not compared with a string');
 });
 
+test('each operator holds where it says, at its bounds and beside them, and of what is of another type never', () => {
+  const rows: readonly (readonly [
+    FieldFilter,
+    readonly (FilterValue | readonly string[])[],
+    readonly (FilterValue | readonly string[])[],
+  ])[] = [
+    [{ $eq: 5 }, [5], [4, 6, '5', true, null]],
+    [{ $ne: 5 }, [4, 6, '5', true, null], [5]],
+    [{ $in: [5, 'a', null] }, [5, 'a', null], [4, 'b', '5', false]],
+    [{ $nin: [5, 'a', null] }, [4, 'b', '5', false], [5, 'a', null]],
+    [{ $gt: 5 }, [5.1, 6], [5, 4, '6', true, null]],
+    [{ $gte: 5 }, [5, 6], [4.9, '5', '6', true, null]],
+    [{ $lt: 5 }, [4.9, -1], [5, 6, '4', false, null]],
+    [{ $lte: 5 }, [5, 4], [5.1, '5', '4', false, null]],
+    [{ $gt: 'b' }, ['ba', 'c'], ['b', 'a', 5]],
+    [{ $lte: 'b' }, ['b', 'a', ''], ['ba', 5]],
+    [{ $contains: 'b' }, ['b', 'abc', ['b'], ['a', 'b']], ['a', ['ab'], [], 5, true, null]],
+    [{ $gte: 2, $lt: 5 }, [2, 4.9], [1.9, 5]],
+  ];
+  for (const [condition, those, others] of rows) {
+    for (const at of those) assert.ok(passes({ at: condition }, { at }), JSON.stringify([condition, at]));
+    for (const at of others) assert.ok(!passes({ at: condition }, { at }), JSON.stringify([condition, at]));
+  }
+});
+
+test('sixteen filters in each other and a thousand conditions pass, one more does not', () => {
+  const nested = (depth: number): Filter => (depth === 0 ? { at: 1 } : { $and: [nested(depth - 1)] });
+  const many = (count: number) => ({ $and: Array.from({ length: count / 2 }, () => ({ at: { $gt: 0, $lt: 5 } })) });
+  for (const fits of [nested(16), many(1_000), { at: { $in: Array.from({ length: 1_000 }, (_, at) => at) } }])
+    assert.ok(passes(fits, { at: 1 }));
+  for (const over of [nested(17), { ...many(1_000), kind: null }, { at: { $in: Array.from({ length: 1_001 }, (_, at) => at) } }])
+    assert.equal(
+      codeOf(() => passes(over, { at: 1 })),
+      'OPTION_INVALID',
+    );
+});
+
 test('what is no filter is refused and says what it takes', () => {
   const invalid = [
     null,
@@ -62,20 +99,25 @@ test('what is no filter is refused and says what it takes', () => {
 
 const VALUE = fc.oneof(fc.constantFrom('a', 'b', 'ab'), fc.integer({ min: 0, max: 3 }), fc.boolean(), fc.constant(null));
 const ORDERED = fc.oneof(fc.constantFrom('a', 'b', 'ab'), fc.integer({ min: 0, max: 3 }));
-const CONDITION = fc.record(
-  {
-    $eq: VALUE,
-    $ne: VALUE,
-    $in: fc.array(VALUE, { maxLength: 3 }),
-    $nin: fc.array(VALUE, { maxLength: 3 }),
-    $gt: ORDERED,
-    $gte: ORDERED,
-    $lt: ORDERED,
-    $lte: ORDERED,
-    $contains: fc.constantFrom('a', 'b'),
-  },
-  { requiredKeys: [] },
-);
+const VALUES = fc.array(VALUE, { maxLength: 3 });
+const OPERANDS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  $eq: VALUE,
+  $ne: VALUE,
+  $in: VALUES,
+  $nin: VALUES,
+  $gt: ORDERED,
+  $gte: ORDERED,
+  $lt: ORDERED,
+  $lte: ORDERED,
+  $contains: fc.constantFrom('a', 'b'),
+};
+/** One operator or two: of more the first that does not hold would hide the others. */
+const CONDITION = fc
+  .array(fc.oneof(...Object.entries(OPERANDS).map(([operator, operand]) => fc.tuple(fc.constant(operator), operand))), {
+    minLength: 1,
+    maxLength: 2,
+  })
+  .map((pairs) => Object.fromEntries(pairs) as FieldFilter);
 const FILTER = fc.letrec<{ filter: Filter }>((tie) => ({
   filter: fc.oneof(
     { maxDepth: 3 },

@@ -17,6 +17,12 @@ test('lists are fused by rank, by weighted shares, by sums and by products', () 
   // b: 1/62 + 1/62; c: 1/63 + 1/61; a: 1/61; d: 1/63.
   assert.equal(shown(LISTS, 'rank'), 'c 0.0323, b 0.0323, a 0.0164, d 0.0159');
   assert.equal(shown(LISTS, 'weighted'), 'a 0.7000, b 0.6500, c 0.3000, d 0.1000');
+  const [near, said] = LISTS as [Ranked, Ranked];
+  const turned = [
+    { ...near, weight: 0.3 },
+    { ...said, weight: 0.7 },
+  ];
+  assert.equal(shown(turned, 'weighted'), 'b 0.8500, c 0.7000, a 0.3000, d 0.2333', 'weights decide what is first');
   assert.equal(shown(LISTS, 'add'), 'b 1.5000, a 1.0000, c 1.0000, d 0.3333');
   assert.equal(shown(LISTS, 'multiply'), 'b 2.0000, a 1.0000, c 1.0000, d 0.3333');
   assert.equal(shown([], 'rank'), '');

@@ -26,6 +26,20 @@ test('a full memory whose items are all over takes another one', async () => {
   await assert.rejects(memory.appendItem('c', 'xxx'), { code: 'MEMORY_FULL' });
 });
 
+test('bounds that are no numbers, or below what can be, are refused when a memory is opened', async () => {
+  const { open } = await stage();
+  const names = ['bytesMax', 'itemBytesMax', 'itemsMax', 'keyBytesMax', 'ttlMs', 'ttlMsMax'];
+  for (const name of names)
+    for (const value of [NaN, '9', null, undefined, -1])
+      await assert.rejects(
+        open({ [name]: value as never }),
+        { code: 'OPTION_INVALID', message: new RegExp(`working.${name}`) },
+        `${name} ${value}`,
+      );
+  for (const ttlMs of [0, Infinity]) await assert.rejects(open({ ttlMs }), { code: 'OPTION_INVALID' });
+  await assert.rejects((await open({ itemsMax: 0 })).setItem({ key: 'a', value: 1 }), { code: 'MEMORY_FULL' });
+});
+
 test('a text is appended to, from an empty one where none is, and nothing else', async () => {
   const { world, memory, open } = await stage();
   assert.equal(await memory.appendItem('t', 'ein '), 'ein ');

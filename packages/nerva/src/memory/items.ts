@@ -1,5 +1,6 @@
 import { checkOptions, checkRange, NervaError, toWellFormed, utf8Bytes, type Json } from '../core/index.ts';
 import type { EventDraft } from '../log/index.ts';
+import { TIME_MAX } from './entries.ts';
 import type { Write } from './log-writer.ts';
 import {
   appended,
@@ -8,6 +9,7 @@ import {
   overAt,
   raised,
   withItem,
+  WORKING_LIMITS,
   type Item,
   type NewItem,
   type Working,
@@ -20,6 +22,15 @@ export interface ItemsGround {
   readonly nowMs: () => number;
   readonly write: Write;
   readonly limits: WorkingLimits;
+}
+
+/** All bounds, checked: what is no number bounds nothing. @throws OPTION_INVALID */
+export function workingLimits(some: Partial<WorkingLimits>): WorkingLimits {
+  const limits = { ...WORKING_LIMITS, ...some };
+  for (const name of ['bytesMax', 'itemBytesMax', 'itemsMax', 'keyBytesMax'] as const)
+    checkRange(`working.${name}`, limits[name], 0, Infinity);
+  for (const name of ['ttlMs', 'ttlMsMax'] as const) checkRange(`working.${name}`, limits[name], 1, TIME_MAX);
+  return limits;
 }
 
 /** What a memory keeps for a while, and how that is changed: each change is decided on what stands, and is an event. */

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { eraseSubject, memoryStore } from '../log/index.ts';
 import { memoryKeys, testWorld } from '../testing/index.ts';
 import { openMemory, type Entry, type Memory, type MemoryOptions } from './index.ts';
+import { ENTRY_KINDS } from './kinds.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -50,7 +51,10 @@ test('a list and a count take the filters of recall, half open in time, and a li
   );
   assert.deepEqual(textsOf(memory.list({ since, kinds: ['task'], isAll: true })), ['plum 199']);
   assert.deepEqual([memory.count({ tags: ['t99'] }), memory.count({ filter: { kind: 'task' } })], [1, 2]);
-  assert.deepEqual([memory.list({ limit: 1 }).length, memory.list({ limit: 1_000 }).length], [1, 4]);
+  assert.deepEqual(
+    [1, 1.5, 1_000].map((limit) => memory.list({ limit }).length),
+    [1, 1, 4],
+  );
   const wrong: readonly (readonly [object, string])[] = [
     [{ limit: 0 }, 'OPTION_INVALID'],
     [{ limit: 1_001 }, 'OPTION_INVALID'],
@@ -65,6 +69,33 @@ test('a list and a count take the filters of recall, half open in time, and a li
   for (const [query, code] of wrong) assert.throws(() => memory.list(query), { code }, JSON.stringify(query));
   assert.throws(() => memory.count({ limit: 5 } as never), { code: 'OPTION_UNKNOWN' });
   assert.deepEqual([memory.count({ isAll: true, tags: ['t99'] }), memory.count({ isAll: true, validAtMs: undefined } as never)], [1, 4]);
+});
+
+test('since when something holds and when it was recorded are two times, and each is asked for by itself', async () => {
+  const { world, memory } = await stage();
+  const startMs = world.clock.nowMs();
+  await memory.remember('plum of old, recorded early', { validMs: 100 });
+  await world.advance(50);
+  await memory.remember('plum of old, recorded late', { validMs: 100 });
+  await memory.remember('plum of now, recorded late');
+  const recorded = { filter: { recordedMs: { $gte: startMs + 50 } } };
+  const held = { since: { fromMs: startMs } };
+  for (const ask of [
+    (query: object) => textsOf(memory.list(query)),
+    (query: object) => textsOf(memory.recall('plum', query).map(({ entry }) => entry)).toSorted((one, other) => other.localeCompare(one)),
+  ]) {
+    assert.deepEqual(ask(recorded), ['plum of old, recorded late', 'plum of now, recorded late']);
+    assert.deepEqual(ask(held), ['plum of now, recorded late']);
+    assert.deepEqual(ask({ filter: { validMs: { $lt: startMs }, recordedMs: { $lt: startMs + 50 } } }), ['plum of old, recorded early']);
+  }
+});
+
+test('an entry of each kind is kept and found by it', async () => {
+  const { memory, open } = await stage();
+  for (const kind of ENTRY_KINDS) await memory.remember(`plum of a ${kind}`, { kind });
+  for (const one of [memory, await open()])
+    for (const kind of ENTRY_KINDS)
+      assert.deepEqual([textsOf(one.list({ kinds: [kind] })), one.count({ filter: { kind } })], [[`plum of a ${kind}`], 1], kind);
 });
 
 test('a page begins after an entry that was erased since too', async () => {

@@ -27,7 +27,7 @@ export function listed(
   { sid, nowMs }: { readonly sid: Sid; readonly nowMs: number },
 ): readonly Entry[] {
   checkOptions(query, [...COUNTED, 'limit', 'after'], 'list');
-  const limit = checkRange('limit', query.limit ?? 100, 1, 1_000);
+  const limit = Math.floor(checkRange('limit', query.limit ?? 100, 1, 1_000));
   const fits = fitsIn(query, nowMs);
   const page: Entry[] = [];
   for (const entry of archive.values(query.after === undefined ? -1 : placeOf(query.after, sid)))

@@ -29,6 +29,7 @@ test('what is kept is there for whoever opens it next, and nothing is written be
   assert.deepEqual(again.item('draft'), { n: 1 });
   assert.deepEqual(again.recall('where does she live, in Graz?')[0]?.entry, entry);
   assert.deepEqual([entry.name, entry.source, entry.id], ['Ada moved to Graz.', 's:4', 'scope:user:ada:3']);
+  assert.deepEqual([entry.kind, entry.importance], ['note', 0.5], 'where nothing else is said');
   assert.deepEqual([(await store.info('scope:user:ada')).status, (await store.verify('scope:user:ada')).ok], ['idle', true]);
 });
 

@@ -8,7 +8,7 @@ import type { MemoryFold } from './fold.ts';
 import type { Looking } from './forms.ts';
 import { checkQuestion, FINDERS, Hybrid, type Finders, type Search } from './hybrid.ts';
 import type { MemoryIndex } from './kept-rows.ts';
-import { Items } from './items.ts';
+import { Items, workingLimits } from './items.ts';
 import { counted, listed, type CountQuery, type ListQuery } from './listing.ts';
 import { LogReader, type Made } from './log-reader.ts';
 import { LogWriter, type Write } from './log-writer.ts';
@@ -105,7 +105,7 @@ export class Memory {
     const made = (frame: string): Made | undefined => this.#reader.made(frame);
     const { sid } = this;
     this.#write = new LogWriter({ store, world, sid, scope, subject, upto, fold, made, refresh: () => this.refresh() }).write;
-    this.#items = new Items({ working: () => this.#fold.working, nowMs, write: this.#write, limits: { ...WORKING_LIMITS, ...working } });
+    this.#items = new Items({ working: () => this.#fold.working, nowMs, write: this.#write, limits: workingLimits(working ?? {}) });
     const isKept = index !== undefined && upto === undefined;
     this.#hybrid = new Hybrid(world, more, isKept ? { keeper: index, name, tell: (told) => index.tell(told) } : null);
     this.#consolidator = new Consolidator(world, more);

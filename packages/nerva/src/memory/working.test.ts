@@ -16,6 +16,29 @@ test('an item is there until its time is over, to the millisecond', () => {
   assert.equal(itemAt(again, 'k', 114)?.value, 2, 'set again, its time begins anew');
 });
 
+test('where nothing is said there are 1,000 items of 1 MiB together and 64 KiB each, for an hour, and seven days at most', () => {
+  assert.deepEqual(WORKING_LIMITS, {
+    bytesMax: 1_048_576,
+    itemBytesMax: 65_536,
+    itemsMax: 1_000,
+    keyBytesMax: 256,
+    ttlMs: 3_600_000,
+    ttlMsMax: 604_800_000,
+  });
+  const filled = (count: number, bytes: number): Working => {
+    const items = Array.from({ length: count }, (_, at) => ({ key: `k${at}`, value: 0, bytes, expiresMs: 9 }));
+    return { items: new Map(items.map((item) => [item.key, item])), bytes: count * bytes };
+  };
+  const more = (working: Working, length: number): unknown =>
+    codeOf(() => withItem(working, itemOf({ key: 'more', value: 'x'.repeat(length) }, 0), 0));
+  assert.deepEqual([more(filled(999, 1), 5), more(filled(1_000, 1), 5)], [null, 'MEMORY_FULL']);
+  // 15 of 64 KiB; the key and two quotes are six bytes more.
+  assert.deepEqual(
+    [more(filled(15, 65_536), 65_530), more(filled(16, 65_536 - 1), 10), more(filled(16, 65_536 - 1), 11)],
+    [null, null, 'MEMORY_FULL'],
+  );
+});
+
 test('what is over makes room before anything is refused', () => {
   const limits = { ...WORKING_LIMITS, itemsMax: 2, bytesMax: 100 };
   let working: Working = NO_ITEMS;
