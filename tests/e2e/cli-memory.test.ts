@@ -243,7 +243,9 @@ test('what makes no sense is said, with what was perhaps meant', async (t) => {
   await fails(2, /memory search takes a scope and a question\./, 'search', 'user:ada');
   await fails(2, /memory stats takes a scope only; "x" came too\./, 'stats', 'user:ada', 'x');
   await fails(2, /--limit takes 1 to 100; "101" came/, 'search', 'user:ada', 'x', '--limit', '101');
-  await fails(2, /--as-of takes a day or a time/, 'search', 'user:ada', 'x', '--as-of', 'soon');
+  for (const day of ['soon', '2026-02-31', '2026-01-31 12:00'])
+    await fails(2, /--as-of takes a day or a time/, 'search', 'user:ada', 'x', '--as-of', day);
+  await fails(1, /scope:user:ada has no event 99: its last is \d+\./, 'show', 'user:ada', '--at', '99');
   await fails(2, /--as-of takes a day or a time/, 'list', 'user:ada', '--as-of', 'soon');
   await fails(2, /--limit takes 1 to 1000; "1001" came/, 'list', 'user:ada', '--limit', '1001');
   await fails(2, /--limit takes a whole number of at least 1; "0" came/, 'list', 'user:ada', '--limit', '0');
@@ -458,13 +460,15 @@ test('a line that is not understood is refused with its number, and the others a
   const entry = (id: string, more = {}) =>
     JSON.stringify({ type: 'entry', id, text: `text ${id}`, kind: 'note', tags: [], importance: 0.5, validMs: 5, ...more });
   const lines = [entry('a'), '{"type":', '[]', entry('b', { supersedes: 'z' }), entry('c', { kind: 'x' }), '', entry('a'), '{"type":"x"}'];
-  place.write('lines.jsonl', [...lines, entry('d', { supersedes: 'a' })].join('\n'));
+  const block = '{"type":"block","label":"human","text":"Ada"}';
+  place.write('lines.jsonl', [...lines, entry('d', { supersedes: 'a' }), block].join('\n'));
   const { code, out, err } = await place.run('memory', 'import', 's', 'lines.jsonl');
-  assert.deepEqual([code, out], [1, '3 imported, 0 were there already, 5 lines refused\n']);
+  assert.deepEqual([code, out], [1, '3 imported, 0 were there already, 6 lines refused\n']);
   assert.deepEqual(
     Array.from(err.matchAll(/^line (\d+) was refused: /gm), ([, number]) => number),
-    ['2', '3', '5', '7', '8'],
+    ['2', '3', '5', '7', '8', '10'],
   );
+  assert.match(err, /^line 10 was refused: it is a block without `about`, /m);
   assert.match(err, /^line 4 was imported without "z", whose place it takes: no line before it has that$/m);
   const shown = await place.run('memory', 'show', 's');
   assert.match(shown.out, /superseded +text a\n.*text b\n.*text d\n$/);

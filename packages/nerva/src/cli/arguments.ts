@@ -136,3 +136,13 @@ export function callId(sid: string, call: string): `${string}:${number}` {
     `${JSON.stringify(call)} names no call of session ${sid}; expected a number, or ${sid}:NUMBER. Nothing was written.`,
   );
 }
+
+/** A calendar day in UTC, or a time with its zone; null for what is neither. A day that does not exist is not moved to one that does. */
+export function momentMs(text: string): number | null {
+  const match = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.exec(text);
+  const day = match?.[1] ?? '';
+  const dayMs = Date.parse(`${day}T00:00:00Z`);
+  const isDay = !Number.isNaN(dayMs) && new Date(dayMs).toISOString().startsWith(day);
+  const ms = isDay ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(ms) ? null : ms;
+}

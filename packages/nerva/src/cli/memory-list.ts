@@ -1,5 +1,5 @@
 import type { CountQuery, Entry, EntryKind, Memory } from '../memory/index.ts';
-import { UsageError, type Flags } from './arguments.ts';
+import { momentMs, UsageError, type Flags } from './arguments.ts';
 import type { Context } from './context.ts';
 import { brief, columns, time } from './output.ts';
 
@@ -89,8 +89,8 @@ export function asOfIn(flags: Flags): { readonly validAtMs?: number } {
 function timeIn(flags: Flags, name: string): number | undefined {
   const text = flags.text(name);
   if (text === undefined) return undefined;
-  const atMs = Date.parse(text);
-  if (!Number.isNaN(atMs)) return atMs;
+  const atMs = momentMs(text);
+  if (atMs !== null) return atMs;
   throw new UsageError(`--${name} takes a day or a time, 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(text, 80)}" came.`, 'memory');
 }
 

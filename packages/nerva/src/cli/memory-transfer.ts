@@ -150,6 +150,7 @@ class Taker {
     if (type === 'memory' && 'sid' in data) return 'known';
     if (type === 'block') {
       const { about, version: _version, ...rest } = data;
+      if (about === undefined) throw invalid('it is a block without `about`, the type of what it says, such as "human"');
       return this.#block({ ...rest, type: about } as unknown as BlockChange);
     }
     if (type === 'entry') return this.#entry(data as unknown as Entry, without);

@@ -87,7 +87,15 @@ export async function memory(context: Context): Promise<ExitCode> {
   const more = { ...(upto === undefined ? {} : { upto }), ...(subject === undefined ? {} : { subject }) };
   const opened = await openMemory({ store, world, scope, ...more });
   if (opened.head === 0 && verb.store !== 'create') throw await unknown(store, scope);
+  if (upto !== undefined) await checkAt(store, opened.sid, upto);
   return (await verb.does(context, { memory: opened, store, argument })) ?? 0;
+}
+
+/** @throws LOG_RANGE for a place behind the last event, as of every log. */
+async function checkAt(store: Store, sid: string, upto: number): Promise<void> {
+  const head = await store.head(sid);
+  if (upto >= head)
+    throw new NervaError('LOG_RANGE', `${sid} has no event ${upto}: its last is ${head - 1}.`, { details: { sid, upto, head } });
 }
 
 const PREFIX = 'scope:';

@@ -1,7 +1,7 @@
 import { foldAt } from '../agent/index.ts';
 import { NervaError } from '../core/index.ts';
 import type { Status, Store } from '../log/index.ts';
-import { UsageError } from './arguments.ts';
+import { momentMs, UsageError } from './arguments.ts';
 import type { Context, ExitCode } from './context.ts';
 import { brief, columns } from './output.ts';
 import { openForUsage, usageIn, usageLines } from './usage.ts';
@@ -155,23 +155,14 @@ export async function prune(context: Context): Promise<ExitCode> {
   const { out, flags } = context;
   const before = flags.text('before');
   if (before === undefined) throw new UsageError('prune needs --before DATE, e.g. --before 2026-01-31.', 'prune');
-  const closedBeforeMs = dateMs(before);
+  const closedBeforeMs = momentMs(before);
+  if (closedBeforeMs === null)
+    throw new UsageError(`--before takes a date like 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(before, 60)}" came.`, 'prune');
   const store = await context.store('write');
   const pruned = await store.prune({ closedBeforeMs });
   if (out.isJson) out.json({ type: 'pruned', sessions: pruned, before: new Date(closedBeforeMs).toISOString() });
   else out.line(`${pruned} closed sessions pruned whose last event is older than ${new Date(closedBeforeMs).toISOString()}`);
   return 0;
-}
-
-/** A calendar day in UTC, or a time with its zone. A day that does not exist is refused, not moved. */
-function dateMs(text: string): number {
-  const match = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.exec(text);
-  const dayMs = match === null ? Number.NaN : Date.parse(`${match[1] ?? ''}T00:00:00Z`);
-  const isDay = !Number.isNaN(dayMs) && new Date(dayMs).toISOString().startsWith(match?.[1] ?? '-');
-  const ms = isDay ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms))
-    throw new UsageError(`--before takes a date like 2026-01-31 or 2026-01-31T12:00:00Z; "${brief(text, 60)}" came.`, 'prune');
-  return ms;
 }
 
 /** `nerva delete`: a tombstone is left. */
