@@ -100,6 +100,8 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     replace: `    await this.#reached(result, asDrafts(drafts));
     const seq`,
     says: 'Input that was received wakes nobody.',
+    equivalent:
+      'Input that something follows from leaves the row ready, and whoever appends that is given the hint of it in the same process: the driver looks, though one read later.',
   },
   {
     name: 'no-signal-after-outcome',
