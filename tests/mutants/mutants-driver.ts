@@ -66,6 +66,13 @@ export const DRIVER_MUTANTS: readonly Mutant[] = [
     says: 'A driver whose append was answered late or twice performs without looking whether it was taken over (fix reverted).',
   },
   {
+    name: 'looks-after-a-lease-only',
+    file: 'agent/row.ts',
+    find: `nowMs - askedMs > LATE_MS`,
+    replace: `nowMs - askedMs >= LEASE_MS`,
+    says: 'An answer that took seconds is not looked behind, though another process was asked to take the session over (fix reverted).',
+  },
+  {
     name: 'own-fences-itself',
     file: DRIVER,
     find: `    if (this.#fence !== null) return;

@@ -121,7 +121,7 @@ for (const how of ['late', 'twice'] as const)
       isDone = true;
       await below.takeOver('s', 'other');
       if (how === 'twice') throw new NervaError('LOG_UNKNOWN_RESULT', 'The line broke.');
-      await world.advance(30_000);
+      await world.advance(101);
     };
     const run = session.send('go');
     await assert.rejects(run.result, (error) => {
@@ -135,7 +135,7 @@ test('a late acknowledgement of a session that is still ours is followed', async
   const look = tool({ name: 'look', effect: 'read', inputSchema: ANY, execute: () => 1 });
   const { session, hooks, world } = staged({ model: scriptedModel([{ calls: [call('look')] }, 'done']), tools: [look] });
   hooks.appended = async (frame) => {
-    if (has(frame, 'tool.called')) await world.advance(30_000);
+    if (has(frame, 'tool.called')) await world.advance(101);
   };
   assert.equal((await session.send('go').result).text, 'done');
 });

@@ -2,12 +2,14 @@ import { NervaError } from '../core/index.ts';
 import type { AppendResult, Fence, Seq, Sid, Status, Store, Then } from '../log/index.ts';
 import type { AgentState } from './state.ts';
 
-/** After so long without an answer a session may have been given to another process. */
+/** A process that says nothing of a session for so long may lose it to another. */
 export const LEASE_MS = 30_000;
+/** Another process takes a session over whenever it is asked to: an answer that took longer than this is looked behind. */
+const LATE_MS = 100;
 
-/** Whether what was asked for took longer than a lease. Of a clock that went back nobody can say how long it took. */
+/** Whether what was asked for took long. Of a clock that went back nobody can say how long it took. */
 export function isLate(askedMs: number, nowMs: number): boolean {
-  return nowMs < askedMs || nowMs - askedMs >= LEASE_MS;
+  return nowMs < askedMs || nowMs - askedMs > LATE_MS;
 }
 
 /** Gives a session back as it stands. @returns false when somebody else has it. */
