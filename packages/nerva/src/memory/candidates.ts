@@ -43,7 +43,7 @@ export class Candidates {
     for (const { weight, isWhole } of lists) if (!isWhole) this.#unseen += weight * SATURATED_MAX;
     this.#merge(lists, looked.meanLength);
     this.#heap = Array.from(this.#keys.keys());
-    for (let at = this.#heap.length >> 1; at >= 0; at--) this.#sink(at);
+    for (let at = (this.#heap.length >> 1) - 1; at >= 0; at--) this.#sink(at);
   }
 
   /** The next ones, at most so many. O(count × log of how many there are). */
@@ -97,22 +97,25 @@ export class Candidates {
 
   #sink(from: number): void {
     const heap = this.#heap;
-    for (let at = from; ;) {
-      let best = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) if (child < heap.length && this.#isBefore(child, best)) best = child;
-      if (best === at) return;
-      const moved = heap[at] ?? 0;
-      heap[at] = heap[best] ?? 0;
-      heap[best] = moved;
-      at = best;
+    const moved = heap[from] ?? 0;
+    let at = from;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && this.#isBefore(heap[child + 1] ?? 0, heap[child] ?? 0)) child++;
+      const best = heap[child] ?? 0;
+      if (!this.#isBefore(best, moved)) break;
+      heap[at] = best;
+      at = child;
     }
+    heap[at] = moved;
   }
 
+  /** Keys were come to from the youngest on. */
   #isBefore(one: number, other: number): boolean {
-    const [first, second] = [this.#heap[one] ?? 0, this.#heap[other] ?? 0];
-    const [score, than] = [this.#scores[first] ?? 0, this.#scores[second] ?? 0];
-    // Keys were come to from the youngest on.
-    return score > than || (score === than && first > second);
+    const score = this.#scores[one] ?? 0;
+    const than = this.#scores[other] ?? 0;
+    return score > than || (score === than && one > other);
   }
 }
 

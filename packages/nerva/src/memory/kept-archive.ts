@@ -176,14 +176,14 @@ export class KeptArchive implements Archive {
         );
       };
       const candidates = new Candidates(this.#rows, { asked, within: tags.map(tagTerm), entries, meanLength: length / pieces });
-      let best = ranked();
       // As many as are wanted are often enough: what follows has less.
-      for (let count = limit; found.size < CANDIDATES_MAX && best.admits(candidates.most); count = Math.min(2 * count, CANDIDATES_MAX)) {
-        const keys = candidates.take(count);
-        if (keys.length === 0) break;
-        add(keys, CANDIDATES_MAX);
+      let count = limit;
+      let best;
+      do {
+        add(candidates.take(count), CANDIDATES_MAX);
         best = ranked();
-      }
+        count = Math.min(2 * count, CANDIDATES_MAX);
+      } while (candidates.most > 0 && found.size < CANDIDATES_MAX && best.admits(candidates.most));
       const exact = datesIn(query).filter(({ month }) => month !== null);
       if (exact.length > 0) {
         const most = found.size + CANDIDATES_MAX;

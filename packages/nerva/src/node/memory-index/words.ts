@@ -75,6 +75,7 @@ export class Words {
   }
 
   holders(terms: readonly string[], limit: number): Holders {
+    if (terms.length === 1) return this.#holdersOf(terms[0] ?? '', limit);
     const readers = terms.map((term) => new Reader(this.#run, term, this.#term(term)?.['youngest']));
     const [first, ...others] = readers;
     const keys: number[] = [];
@@ -92,6 +93,20 @@ export class Words {
       }
     }
     return { keys, counts };
+  }
+
+  /** Block by block. */
+  #holdersOf(term: string, limit: number): Holders {
+    const reader = new Reader(this.#run, term, this.#term(term)?.['youngest']);
+    const [keys, counts]: [number[], number[]] = [[], []];
+    for (let block: Places | undefined = reader.block; block !== undefined && keys.length < limit; block = reader.next()) {
+      const least = Math.max(0, block.keys.length - (limit - keys.length));
+      for (let at = block.keys.length - 1; at >= least; at--) {
+        keys.push(block.keys[at] ?? 0);
+        counts.push(block.counts[at] ?? 0);
+      }
+    }
+    return { keys, counts: [counts] };
   }
 
   #term(term: string): Columns | undefined {
@@ -168,11 +183,21 @@ class Reader {
       const { keys } = this.#block;
       while (this.#at >= 0 && (keys[this.#at] ?? 0) > key) this.#at--;
       if (this.#at >= 0) return keys[this.#at];
-      const block = this.#next(key);
-      if (block === undefined) return undefined;
-      this.#block = placesOf(block['places']);
-      this.#at = this.#block.keys.length - 1;
+      if (this.next(key) === undefined) return undefined;
     }
+  }
+
+  get block(): Places {
+    return this.#block;
+  }
+
+  /** The block before, or the youngest one before that with a place at or before a key. */
+  next(key = Number.MAX_SAFE_INTEGER): Places | undefined {
+    const row = this.#next(key);
+    if (row === undefined) return undefined;
+    this.#block = placesOf(row['places']);
+    this.#at = this.#block.keys.length - 1;
+    return this.#block;
   }
 
   /** How often it stands at the place that `at` gave. */
