@@ -120,25 +120,25 @@ export class KeptArchive implements Archive {
     this.#tally(row, 1);
   }
 
+  /** What is kept beside the rows goes too. Contract: `scrub` or `clear` comes next; then no byte is left. */
   erase(subject: string): boolean {
     const rows: EntryRow[] = [];
     for (const row of this.#rows.rows(subject)) if (rows.push(row) > REMOVED_MAX) return false;
     if (this.#rows.isTangled(subject)) return false;
     this.commit((head) => {
       this.#rows.dropWitness(subject);
+      this.#rows.keepRest(null);
       for (const row of rows) {
         this.#rows.remove(row);
         this.#tally(row, -1);
       }
       return { head, hash: this.#kept.hash, rest: undefined };
     });
-    this.#rows.scrub();
     return true;
   }
 
-  /** Drops what is kept beside the rows, and leaves no byte of it. */
-  dropRest(): void {
-    this.#rows.write(() => this.#rows.keepRest(null));
+  /** Leaves no byte of what was erased. */
+  scrub(): void {
     this.#rows.scrub();
   }
 

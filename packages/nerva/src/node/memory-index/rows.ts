@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { EntryRow, Holders, Kept, KeptRows, Witness } from '../../memory/index.ts';
-import { indexError, isDamage, openFile, removeFiles, scrub, type FileKind, type Remade } from './file.ts';
+import { indexError, isDamage, openFile, owedScrub, oweScrub, removeFiles, scrub, type FileKind, type Remade, type Scrub } from './file.ts';
 import { Words, WORDS_SCHEMA } from './words.ts';
 
 const KIND: FileKind = {
@@ -32,7 +32,7 @@ export class SqliteRows implements KeptRows {
   readonly #prepared = new Map<string, StatementSync>();
   readonly #words = new Words((sql, work) => this.#guarded(() => work(this.#sql(sql))));
   #database: DatabaseSync | null = null;
-  #isScrubDue = false;
+  #scrubDue: Scrub = null;
 
   constructor(path: string, tell: (why: Remade) => void) {
     this.#path = path;
@@ -42,6 +42,7 @@ export class SqliteRows implements KeptRows {
   /** @throws STORE_* */
   open(): void {
     this.#guarded(() => this.#opened());
+    this.#scrubRest();
   }
 
   close(): void {
@@ -57,7 +58,7 @@ export class SqliteRows implements KeptRows {
       this.#words.flush();
       return done;
     });
-    if (this.#isScrubDue) this.scrub();
+    this.#scrubRest();
     return done;
   }
 
@@ -86,6 +87,7 @@ export class SqliteRows implements KeptRows {
   }
 
   keepRest(rest: string | null): void {
+    if (rest === null) this.#oweScrub();
     this.#run('update rest set rest = ?', rest);
   }
 
@@ -128,6 +130,7 @@ export class SqliteRows implements KeptRows {
   }
 
   remove({ key, terms }: EntryRow): void {
+    this.#oweScrub();
     this.#run('delete from entry where key = ?', key);
     this.#words.note(key, terms, false);
   }
@@ -172,15 +175,22 @@ export class SqliteRows implements KeptRows {
   }
 
   clear(): void {
+    this.#oweScrub();
     this.#words.clear();
     for (const table of ['entry', 'tangled', 'witness']) this.#run(`delete from ${table}`);
   }
 
   scrub(): void {
-    this.#guarded(() => {
-      // Somebody who reads may be in its way: then after the next write.
-      this.#isScrubDue = !scrub(this.#opened());
-    });
+    this.#guarded(() => (this.#scrubDue = scrub(this.#opened())));
+  }
+
+  /** Somebody who read was in its way, or it was killed before. */
+  #scrubRest(): void {
+    if (this.#scrubDue !== null) this.#guarded(() => (this.#scrubDue = scrub(this.#opened(), this.#scrubDue)));
+  }
+
+  #oweScrub(): void {
+    this.#guarded(() => oweScrub(this.#opened()));
   }
 
   #transaction<T>(begin: string, work: () => T): T {
@@ -206,7 +216,10 @@ export class SqliteRows implements KeptRows {
   }
 
   #opened(): DatabaseSync {
-    this.#database ??= openFile(this.#path, KIND, this.#tell);
+    if (this.#database === null) {
+      this.#database = openFile(this.#path, KIND, this.#tell);
+      this.#scrubDue = owedScrub(this.#database);
+    }
     return this.#database;
   }
 
