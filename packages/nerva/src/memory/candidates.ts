@@ -4,8 +4,8 @@ import { heaviest, piecesOf, rarity, saturated, SATURATED_MAX } from './postings
 /** How long a row is stands in its key, up to this. */
 export const LENGTHS = 256;
 /** Places of words that are looked at for one question, the rare words' first: what a common word costs is bounded. */
-export const PLACES_MAX = 16_000;
-/** Where even the rarest word is in more places, so many of those that hold the two rarest go before what is young. */
+export const PLACES_MAX = 8_000;
+/** Where the two rarest words are in more places, so many rows that hold both are found beside what is young. */
 const BOTH_MAX = 500;
 
 /** A term of a question. */
@@ -30,10 +30,11 @@ export interface Looked {
  * PLACES_MAX is not reached, it is told exactly. Of equals the older one is first.
  */
 export class Candidates {
-  readonly #keys: number[] = [];
-  readonly #scores: number[] = [];
-  /** A heap of places in them. */
-  readonly #heap: number[];
+  readonly #keys: Float64Array;
+  readonly #scores: Float64Array;
+  /** A heap of where they stand in these. */
+  readonly #heap: Int32Array;
+  #size = 0;
   /** More than that no row of several pieces has, nor words whose places were not all looked at. */
   #longMost = 0;
   #unseen = 0;
@@ -41,31 +42,30 @@ export class Candidates {
   constructor(rows: KeptRows, looked: Looked) {
     const lists = listsOf(rows, looked);
     for (const { weight, isWhole } of lists) if (!isWhole) this.#unseen += weight * SATURATED_MAX;
+    const most = lists.reduce((sum, { keys }) => sum + keys.length, 0);
+    this.#keys = new Float64Array(most);
+    this.#scores = new Float64Array(most);
     this.#merge(lists, looked.meanLength);
-    this.#heap = Array.from(this.#keys.keys());
-    for (let at = (this.#heap.length >> 1) - 1; at >= 0; at--) this.#sink(at);
+    this.#heap = new Int32Array(this.#size);
+    for (let at = 0; at < this.#size; at++) this.#heap[at] = at;
+    for (let at = (this.#size >> 1) - 1; at >= 0; at--) this.#sink(at);
   }
 
   /** The next ones, at most so many. O(count × log of how many there are). */
   take(count: number): readonly number[] {
     const taken: number[] = [];
-    while (taken.length < count) {
-      const [best] = this.#heap;
-      const last = this.#heap.pop();
-      if (best === undefined || last === undefined) break;
-      taken.push(this.#keys[best] ?? 0);
-      if (this.#heap.length > 0) {
-        this.#heap[0] = last;
-        this.#sink(0);
-      }
+    while (taken.length < count && this.#size > 0) {
+      taken.push(this.#keys[this.#heap[0] ?? 0] ?? 0);
+      this.#size--;
+      this.#heap[0] = this.#heap[this.#size] ?? 0;
+      this.#sink(0);
     }
     return taken;
   }
 
   /** More than that the words of none of those have that were not taken; 0: there are none. */
   get most(): number {
-    const [best] = this.#heap;
-    return best === undefined ? 0 : Math.max(this.#scores[best] ?? 0, this.#longMost) + this.#unseen;
+    return this.#size === 0 ? 0 : Math.max(this.#scores[this.#heap[0] ?? 0] ?? 0, this.#longMost) + this.#unseen;
   }
 
   /** Goes through all lists at once, from the youngest key on: what a row has is added up in the order of the question, as the ranker does. */
@@ -90,8 +90,8 @@ export class Candidates {
         heads[list] = at + 1 < keys.length ? (keys[at + 1] ?? -1) : -1;
       }
       if (pieces > 1) this.#longMost = Math.max(this.#longMost, most);
-      this.#keys.push(key);
-      this.#scores.push(score);
+      this.#keys[this.#size] = key;
+      this.#scores[this.#size++] = score;
     }
   }
 
@@ -101,8 +101,8 @@ export class Candidates {
     let at = from;
     for (;;) {
       let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && this.#isBefore(heap[child + 1] ?? 0, heap[child] ?? 0)) child++;
+      if (child >= this.#size) break;
+      if (child + 1 < this.#size && this.#isBefore(heap[child + 1] ?? 0, heap[child] ?? 0)) child++;
       const best = heap[child] ?? 0;
       if (!this.#isBefore(best, moved)) break;
       heap[at] = best;
@@ -134,7 +134,7 @@ function listsOf(rows: KeptRows, { asked: all, within, entries }: Looked): reado
   const rareFirst = asked.filter(({ held }) => held > 0).toSorted((one, other) => one.held - other.held);
   const [rarest, second] = rareFirst;
   let both: Holders = { keys: [], counts: [] };
-  if (rarest !== undefined && second !== undefined && rarest.held > PLACES_MAX)
+  if (rarest !== undefined && second !== undefined && rarest.held + second.held > PLACES_MAX)
     both = rows.holders([rarest.term, second.term, ...within], BOTH_MAX);
   const lists = new Map<string, List>();
   let left = PLACES_MAX;

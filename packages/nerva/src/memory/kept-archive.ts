@@ -182,7 +182,7 @@ export class KeptArchive implements Archive {
       do {
         add(candidates.take(count), CANDIDATES_MAX);
         best = ranked();
-        count = Math.min(2 * count, CANDIDATES_MAX);
+        count = Math.min(4 * count, CANDIDATES_MAX);
       } while (candidates.most > 0 && found.size < CANDIDATES_MAX && best.admits(candidates.most));
       const exact = datesIn(query).filter(({ month }) => month !== null);
       if (exact.length > 0) {
@@ -269,4 +269,5 @@ function stemsOf({ terms: all }: Pick<EntryRow, 'terms'>): readonly string[] {
   const stems = tags < 0 ? all : all.slice(0, tags).trimEnd();
   return stems === '' ? [] : stems.split(' ');
 }
-const entryOf = ({ text, more }: Pick<EntryRow, 'text' | 'more'>): Entry => ({ ...(JSON.parse(more) as Omit<Entry, 'text'>), text });
+const entryOf = ({ text, more }: Pick<EntryRow, 'text' | 'more'>): Entry =>
+  Object.assign(JSON.parse(more) as Omit<Entry, 'text'>, { text });

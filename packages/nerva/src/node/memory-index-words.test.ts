@@ -145,7 +145,10 @@ test('of rows that were removed no byte is left after a scrub, or, where the pro
       for (const row of all) if (row.terms.includes('zyxomma')) rows.remove(row);
     });
     const left = (): number =>
-      ['', '-wal'].reduce((sum, end) => sum + (existsSync(path + end) ? readFileSync(path + end, 'latin1').split('zyxomma').length - 1 : 0), 0);
+      ['', '-wal'].reduce(
+        (sum, end) => sum + (existsSync(path + end) ? readFileSync(path + end, 'latin1').split('zyxomma').length - 1 : 0),
+        0,
+      );
     if (isKilled) rows.close();
     assert.ok(left() > 0, 'SQLite leaves copies where rows moved, or this proves nothing');
     if (isKilled) rows.open();
