@@ -272,7 +272,7 @@ class Ranker implements RecallIndex {
     const hits = top.hits((slot) => this.#idOf(slot));
     const last = hits.length < limit ? undefined : hits.at(-1);
     const admits = (words: number): boolean => {
-      if (last === undefined || words > best) return true;
+      if (last === undefined) return true;
       const most = words / best + rest;
       return most > last.score || (rest > 0 && most === last.score);
     };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import { memoryStore } from '../log/index.ts';
+import { PLACES_MAX } from '../memory/candidates.ts';
 import { openMemory, type EntryRow, type Memory } from '../memory/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { sqliteIndex } from './memory-index/index.ts';
@@ -168,6 +169,9 @@ const ASKED = [
   'what of plum, pear, apple, router and office',
   'apple on 5 January 2027',
   'monday 2027',
+  'when linz',
+  'when plum',
+  'pear of 2026',
 ];
 
 async function pair(t: TestContext): Promise<readonly [Memory, () => Promise<readonly Memory[]>]> {
@@ -199,7 +203,7 @@ test('where many more share words than are wanted, what is found is what the ind
     for (const options of [
       {},
       { limit: 1 },
-      { limit: 100 },
+      { limit: 40 },
       { tags: ['a'] },
       { tags: ['a', 'b'], limit: 3 },
       { filter: { text: { $contains: 'graz' } } },
@@ -207,8 +211,35 @@ test('where many more share words than are wanted, what is found is what the ind
       assert.deepEqual(kept?.recall(query, options), plain?.recall(query, options), `${query} ${JSON.stringify(options)}`);
 });
 
-test('where the two rarest words of a question are everywhere, what holds both is found however old it is', async (t) => {
-  const [memory, both] = await pair(t);
-  void both;
-  void memory;
+test('where the words of a question are everywhere, what holds the two rarest is found however old it is, and what was written together is found whole', async (t) => {
+  const world = testWorld();
+  const store = memoryStore({ world });
+  const index = sqliteIndex(folderOf(t));
+  t.after(() => index.close());
+  await store.append({ id: 'o', sid: 'scope:s', expected: 0, events: [{ type: 'scope.opened', data: { scope: 's' } }] });
+  const more = 'alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo';
+  const textOf = (at: number): string => {
+    if (at < 12) return `plum pear ${at}`;
+    if (at < 42) return `walrus zebra ${at === 41 ? 'kilo' : at}`;
+    return `${at % 2 === 0 ? 'plum' : 'pear'} ${more}`;
+  };
+  const count = 2 * PLACES_MAX + 4_000;
+  for (let from = 0; from < count; from += 1_000) {
+    const events = Array.from({ length: 1_000 }, (_, at) => ({
+      type: 'memory.recorded',
+      data: { text: textOf(from + at), name: 'n', kind: 'note', tags: [], importance: 0.5, validMs: 1_000 },
+    }));
+    await store.append({ id: `f${from}`, sid: 'scope:s', expected: from + 1, events });
+  }
+  const memory = await openMemory({ store, world, scope: 's', index });
+  const texts = memory.recall('plum pear', { limit: 12 }).map(({ entry }) => entry.text);
+  assert.deepEqual(
+    texts,
+    Array.from({ length: 12 }, (_, at) => textOf(at)),
+  );
+  assert.equal(memory.count({ isAll: true }), count);
+  const [rare] = memory.recall('pear 7');
+  assert.equal(rare?.entry.text, 'plum pear 7');
+  const [most] = memory.recall('walrus plum kilo', { limit: 3 });
+  assert.equal(most?.entry.text, 'walrus zebra kilo', 'what may hold a word whose places were not looked at is read');
 });
