@@ -27,8 +27,8 @@ export interface Progress {
 
 /**
  * The entries of a memory in rows that outlive the process. What is asked is found in the rows; then it is ranked as `recallIndex` does, with
- * the counts of the whole. Where no more than CANDIDATES_MAX share a word with the question, and their words stand in no more than PLACES_MAX
- * places, the ranking is that of an index of all.
+ * the counts of the whole, until nothing that follows can be better. Where the words of a question stand in no more than PLACES_MAX places, and
+ * no more than CANDIDATES_MAX had to be ranked, the ranking is that of an index of all.
  * Invariant A1: the rows are what the log says up to `head`, and nothing else.
  */
 export class KeptArchive implements Archive {

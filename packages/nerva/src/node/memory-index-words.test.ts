@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import { memoryStore } from '../log/index.ts';
-import { openMemory, type EntryRow, type Memory } from '../memory/index.ts';
+import { openMemory, type EntryRow } from '../memory/index.ts';
 import { testWorld } from '../testing/index.ts';
 import { sqliteIndex } from './memory-index/index.ts';
 import { pack, unpack } from './memory-index/places.ts';
@@ -173,31 +173,25 @@ const ASKED = [
   'pear of 2026',
 ];
 
-async function pair(t: TestContext): Promise<readonly [Memory, () => Promise<readonly Memory[]>]> {
+test('where many more share words than are wanted, what is found is what the index in memory finds, score by score', async (t) => {
   const world = testWorld();
   const store = memoryStore({ world });
   const index = sqliteIndex(folderOf(t));
   t.after(() => index.close());
-  const memory = await openMemory({ store, world, scope: 's', index });
-  const both = async (): Promise<readonly Memory[]> => [memory, await openMemory({ store, world, scope: 's' })];
-  return [memory, both];
-}
-
-test('where many more share words than are wanted, what is found is what the index in memory finds, score by score', async (t) => {
-  const [memory, both] = await pair(t);
+  const kept = await openMemory({ store, world, scope: 's', index });
   const { dice } = testWorld({ seed: 21 });
   const word = (): string => WORDS[Math.floor(dice.roll() ** 2 * WORDS.length)] ?? '';
   for (let at = 0; at < 700; at++) {
     // Some twice, and some of several pieces.
     const length = at % 50 === 7 ? 90 + Math.floor(dice.roll() * 300) : 1 + Math.floor(dice.roll() * 9);
     const text = Array.from({ length }, word).join(' ');
-    const { id } = await memory.remember(text, {
+    const { id } = await kept.remember(text, {
       tags: ['a', 'b'].filter(() => dice.roll() < 0.3),
       validMs: Date.UTC(2027, 0, 1) - Math.floor(dice.roll() * 400) * 86_400_000,
     });
-    if (dice.roll() < 0.2) await memory.forget(id);
+    if (dice.roll() < 0.2) await kept.forget(id);
   }
-  const [kept, plain] = await both();
+  const plain = await openMemory({ store, world, scope: 's' });
   for (const query of ASKED)
     for (const options of [
       {},
@@ -207,7 +201,7 @@ test('where many more share words than are wanted, what is found is what the ind
       { tags: ['a', 'b'], limit: 3 },
       { filter: { text: { $contains: 'graz' } } },
     ])
-      assert.deepEqual(kept?.recall(query, options), plain?.recall(query, options), `${query} ${JSON.stringify(options)}`);
+      assert.deepEqual(kept.recall(query, options), plain.recall(query, options), `${query} ${JSON.stringify(options)}`);
 });
 
 test('where the words of a question are everywhere, what holds the two rarest is found however old it is, and what was written together is found whole', async (t) => {
