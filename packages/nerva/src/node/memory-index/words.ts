@@ -22,7 +22,7 @@ export type Run = <T>(sql: string, work: (statement: StatementSync) => T) => T;
 /** What a transaction changes of a term. */
 interface Change {
   readonly added: Places;
-  readonly removed: Set<number>;
+  removed: Set<number> | null;
 }
 
 /**
@@ -42,12 +42,12 @@ export class Words {
   /** Notes the terms of a row that comes or goes; it is written by `flush`. */
   note(key: number, terms: string, isThere: boolean): void {
     for (const [term, count] of countsOf(terms)) {
-      const change = this.#changes.get(term) ?? { added: { keys: [], counts: [] }, removed: new Set() };
-      this.#changes.set(term, change);
+      let change = this.#changes.get(term);
+      if (change === undefined) this.#changes.set(term, (change = { added: { keys: [], counts: [] }, removed: null }));
       if (isThere) {
         change.added.keys.push(key);
         change.added.counts.push(count);
-      } else change.removed.add(key);
+      } else change.removed = (change.removed ?? new Set()).add(key);
       this.#pending++;
     }
     if (this.#pending >= PENDING_MAX) this.flush();
@@ -55,7 +55,7 @@ export class Words {
 
   flush(): void {
     // In the order of the tree: each of its pages is come to once.
-    for (const [term, change] of Array.from(this.#changes).toSorted(([one], [other]) => (one < other ? -1 : 1))) this.#write(term, change);
+    for (const term of Array.from(this.#changes.keys()).sort()) this.#write(term, this.#changes.get(term) as Change);
     this.forget();
   }
 
@@ -115,15 +115,17 @@ export class Words {
 
   #write(term: string, { added, removed }: Change): void {
     const row = this.#term(term);
-    let youngest = row === undefined ? { keys: [], counts: [] } : placesOf(row['youngest']);
+    let youngest = placesOf(row?.['youngest']);
     let entries = Number(row?.['entries'] ?? 0);
-    if (removed.size > 0) {
+    if (removed !== null) {
       const left = without(youngest, removed);
       entries -= youngest.keys.length - left.keys.length + this.#removeOlder(term, removed);
       youngest = left;
     }
     assert(added.keys.length === 0 || (youngest.keys.at(-1) ?? -1) < (added.keys[0] ?? 0), 'W2 what comes is younger');
-    const { keys, counts } = { keys: [...youngest.keys, ...added.keys], counts: [...youngest.counts, ...added.counts] };
+    const { keys, counts } = youngest;
+    for (const key of added.keys) keys.push(key);
+    for (const count of added.counts) counts.push(count);
     entries += added.keys.length;
     let from = 0;
     for (; keys.length - from > BLOCK_PLACES; from += BLOCK_PLACES) {
