@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openMemory } from '../../packages/nerva/src/memory/index.ts';
 import { openSqlite, sqliteIndex } from '../../packages/nerva/src/node/index.ts';
+import { Words } from '../../packages/nerva/src/node/memory-index/words.ts';
 import { testWorld } from '../../packages/nerva/src/testing/index.ts';
 import { directory, NO_STRACE } from './store-process.ts';
 
@@ -19,11 +20,14 @@ function dump(folder: string): unknown {
   const name = readdirSync(folder).find((one) => one.endsWith('.db')) ?? '';
   const database = new DatabaseSync(join(folder, name));
   try {
-    database.exec("insert into words(words, rank) values ('integrity-check', 1)");
-    database.exec("create virtual table temp.seen using fts5vocab(main, words, 'instance')");
-    return ['kept', 'entry order by key', 'term order by term', 'temp.seen order by term, doc'].map((from) =>
-      database.prepare(`select ${from.startsWith('temp') ? 'term, doc' : '*'} from ${from}`).all(),
-    );
+    const all = (sql: string): readonly Record<string, unknown>[] => database.prepare(sql).all();
+    assert.deepEqual(all('pragma integrity_check').map(({ integrity_check: said }) => said), ['ok']);
+    const words = new Words((sql, work) => work(database.prepare(sql)));
+    return [
+      all('select * from kept'),
+      all('select * from entry order by key'),
+      all('select term, entries from term order by term').map((row) => [row, words.holders([String(row['term'])], 100_000)]),
+    ];
   } finally {
     database.close();
   }

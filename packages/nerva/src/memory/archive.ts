@@ -12,6 +12,11 @@ export interface ArchiveQuery {
   readonly tags: readonly string[];
 }
 
+/** An entry that was found. */
+export interface Found extends Hit {
+  readonly entry: Entry;
+}
+
 /** The entries of a memory: by id, and found by their words. What it gives out is a value and does not change. */
 export interface Archive {
   readonly size: number;
@@ -21,7 +26,7 @@ export interface Archive {
   /** Keeps an entry that is new, or as it is now. `subject`: whose data the event is that says so. Its text and its times never change. */
   put(entry: Entry, subject: string | undefined): void;
   /** The best for a question, best first; what does not fit is left out before anything is ranked. */
-  search(asked: ArchiveQuery): readonly Hit[];
+  search(asked: ArchiveQuery): readonly Found[];
   /** Leaves nothing of what a subject's events said. @returns false, and nothing is changed, where that can only be had from the log anew. */
   erase(subject: string): boolean;
 }
@@ -56,10 +61,18 @@ export function memoryArchive(): Archive {
         const entry = entries.get(id as EventId);
         return entry !== undefined && fits(entry);
       };
-      return index.search(query, { limit, only });
+      return withEntries(index.search(query, { limit, only }), (id) => entries.get(id));
     },
     erase: (subject) => !subjects.has(subject),
   };
+}
+
+/** Hits with their entries. */
+export function withEntries(hits: readonly Hit[], entry: (id: EventId) => Entry | undefined): readonly Found[] {
+  return hits.flatMap((hit) => {
+    const found = entry(hit.id as EventId);
+    return found === undefined ? [] : [{ ...hit, entry: found }];
+  });
 }
 
 /** Where the first id is that stands after a place in the log; they are in its order. */

@@ -13,7 +13,7 @@ export type { Edit } from './edit.ts';
 export { renderEntries, type Entry, type ToldEntry } from './entries.ts';
 export type { EntryKind } from './kinds.ts';
 export { scopeMark } from './markup.ts';
-export type { EntryRow, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from './kept-rows.ts';
+export type { EntryRow, Holders, IndexTold, Kept, KeptRows, MemoryIndex, Witness } from './kept-rows.ts';
 export { modelEvolver, type Compared, type Evolver } from './evolve.ts';
 export { extract, type Extracted, type Extractor, type ExtractOptions } from './extract.ts';
 export { modelExtractor } from './extract-model.ts';

@@ -14,6 +14,13 @@ export interface EntryRow {
   readonly subject: string | null;
 }
 
+/** Rows that hold some terms, youngest first. */
+export interface Holders {
+  readonly keys: readonly number[];
+  /** Of each term, how often it stands in each of the rows. */
+  readonly counts: readonly (readonly number[])[];
+}
+
 /** The first event of a subject that was read. */
 export interface Witness {
   readonly seq: Seq;
@@ -36,6 +43,7 @@ export interface Kept {
 /**
  * The rows that an index keeps of one log: what an adapter of a database gives. All of it is synchronous, and throws NervaError `STORE_*` when
  * the disk fails; what was not committed has then not been written.
+ * What is inserted and removed is seen by `held` and `holders` once its transaction is over.
  * Invariants: N1 a transaction is there as a whole or not at all, after a kill too · N2 of a row that was removed no byte is left in any file
  * after `scrub`.
  */
@@ -55,19 +63,19 @@ export interface KeptRows {
   some(keys: readonly number[]): readonly Pick<EntryRow, 'key' | 'text' | 'more' | 'terms'>[];
   /** All, or those of a subject, or of a higher key, by key. */
   rows(subject?: string, after?: number): Iterable<EntryRow>;
+  /** Contract: its key is higher than that of any row. */
   insert(row: EntryRow): void;
   /** Sets what is said beside the text of a row that is there. */
   update(key: number, more: string): void;
   remove(row: EntryRow): void;
-  /** Keys of the youngest rows that hold all of these terms, youngest first. */
-  holders(terms: readonly string[], limit: number): readonly number[];
+  /** The youngest rows that hold all of these terms. */
+  holders(terms: readonly string[], limit: number): Holders;
   /** Keys of the oldest rows of a day. */
   ofDay(day: number, limit: number): readonly number[];
   /** Days that rows have, perhaps also some that none has any more. */
   days(): Iterable<number>;
-  /** How many rows hold a term, as `count` was told. */
+  /** How many rows hold a term. */
   held(term: string): number;
-  count(term: string, by: number): void;
   /** Notes that a subject has to do with rows of others. */
   tangle(subject: string): void;
   isTangled(subject: string): boolean;

@@ -224,7 +224,7 @@ export class LogReader {
       }
       this.#fold.dropWitness(subject);
     }
-    if (kept !== null) onIndex(() => kept.dropRest());
+    if (kept !== null) onIndex(() => kept.scrub());
     this.#restHead = -REST_EVERY; // it is written with the next page
     if (isBeside) this.#restart(this.archive);
     return isBeside;

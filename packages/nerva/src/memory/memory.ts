@@ -379,13 +379,13 @@ export class Memory {
     const at = seqOf(entry.id);
     const isBefore = (one: Entry): boolean => seqOf(one.id) < at && (holdsNow(one) || heldThen(one));
     const found = this.#reader.look((archive) => archive.search({ query: entry.text, limit, fits: isBefore, tags: [] }));
-    return found.map(({ id, score }) => ({ entry: this.entry(id as EventId), share: score / (found[0]?.score ?? 1) }));
+    return found.map(({ entry: one, score }) => ({ entry: one, share: score / (found[0]?.score ?? 1) }));
   }
 
   #byWords(query: string, limit: number, options: RecallQuery): readonly Recalled[] {
     const fits = fitsOf(options, this.#nowMs());
     const found = this.#reader.look((archive) => archive.search({ query, limit, fits, tags: options.tags ?? [] }));
-    return found.map(({ id, score, why }) => ({ entry: this.entry(id as EventId), score, why }));
+    return found.map(({ entry, score, why }) => ({ entry, score, why }));
   }
 
   #looking(options: RecallQuery): Looking {

@@ -83,6 +83,8 @@ export interface Scores {
   readonly scores: readonly number[];
   /** Of the group of a passage, as a part of the best. Until the next search. */
   readonly group: (slot: number) => number;
+  /** What `group` gives at most. */
+  readonly groupMost: 0 | 1;
   /** How many of the terms, by what they tell, are said in a passage or near it: 0–1, 0 in documents. Until the next search. O(1). */
   readonly near: (slot: number) => number;
 }
@@ -189,7 +191,7 @@ export class Postings {
     }
     const best = groups.reduce((most, score) => Math.max(most, score), 0);
     const group = (slot: number): number => (best === 0 ? 0 : (groups[this.#slot(slot).group] ?? 0) / best);
-    return { ...this.#best(touched, fits), group, near: this.#nearness(weights.slice(0, NEAR_TERMS)) };
+    return { ...this.#best(touched, fits), group, groupMost: best === 0 ? 0 : 1, near: this.#nearness(weights.slice(0, NEAR_TERMS)) };
   }
 
   /** The term itself first, where any passage holds it, and what counts a part of it. */
@@ -441,6 +443,9 @@ export const piecesOf = (length: number): number => (length <= SHORT_MAX ? 1 : M
 
 /** How much a term that stands in `some` of `all` tells (the idf of BM25, never negative). */
 export const rarity = (all: number, some: number): number => Math.log(1 + (all - some + 0.5) / (some + 0.5));
+
+/** `saturated` is less than that. */
+export const SATURATED_MAX = K1 + 1;
 
 /** A word said often tells more, less and less so, and less in what is long. `length`: as a share of the mean. */
 export const saturated = (count: number, length: number): number => (count * (K1 + 1)) / (count + K1 * (1 - B + B * length));

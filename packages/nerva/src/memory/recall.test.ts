@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { recallIndex, type Passage, type RecallIndex, type RecallOptions, type Shares } from './index.ts';
+import { rarity, saturated } from './postings.ts';
+import { rankAmong } from './recall.ts';
 import { codeOf } from './scene.test.ts';
 import { terms } from './words.ts';
 
@@ -268,5 +270,23 @@ test('any short documents rank as BM25 says, and a lower limit gives the beginni
       for (const [at, { score }] of hits.entries()) assert.ok(Math.abs(score - (expected[at]?.score ?? NaN)) < 1e-9, `${at}: ${score}`);
       assert.deepEqual(index.search(query, { limit }), hits.slice(0, limit));
     }),
+  );
+});
+
+test('of some of a whole it is told whether what is left could stand among the best', () => {
+  const corpus = { passages: 9, pieces: 9, length: 18, holding: () => 2 };
+  const passages = ['plum monday', 'plum pear'].map((text, at) => ({ id: `${at}`, text, stems: terms(text) }));
+  const words = rarity(9, 2) * saturated(1, 1);
+  const admits = (query: string, limit: number, by: number): boolean => rankAmong(corpus, passages, { query, limit }).admits(by * words);
+  assert.deepEqual(
+    [0.5, 1, 1.01].map((by) => admits('plum', 1, by)),
+    [false, false, true],
+    'of equals the older is first, and it was there',
+  );
+  assert.equal(admits('plum', 3, 0.01), true, 'there is room');
+  assert.deepEqual(
+    [0.99, 1].map((by) => admits('when plum', 1, by)),
+    [false, true],
+    'it may say when, and be older',
   );
 });

@@ -157,15 +157,18 @@ export function recallIndex(options: RecallOptions = {}): RecallIndex {
 /** A passage whose stems were found before. */
 export type Stemmed = Passage & { readonly stems: readonly string[] };
 
+/** What was found among some of a whole. */
+export interface Ranked {
+  readonly hits: readonly Hit[];
+  /** Whether a passage whose words score no more than this could stand among the hits, or change their scores; where there is no more beside its words, one that is younger than all of those. */
+  readonly admits: (words: number) => boolean;
+}
+
 /** Ranks some documents of a whole as `recallIndex` does the whole, as far as it would find those first. */
-export function rankAmong(
-  corpus: Corpus,
-  passages: readonly Stemmed[],
-  asked: { readonly query: string; readonly limit: number },
-): readonly Hit[] {
+export function rankAmong(corpus: Corpus, passages: readonly Stemmed[], asked: { readonly query: string; readonly limit: number }): Ranked {
   const ranker = new Ranker('documents', SHARES, corpus);
   for (const passage of passages) ranker.add(passage, passage.stems);
-  return ranker.search(asked.query, { limit: asked.limit });
+  return ranker.ranked(asked.query, { limit: asked.limit });
 }
 
 /** What is known of a passage beside its words. */
@@ -234,6 +237,10 @@ class Ranker implements RecallIndex {
   }
 
   search(query: string, options: SearchOptions = {}): readonly Hit[] {
+    return this.ranked(query, options).hits;
+  }
+
+  ranked(query: string, options: SearchOptions): Ranked {
     const limit = checkRange('limit', options.limit ?? 10, 1, 1_000);
     const { only } = options;
     const fits = (slot: number): boolean => only === undefined || only(this.#idOf(slot));
@@ -241,7 +248,7 @@ class Ranker implements RecallIndex {
     const found = this.#postings.score(question.terms, only === undefined ? undefined : fits);
     const best = largest(found.scores);
     const top = new Top(limit);
-    const rest = this.#mostBeside(question);
+    const rest = this.#mostBeside(question, found.groupMost);
     const offer = (slot: number, score: number): void => {
       const words = best === 0 ? 0 : score / best;
       if (!top.takes(slot, words + rest)) return;
@@ -262,7 +269,14 @@ class Ranker implements RecallIndex {
       const isFound = new Set(found.slots);
       for (const slot of this.#near(exact)) if (!isFound.has(slot) && fits(slot)) offer(slot, 0);
     }
-    return top.hits((slot) => this.#idOf(slot));
+    const hits = top.hits((slot) => this.#idOf(slot));
+    const last = hits.length < limit ? undefined : hits.at(-1);
+    const admits = (words: number): boolean => {
+      if (last === undefined) return true;
+      const most = words / best + rest;
+      return most > last.score || (rest > 0 && most === last.score);
+    };
+    return { hits, admits };
   }
 
   #idOf(slot: number): string {
@@ -275,16 +289,15 @@ class Ranker implements RecallIndex {
   }
 
   /** More than that nothing can have beside its words. */
-  #mostBeside({ dates, named, speaker, asksWhen }: Question): number {
+  #mostBeside({ dates, named, speaker, asksWhen }: Question, groupMost: number): number {
     const { near, group, date, author, user, time, tells } = this.#shares;
     return (
-      near +
-      group +
+      (this.#isConversation ? near + tells : 0) +
+      group * groupMost +
       (dates.length > 0 ? date : 0) +
       (named.size > 0 ? author : 0) +
       (speaker === null ? 0 : user) +
-      (asksWhen ? time : 0) +
-      tells
+      (asksWhen ? time : 0)
     );
   }
 

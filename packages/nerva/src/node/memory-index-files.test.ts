@@ -8,6 +8,7 @@ import { eraseSubject, memoryStore, type KeyPort, type Store } from '../log/inde
 import { openMemory, type IndexTold, type Memory, type MemoryIndex } from '../memory/index.ts';
 import { memoryKeys, testWorld } from '../testing/index.ts';
 import { sqliteIndex } from './memory-index/index.ts';
+import { Words } from './memory-index/words.ts';
 
 const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
@@ -33,18 +34,17 @@ type Stage = ReturnType<typeof stage>;
 const textsOf = (memory: Memory, query: string): readonly string[] => memory.recall(query).map(({ entry }) => entry.text);
 const whys = (told: readonly IndexTold[]): readonly string[] => told.map((one) => (one.type === 'rebuilt' ? one.why : one.type));
 
-/** All that an index keeps but how far apart it was read: its rows, counts, and the terms as FTS5 has them. */
+/** All that an index keeps but how far apart it was read: its rows, counts, and in which rows each term stands, by what it keeps of words. */
 function dump(path: string): unknown {
   const database = new DatabaseSync(path);
   try {
-    database.exec("insert into words(words, rank) values ('integrity-check', 1)");
-    database.exec("create virtual table temp.seen using fts5vocab(main, words, 'instance')");
-    const all = (sql: string): unknown => database.prepare(sql).all();
+    const all = (sql: string): readonly Record<string, unknown>[] => database.prepare(sql).all();
+    const words = new Words((sql, work) => work(database.prepare(sql)));
+    const held = all('select term, entries from term order by term');
     return [
       all('select * from kept'),
       all('select * from entry order by key'),
-      all('select * from term order by term'),
-      all('select term, doc from seen order by term, doc'),
+      held.map(({ term, entries }) => [term, entries, words.holders([String(term)], 100_000)]),
     ];
   } finally {
     database.close();

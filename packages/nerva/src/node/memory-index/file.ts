@@ -55,10 +55,27 @@ export function indexError(error: unknown, path: string): NervaError {
   return new NervaError(code, says, { cause: error, details });
 }
 
-/** Leaves nothing of what was removed in the files. @returns false where somebody who reads is in the way: again after the next write. */
-export function scrub(database: DatabaseSync): boolean {
-  if (numberOf(database, 'freelist_count') * 2 > numberOf(database, 'page_count')) database.exec('vacuum');
-  return database.prepare('pragma wal_checkpoint(truncate)').get()?.['busy'] === 0;
+/** What is to be done until nothing of what was removed is in the files. */
+export type Scrub = 'whole' | 'log' | null;
+
+/** Notes, in the transaction that removes something, that a scrub is due: who opens the file after a kill makes up for it. */
+export function oweScrub(database: DatabaseSync): void {
+  database.exec('insert or ignore into scrub values (1)');
+}
+
+/** What a file owes that was opened. */
+export const owedScrub = (database: DatabaseSync): Scrub => (database.prepare('select 1 from scrub').get() === undefined ? null : 'whole');
+
+/**
+ * Leaves nothing of what was removed in the files: all is written anew, for SQLite overwrites what it deletes (`secure_delete`), but not the
+ * copies that it left in a page when rows moved to another. O(file). @returns what is still due where somebody who reads is in the way: again
+ * after the next write.
+ */
+export function scrub(database: DatabaseSync, due: Scrub = 'whole'): Scrub {
+  if (due === 'whole') database.exec('vacuum');
+  if (database.prepare('pragma wal_checkpoint(truncate)').get()?.['busy'] !== 0) return 'log';
+  database.exec('delete from scrub');
+  return null;
 }
 
 const numberOf = (database: DatabaseSync, pragma: string): number =>
@@ -73,7 +90,10 @@ function opened(path: string, kind: FileKind): DatabaseSync | null {
     const number = (pragma: string): number => numberOf(database, pragma);
     if (number('page_count') <= 1 && number('application_id') === 0) make(database, kind);
     const isKnown = number('application_id') === kind.applicationId && number('user_version') === kind.version;
-    if (isKnown) return database;
+    if (isKnown) {
+      database.exec('create table if not exists scrub(due integer primary key)');
+      return database;
+    }
   } catch (error) {
     database.close();
     throw error;

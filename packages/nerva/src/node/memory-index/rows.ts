@@ -1,12 +1,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { EntryRow, Kept, KeptRows, Witness } from '../../memory/index.ts';
-import { indexError, isDamage, openFile, removeFiles, scrub, type FileKind, type Remade } from './file.ts';
+import type { EntryRow, Holders, Kept, KeptRows, Witness } from '../../memory/index.ts';
+import { indexError, isDamage, openFile, owedScrub, oweScrub, removeFiles, scrub, type FileKind, type Remade, type Scrub } from './file.ts';
+import { Words, WORDS_SCHEMA } from './words.ts';
 
 const KIND: FileKind = {
   /** "NrvI". */
   applicationId: 0x4e727649,
   /** Raised too when words are cut to stems otherwise. */
-  version: 3,
+  version: 4,
   schema: `
 create table kept(head integer not null, hash text not null, entries integer not null, pieces integer not null, length integer not null);
 insert into kept values (0, '', 0, 0, 0);
@@ -15,27 +16,23 @@ insert into rest values (null);
 create table entry(key integer primary key, text text not null, more text not null, terms text not null, day integer not null, subject text);
 create index entry_day on entry(day);
 create index entry_subject on entry(subject) where subject is not null;
-create table term(term text primary key, entries integer not null) without rowid;
 create table witness(subject text primary key, seq integer not null, is_read integer not null) without rowid;
 create table tangled(subject text primary key) without rowid;
-create virtual table words using fts5(terms, content='entry', content_rowid='key', tokenize='ascii', detail=none);
-insert into words(words, rank) values ('secure-delete', 1);
-`,
+${WORDS_SCHEMA}`,
 };
 
 /**
- * Rows of one memory in a file of its own. FTS5 holds their terms as they come (each is one token, for there is nothing but letters, digits
- * and what is not ASCII in it) and without positions; how many rows hold a term stands in a table, since FTS5 has to read a term's whole list
- * to say it.
- * Invariants: F1 `words` holds the terms of `entry` and nothing else · F2 a transaction is there as a whole or not at all · F3 what is deleted
+ * Rows of one memory in a file of its own.
+ * Invariants: F1 `Words` holds the terms of `entry` and nothing else · F2 a transaction is there as a whole or not at all · F3 what is deleted
  * is overwritten, and gone from the write-ahead log after `scrub`.
  */
 export class SqliteRows implements KeptRows {
   readonly #path: string;
   readonly #tell: (why: Remade) => void;
   readonly #prepared = new Map<string, StatementSync>();
+  readonly #words = new Words((sql, work) => this.#guarded(() => work(this.#sql(sql))));
   #database: DatabaseSync | null = null;
-  #isScrubDue = false;
+  #scrubDue: Scrub = null;
 
   constructor(path: string, tell: (why: Remade) => void) {
     this.#path = path;
@@ -45,6 +42,7 @@ export class SqliteRows implements KeptRows {
   /** @throws STORE_* */
   open(): void {
     this.#guarded(() => this.#opened());
+    this.#scrubRest();
   }
 
   close(): void {
@@ -55,8 +53,12 @@ export class SqliteRows implements KeptRows {
   }
 
   write<T>(work: () => T): T {
-    const done = this.#transaction('begin immediate', work);
-    if (this.#isScrubDue) this.scrub();
+    const done = this.#transaction('begin immediate', () => {
+      const done = work();
+      this.#words.flush();
+      return done;
+    });
+    this.#scrubRest();
     return done;
   }
 
@@ -85,6 +87,7 @@ export class SqliteRows implements KeptRows {
   }
 
   keepRest(rest: string | null): void {
+    if (rest === null) this.#oweScrub();
     this.#run('update rest set rest = ?', rest);
   }
 
@@ -119,7 +122,7 @@ export class SqliteRows implements KeptRows {
 
   insert({ key, text, more, terms, day, subject }: EntryRow): void {
     this.#run('insert into entry(key, text, more, terms, day, subject) values (?,?,?,?,?,?)', key, text, more, terms, day, subject);
-    this.#run('insert into words(rowid, terms) values (?,?)', key, terms);
+    this.#words.note(key, terms, true);
   }
 
   update(key: number, more: string): void {
@@ -127,19 +130,13 @@ export class SqliteRows implements KeptRows {
   }
 
   remove({ key, terms }: EntryRow): void {
-    this.#run("insert into words(words, rowid, terms) values ('delete', ?, ?)", key, terms);
+    this.#oweScrub();
     this.#run('delete from entry where key = ?', key);
+    this.#words.note(key, terms, false);
   }
 
-  holders(terms: readonly string[], limit: number): readonly number[] {
-    const match = terms.map((term) => `"${term}"`).join(' AND ');
-    // As one text: a row of its own for each costs five times as much.
-    const keys = this.#get(
-      'select group_concat(key) as keys from (select rowid as key from words where words match ? order by rowid desc limit ?)',
-      match,
-      limit,
-    )?.['keys'];
-    return typeof keys === 'string' ? keys.split(',').map(Number) : [];
+  holders(terms: readonly string[], limit: number): Holders {
+    return this.#words.holders(terms, limit);
   }
 
   ofDay(day: number, limit: number): readonly number[] {
@@ -153,12 +150,7 @@ export class SqliteRows implements KeptRows {
   }
 
   held(term: string): number {
-    return Number(this.#get('select entries from term where term = ?', term)?.['entries'] ?? 0);
-  }
-
-  count(term: string, by: number): void {
-    this.#run('insert into term values (?, ?) on conflict(term) do update set entries = entries + excluded.entries', term, by);
-    if (by < 0) this.#run('delete from term where term = ? and entries <= 0', term);
+    return this.#words.held(term);
   }
 
   tangle(subject: string): void {
@@ -183,15 +175,22 @@ export class SqliteRows implements KeptRows {
   }
 
   clear(): void {
-    this.#run("insert into words(words) values ('delete-all')");
-    for (const table of ['entry', 'term', 'tangled', 'witness']) this.#run(`delete from ${table}`);
+    this.#oweScrub();
+    this.#words.clear();
+    for (const table of ['entry', 'tangled', 'witness']) this.#run(`delete from ${table}`);
   }
 
   scrub(): void {
-    this.#guarded(() => {
-      // Somebody who reads may be in its way: then after the next write.
-      this.#isScrubDue = !scrub(this.#opened());
-    });
+    this.#guarded(() => (this.#scrubDue = scrub(this.#opened())));
+  }
+
+  /** Somebody who read was in its way, or it was killed before. */
+  #scrubRest(): void {
+    if (this.#scrubDue !== null) this.#guarded(() => (this.#scrubDue = scrub(this.#opened(), this.#scrubDue)));
+  }
+
+  #oweScrub(): void {
+    this.#guarded(() => oweScrub(this.#opened()));
   }
 
   #transaction<T>(begin: string, work: () => T): T {
@@ -201,6 +200,7 @@ export class SqliteRows implements KeptRows {
       this.#guarded(() => this.#database?.exec('commit'));
       return done;
     } catch (error) {
+      this.#words.forget();
       this.#rollBack();
       throw error;
     }
@@ -216,7 +216,10 @@ export class SqliteRows implements KeptRows {
   }
 
   #opened(): DatabaseSync {
-    this.#database ??= openFile(this.#path, KIND, this.#tell);
+    if (this.#database === null) {
+      this.#database = openFile(this.#path, KIND, this.#tell);
+      this.#scrubDue = owedScrub(this.#database);
+    }
     return this.#database;
   }
 

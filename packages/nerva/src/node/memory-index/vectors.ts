@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { VectorRows } from '../../memory/index.ts';
-import { indexError, isDamage, openFile, removeFiles, scrub, type FileKind, type Remade } from './file.ts';
+import { indexError, isDamage, openFile, owedScrub, oweScrub, removeFiles, scrub, type FileKind, type Remade, type Scrub } from './file.ts';
 
 const KIND: FileKind = {
   /** "NrvV". */
@@ -18,7 +18,7 @@ export class SqliteVectors implements VectorRows {
   readonly #path: string;
   readonly #tell: (why: Remade) => void;
   #database: DatabaseSync | null = null;
-  #isScrubDue = false;
+  #scrubDue: Scrub = null;
 
   constructor(path: string, tell: (why: Remade) => void) {
     this.#path = path;
@@ -55,20 +55,27 @@ export class SqliteVectors implements VectorRows {
       for (const [key, { buffer, byteOffset, byteLength }] of vectors)
         insert.run(maker, key, new Uint8Array(buffer, byteOffset, byteLength));
     });
-    if (this.#isScrubDue) this.#scrub();
+    this.#scrub();
   }
 
   keepOnly(keys: ReadonlySet<string>, maker?: string): void {
     if (!this.#isThere()) return;
     this.#transaction((database) => {
-      if (maker !== undefined) database.prepare('delete from vector where maker <> ?').run(maker);
-      database.prepare('delete from vector where key not in (select value from json_each(?))').run(JSON.stringify(Array.from(keys)));
+      const others = maker === undefined ? 0 : Number(database.prepare('delete from vector where maker <> ?').run(maker).changes);
+      const removed = database
+        .prepare('delete from vector where key not in (select value from json_each(?))')
+        .run(JSON.stringify(Array.from(keys)));
+      if (others + Number(removed.changes) === 0) return;
+      oweScrub(database);
+      this.#scrubDue = 'whole';
     });
     this.#scrub();
   }
 
   #scrub(): void {
-    this.#guarded((database) => (this.#isScrubDue = !scrub(database)));
+    this.#guarded((database) => {
+      if (this.#scrubDue !== null) this.#scrubDue = scrub(database, this.#scrubDue);
+    });
   }
 
   #isThere(): boolean {
@@ -90,19 +97,25 @@ export class SqliteVectors implements VectorRows {
 
   #guarded<T>(work: (database: DatabaseSync) => T): T {
     try {
-      this.#database ??= openFile(this.#path, KIND, this.#tell);
-      return work(this.#database);
+      return work(this.#opened());
     } catch (error) {
       this.close();
       if (!isDamage(error)) throw indexError(error, this.#path);
       removeFiles(this.#path);
       this.#tell('damaged');
       try {
-        this.#database = openFile(this.#path, KIND, this.#tell);
-        return work(this.#database);
+        return work(this.#opened());
       } catch (again) {
         throw indexError(again, this.#path);
       }
     }
+  }
+
+  #opened(): DatabaseSync {
+    if (this.#database === null) {
+      this.#database = openFile(this.#path, KIND, this.#tell);
+      this.#scrubDue = owedScrub(this.#database);
+    }
+    return this.#database;
   }
 }
