@@ -21,7 +21,10 @@ function dump(folder: string): unknown {
   const database = new DatabaseSync(join(folder, name));
   try {
     const all = (sql: string): readonly Record<string, unknown>[] => database.prepare(sql).all();
-    assert.deepEqual(all('pragma integrity_check').map(({ integrity_check: said }) => said), ['ok']);
+    assert.deepEqual(
+      all('pragma integrity_check').map(({ integrity_check: said }) => said),
+      ['ok'],
+    );
     const words = new Words((sql, work) => work(database.prepare(sql)));
     return [
       all('select * from kept'),

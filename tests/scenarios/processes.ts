@@ -74,12 +74,12 @@ export const inherited: Scenario = {
   resumeMax: 1,
 };
 
-/** Calls a tool once, and says so. */
-const calling = (name: string): Policy =>
+/** Calls tools once, at the same time, and says so. */
+const calling = (...names: readonly string[]): Policy =>
   table({
-    name,
+    name: names.join('-'),
     rows: [
-      { name: 'first', when: { $step: 0 }, then: { type: 'call', calls: [{ tool: name, input: {} }] } },
+      { name: 'first', when: { $step: 0 }, then: { type: 'call', calls: names.map((tool) => ({ tool, input: {} })) } },
       { name: 'second', when: { $step: 1 }, then: { type: 'answer', output: 'Done.' } },
     ],
   });
@@ -110,6 +110,46 @@ export const rolling: Scenario = {
     }),
   ],
   steps: [send(10, 's1', { agent: 'listener' }), send(10_000, 's2', { agent: 'ringer', process: 0 }), { type: 'restart', atMs: 14_000 }],
+  processes: 2,
+};
+
+/** A process loses its session while two calls run: what the one gave tells it so, and the other gives its value when it is told to stop. */
+export const overtaken: Scenario = {
+  name: 'overtaken',
+  agents: ({ kept }) => [
+    createAgent({
+      name: 'holder',
+      tools: [
+        look(),
+        tool({
+          name: 'hold',
+          inputSchema: { type: 'object', properties: {} },
+          effect: 'irreversible',
+          execute: (_input, { signal }) => {
+            const held = { held: true };
+            if (kept.has('held')) return held;
+            kept.set('held', true);
+            return new Promise((resolve) => signal.addEventListener('abort', () => resolve(held), { once: true }));
+          },
+        }),
+      ],
+      policy: calling('look', 'hold'),
+    }),
+  ],
+  steps: [send(10, 's1', { process: 0 }), send(160, 's1', { text: 'And I?' })],
+  processes: 2,
+};
+
+/** A process takes a session over, finds nothing to cancel and dies; the one that had it does not know of that, and is asked to close it. */
+export const closedUnaware: Scenario = {
+  name: 'closed-unaware',
+  agents: [noter],
+  steps: [
+    send(10, 's1', { process: 0 }),
+    { type: 'cancel', atMs: 5_000, sid: 's1' },
+    { type: 'crash', atMs: 6_000 },
+    { type: 'close', atMs: 7_000, sid: 's1' },
+  ],
   processes: 2,
 };
 

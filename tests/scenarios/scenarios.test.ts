@@ -67,6 +67,8 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   'judged-twice': [event('tool.in_doubt'), event('tool.returned', { by: 'person' })],
   inherited: [visits('process.start', 2), event('model.failed', { why: 'lost' }), ends('answer')],
   rolling: [event('tool.failed', { why: 'timeout' }), event('tool.returned', { by: 'late' }), ends('answer')],
+  overtaken: [event('tool.in_doubt', { why: 'crash' }), event('tool.returned', { by: 'late' }), ends('answer')],
+  'closed-unaware': [visits('store.takeOver', 2), event('session.closed')],
   replaced: [visits('process.start', 3), ends('answer')],
   returned: [event('timer.fired'), ends('answer')],
   tenants: [(report) => report.logs.has('a-1') && report.logs.has('b-2'), event('tool.returned')],

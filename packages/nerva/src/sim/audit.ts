@@ -255,8 +255,8 @@ export class Audit {
   }
 
   /**
-   * A process that lives on, or that was closed in peace, has recorded what its tools answered until then. Not where a store was lost, nor
-   * where somebody else took the session over meanwhile: he decides what became of its calls.
+   * A process that lives on, or that was closed in peace, has recorded what its tools answered until then, also where somebody else has the
+   * session by then. Not where a store was lost.
    */
   recordedAll(process: SimProcess, untilMs: number): void {
     const hub = this.#hub;
@@ -265,7 +265,6 @@ export class Audit {
       const { sid, seq } = placeOf(answer.call);
       const kept = this.kept.get(sid);
       if (answer.process !== process || answer.atMs > untilMs || kept === undefined || kept.book.isClosed) continue;
-      if (kept.writers.some((writer, at) => at > seq && writer !== process)) continue;
       // What a reconciliation or a person says of it later is not what was answered.
       const isRecorded = kept.book.events.some(
         ({ seq: at, type, data }) =>
