@@ -19,6 +19,20 @@ const send = (
 });
 const noter = createAgent({ name: 'noter', tools: [note()], model: once({ name: 'note', input: { amount: 1 } }) });
 
+/** Calls tools once, at the same time, and says so. */
+const calling = (...calls: readonly { readonly name: string; readonly input?: object }[]): Policy =>
+  table({
+    name: calls.map(({ name }) => name).join('-'),
+    rows: [
+      {
+        name: 'first',
+        when: { $step: 0 },
+        then: { type: 'call', calls: calls.map(({ name: tool, input = {} }) => ({ tool, input: { ...input } })) },
+      },
+      { name: 'second', when: { $step: 1 }, then: { type: 'answer', output: 'Done.' } },
+    ],
+  });
+
 /** Two processes are told of one session at once, which is not there yet. */
 export const createdTwice: Scenario = {
   name: 'created-twice',
@@ -32,6 +46,13 @@ export const createdAtOnce: Scenario = {
   name: 'created-at-once',
   agents: [noter],
   steps: [send(10, 's1'), send(10, 's1', { text: 'And I?' }), send(12, 's1', { text: 'And who else?' })],
+};
+
+/** A process is told twice of a session that is not there yet, and of which the first message leads to a payment at once. */
+export const createdAndPaid: Scenario = {
+  name: 'created-and-paid',
+  agents: (outside) => [createAgent({ name: 'payer', tools: [pay(outside)], policy: calling(FIVE) })],
+  steps: [send(10, 's1'), send(1_000, 's1', { text: 'And I?' })],
 };
 
 /** A turn is cancelled after its end, which its process need not know of yet. */
@@ -74,16 +95,6 @@ export const inherited: Scenario = {
   resumeMax: 1,
 };
 
-/** Calls tools once, at the same time, and says so. */
-const calling = (...names: readonly string[]): Policy =>
-  table({
-    name: names.join('-'),
-    rows: [
-      { name: 'first', when: { $step: 0 }, then: { type: 'call', calls: names.map((tool) => ({ tool, input: {} })) } },
-      { name: 'second', when: { $step: 1 }, then: { type: 'answer', output: 'Done.' } },
-    ],
-  });
-
 /** A process is closed while it records what a call gave that it had given up: it waits for a bell, which the other one rings too late. */
 export const rolling: Scenario = {
   name: 'rolling',
@@ -91,7 +102,7 @@ export const rolling: Scenario = {
     createAgent({
       name: 'listener',
       tools: [{ ...look(), timeoutMs: 1_000, execute: () => new Promise((resolve) => kept.set('bell', () => resolve({ rang: true }))) }],
-      policy: calling('look'),
+      policy: calling({ name: 'look' }),
     }),
     createAgent({
       name: 'ringer',
@@ -106,7 +117,7 @@ export const rolling: Scenario = {
           },
         }),
       ],
-      policy: calling('ring'),
+      policy: calling({ name: 'ring' }),
     }),
   ],
   steps: [send(10, 's1', { agent: 'listener' }), send(10_000, 's2', { agent: 'ringer', process: 0 }), { type: 'restart', atMs: 14_000 }],
@@ -133,7 +144,7 @@ export const overtaken: Scenario = {
           },
         }),
       ],
-      policy: calling('look', 'hold'),
+      policy: calling({ name: 'look' }, { name: 'hold' }),
     }),
   ],
   steps: [send(10, 's1', { process: 0 }), send(160, 's1', { text: 'And I?' })],

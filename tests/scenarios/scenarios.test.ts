@@ -61,6 +61,7 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   pair: [visits('process.start', 2), event('approval.granted'), ends('answer')],
   'created-twice': [visits('store.takeOver'), counts('message.received', 2), ends('answer')],
   'created-at-once': [counts('message.received', 3), counts('turn.started', 3), ends('answer')],
+  'created-and-paid': [counts('tool.returned', 2), ends('answer')],
   'cancelled-late': [ends('answer')],
   'granted-twice': [event('approval.granted'), event('tool.returned')],
   'refused-twice': [event('approval.denied'), ends('answer')],
