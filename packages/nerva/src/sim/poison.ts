@@ -30,6 +30,7 @@ const SUBTLE: Names = [
   'wrapKey',
 ];
 const TIMERS: Names = ['setTimeout', 'setInterval', 'setImmediate'];
+/** What is done at once is let through: Node loads modules and maps stacks so, and who checks a run may keep something of it. */
 const FILES: Names = [
   'access',
   'appendFile',
@@ -45,21 +46,6 @@ const FILES: Names = [
   'unlink',
   'writeFile',
 ];
-/** What changes files at once. What only reads them at once is let through: Node loads modules and maps stacks with it. */
-const FILES_SYNC: Names = [
-  'appendFileSync',
-  'copyFileSync',
-  'cpSync',
-  'mkdirSync',
-  'mkdtempSync',
-  'openSync',
-  'renameSync',
-  'rmSync',
-  'rmdirSync',
-  'unlinkSync',
-  'writeFileSync',
-];
-
 /** Node's modules whose functions answer from the real world, and when the real world likes. */
 const MODULES: Readonly<Record<string, Names>> = {
   'node:timers': TIMERS,
@@ -81,7 +67,7 @@ const MODULES: Readonly<Record<string, Names>> = {
     'generatePrimeSync',
   ],
   'node:zlib': ['gzip', 'gunzip', 'deflate', 'inflate', 'deflateRaw', 'inflateRaw', 'unzip', 'brotliCompress', 'brotliDecompress'],
-  'node:fs': [...FILES.filter((name) => name !== 'access'), ...FILES_SYNC, 'createReadStream', 'createWriteStream'],
+  'node:fs': [...FILES.filter((name) => name !== 'access'), 'createReadStream', 'createWriteStream'],
   'node:fs/promises': FILES,
   'node:net': ['connect', 'createConnection', 'createServer'],
   'node:tls': ['connect'],
