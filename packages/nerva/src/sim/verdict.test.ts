@@ -113,7 +113,7 @@ const SABOTAGES: readonly Sabotage[] = [
     name: 'an answer that was accepted and does not count',
     at: 'approval.granted',
     act: (audit, { book }, seq) =>
-      void audit.settled.push({ sid: 's1', id: `s1:${String(book.events[seq]?.data['approval'])}`, seq: seq + 1 }),
+      void audit.settled.push({ sid: 's1', id: `s1:${book.events[seq]?.data['approval'] as number}`, seq: seq + 1 }),
   },
 ];
 
