@@ -82,6 +82,11 @@ const ELSEWHERE: readonly (readonly [fault: string, why: string])[] = [
   ['the writer thread dies', 'covered: tests/e2e/store-thread-killed.test.ts'],
   ['broken TLS, half-open sockets, endless bodies', 'covered with real sockets: tests/e2e/http-shapes.test.ts'],
   ['an older or newer release on one store', 'covered by the logs of every release: tests/golden/releases.test.ts'],
+  [
+    'a snapshot that is stale, of another version or cannot be kept',
+    'covered: packages/nerva/src/log/fold.test.ts, fold-ends.test.ts; drivers use none',
+  ],
+  ['a database server: deadlock, query timeout, an exhausted pool', 'unsupported: there is no store behind a server yet'],
   ['out of memory, too many open files, a slow processor', 'unsupported: outside of what a World holds'],
   ['replication lag, quorum loss, split brain between machines', 'unsupported: there is no distributed store yet'],
   [
@@ -103,7 +108,7 @@ export function faultsPage(faults: Faults): string {
   return `${MADE}
 # Faults
 
-What the simulator can do to a run (\`packages/nerva/src/sim/faults.ts\`). A test holds that each of them fires. A plan is a list of
+What the simulator can do to a run (\`packages/nerva/src/sim/faults.ts\`). A test holds that each of them fires and changes the run. A plan is a list of
 \`{point, kind, occurrence}\`: at that visit of that point, this happens.
 
 | kind | what happens | points | ${areas.join(' | ')} |

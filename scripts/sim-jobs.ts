@@ -4,7 +4,7 @@ import { PACKS, PAIRED, REFERENCE } from '../tests/scenarios/index.ts';
 /** A piece of work for one thread. */
 export type Job =
   | { readonly type: 'case'; readonly scenario: string; readonly seed: number; readonly faults: Plan }
-  | { readonly type: 'seeds'; readonly scenario: string; readonly from: number; readonly count: number }
+  | { readonly type: 'seeds'; readonly scenario: string; readonly from: number; readonly count: number; readonly every?: number }
   | { readonly type: 'exhaustive'; readonly scenario: string; readonly pairs: boolean; readonly part: number; readonly parts: number }
   | { readonly type: 'guided'; readonly scenario: string; readonly from: number; readonly ms: number };
 
@@ -33,7 +33,7 @@ export interface Done {
 /** All scenarios, the small ones first. */
 export const SCENARIOS: readonly Scenario[] = [...REFERENCE, ...PACKS];
 
-/** Neighbouring seeds that run the same scenario: an undisturbed run is needed once for all of them. */
+/** Seeds of one job, all of the same scenario: an undisturbed run is needed once for all of them. */
 const BLOCK = 50;
 /** Pieces of an exhaustive search of pairs. */
 const PARTS = 16;
@@ -66,16 +66,21 @@ function exhaustiveJobs(scenario: Scenario, how: Wanted['exhaustive']): readonly
   return Array.from({ length: parts }, (_, part) => ({ type: 'exhaustive', scenario: scenario.name, pairs, part, parts }));
 }
 
-/** Seed S runs scenario ⌊(S − 1) / 50⌋ modulo their number, however many threads there are. */
+/** Seed S runs scenario (S − 1) modulo their number, so that as many seeds as there are scenarios run each of them. */
 function seedJobs(chosen: readonly Scenario[], from: number, seeds: number): readonly Job[] {
-  const jobs: Job[] = [];
-  for (let seed = from; seed < from + seeds;) {
-    const block = Math.floor((seed - 1) / BLOCK);
-    const end = Math.min((block + 1) * BLOCK + 1, from + seeds);
-    jobs.push({ type: 'seeds', scenario: chosen[block % chosen.length]?.name ?? '', from: seed, count: end - seed });
-    seed = end;
-  }
-  return jobs;
+  const every = chosen.length;
+  return Array.from({ length: Math.min(every, seeds) }, (_, offset): readonly Job[] => {
+    const first = from + offset;
+    const scenario = chosen[(first - 1) % every]?.name ?? '';
+    const whole = Math.ceil((seeds - offset) / every);
+    return Array.from({ length: Math.ceil(whole / BLOCK) }, (_block, block) => ({
+      type: 'seeds',
+      scenario,
+      from: first + block * BLOCK * every,
+      count: Math.min(BLOCK, whole - block * BLOCK),
+      every,
+    }));
+  }).flat();
 }
 
 /** Round robin over the scenarios, about a minute each time. */

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { FAULT_KINDS, type FaultKind } from 'nerva/sim';
 import { ROOT } from './files.ts';
 import { jobsFor, readSeeds, SCENARIOS, type Broken, type Done, type Job, type Wanted } from './sim-jobs.ts';
 
@@ -11,7 +12,7 @@ import { jobsFor, readSeeds, SCENARIOS, type Broken, type Done, type Job, type W
  * single fault on the small scenarios, every pair of faults on a few of them, and 2,000 random seeds. Exit 1 when anything broke, 2 for wrong usage.
  */
 const USAGE = `npm run -s sim -- [flags]
-  --seeds N        so many random seeds (default with no other flag: 2000); seed S runs scenario floor((S - 1) / 50) modulo their number
+  --seeds N        so many random seeds (default with no other flag: 2000); seed S runs scenario (S - 1) modulo their number
   --from S         the first seed (default 1)
   --exhaustive     every single fault on every scenario, every pair on the small ones
   --minutes M      a guided search round robin over the scenarios
@@ -113,6 +114,7 @@ class Total {
       events: sum(({ events }) => events),
       eventsPerSecond: Math.round(sum(({ events }) => events) / seconds),
       fired: Object.fromEntries(Object.entries(fired).toSorted(([one], [other]) => (one < other ? -1 : 1))),
+      neverFired: FAULT_KINDS.filter((kind) => !Object.hasOwn(fired, kind)),
       states: this.states.size,
       hash: (hash >>> 0).toString(16).padStart(8, '0'),
       violations: [...broken.values()].map((one) => ({ ...one, again: againOf(one) })),
@@ -130,6 +132,7 @@ interface Summary {
   readonly events: number;
   readonly eventsPerSecond: number;
   readonly fired: Readonly<Record<string, number>>;
+  readonly neverFired: readonly FaultKind[];
   readonly states: number;
   readonly hash: string;
   readonly violations: readonly (Broken & { readonly again: string })[];
@@ -181,7 +184,7 @@ function threw(job: Job, message: string): Done {
   return { runs: 0, simulatedMs: 0, steps: 0, events: 0, fired: {}, states: new Set(), hash: 0, broken: [broken] };
 }
 
-function tell({ violations, fired, ...numbers }: Summary): void {
+function tell({ violations, fired, neverFired, ...numbers }: Summary): void {
   for (const [name, value] of Object.entries(numbers)) console.log(`${name.padEnd(22)} ${value}`);
   console.log(
     `${'fired'.padEnd(22)} ${
@@ -190,13 +193,14 @@ function tell({ violations, fired, ...numbers }: Summary): void {
         .join(' · ') || 'nothing'
     }`,
   );
+  console.log(`${'never fired'.padEnd(22)} ${neverFired.join(' · ') || 'none'}`);
   for (const { scenario, invariant, message, again } of violations)
     console.log(`\nbroken in ${scenario}: ${invariant}\n  ${message}\n  again: ${again}`);
   console.log(violations.length === 0 ? '\nheld: every invariant' : `\n${violations.length} broken`);
 }
 
 /** The report of a search by time, as Markdown. */
-function reportOf({ violations, fired, ...numbers }: Summary, samples: readonly Sample[]): string {
+function reportOf({ violations, fired, neverFired, ...numbers }: Summary, samples: readonly Sample[]): string {
   const step = Math.max(1, Math.ceil(samples.length / 40));
   const shown = samples.filter((_, index) => (index + 1) % step === 0 || index === samples.length - 1);
   return `# A search by time
@@ -218,6 +222,8 @@ ${shown.map(({ seconds, runs, states }) => `| ${seconds} | ${runs} | ${states} |
 ${Object.entries(fired)
   .map(([kind, count]) => `| ${kind} | ${count} |`)
   .join('\n')}
+
+Never: ${neverFired.join(', ') || 'none'}.
 
 ## What broke
 

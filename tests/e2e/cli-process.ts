@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { nodeWorld, openStore } from 'nerva';
 import type { Store } from 'nerva/log';
 
+/** More than any of these takes on a busy machine; without it a test would hang. */
+const UNTIL_MS = 60_000;
 const BIN = fileURLToPath(new URL('../../packages/nerva/bin/nerva.mjs', import.meta.url));
 
 /** `helper` does what its input says; `slow` calls a tool that waits until the file `go` exists, and `stubborn` one that ignores an abort. */
@@ -127,9 +129,13 @@ export class Place {
     return lines.filter((line) => line['type'] === 'event').map((line) => (line['event'] as { readonly type: string }).type);
   }
 
-  /** Resolves once a file of this name is there. */
+  /** Resolves once a file of this name is there. @throws when nobody writes it. */
   async until(name: string): Promise<void> {
-    while (!existsSync(join(this.path, name))) await sleep(10);
+    const startMs = performance.now();
+    while (!existsSync(join(this.path, name))) {
+      if (performance.now() - startMs > UNTIL_MS) throw new Error(`Nobody wrote the file ${name} within ${UNTIL_MS} ms.`);
+      await sleep(10);
+    }
   }
 
   /** The store, written by this process while `use` runs. */

@@ -51,6 +51,26 @@ test('a case from which steps were left out is written down, and the printed com
   );
 });
 
+test('where nothing can be written, the case is printed, and runs again from a file that is made of it', async (t) => {
+  const here = place(t);
+  here.write('file', '');
+  const found = await here.run('sim', 's.ts#two', '--seeds', '3', '--out', 'file/two.db');
+  assert.deepEqual([found.code, /^Its sessions could not be written to file\/two\.db: /m.test(found.err)], [1, true], found.err);
+  const [, text = ''] =
+    /^the case, to be put into file\/two\.json:\n {2}(.+)\nagain:\n {2}nerva sim 's\.ts#two' --case file\/two\.json$/m.exec(found.out) ??
+    [];
+  here.write('case.json', text);
+  const again = await here.json('sim', 's.ts#two', '--case', 'case.json');
+  assert.deepEqual([again.code, again.lines.at(-1)?.['invariant']], [1, 'b pays nothing']);
+});
+
+test('a search says which seeds it ran', async (t) => {
+  const here = place(t);
+  assert.match((await here.run('sim', 's.ts#sound', '--seeds', '3', '--from', '7')).out, /^sound: 3 runs, each twice, seeds 7 to 9, in /);
+  assert.match((await here.run('sim', 's.ts#sound', '--seed', '5', '--faults', '[]')).out, /^sound: 1 run, each twice, seed 5$/m);
+  assert.deepEqual((await here.json('sim', 's.ts#sound', '--seeds', '4')).lines[0]?.['seeds'], [1, 4]);
+});
+
 test('the sessions of a failing run are ordinary ones: they are shown, replayed, verified and forked', async (t) => {
   const here = place(t);
   await here.run('sim', 's.ts#two', '--seeds', '1');
@@ -103,7 +123,7 @@ test('every single fault is tried alone, --trace tells a run that held, and an a
   assert.match(traced.out, /effect pay a:\d+\n[^]*held: every invariant/);
   const alone = await here.run('sim', 's.ts#payer', '--seeds', '5', '--input', 'Hi', '--profile', 'chatty');
   assert.deepEqual([alone.code, alone.err], [0, '']);
-  assert.match(alone.out, /^payer: 5 runs, each twice, in /);
+  assert.match(alone.out, /^payer: 5 runs, each twice, seeds 1 to 5, in /);
 });
 
 test('one of a list is meant by its name', async (t) => {
@@ -142,6 +162,7 @@ test('what cannot be run is exit 2, says why, and leaves nothing behind', async 
   const here = place(t);
   here.write('bad.json', '{');
   here.write('foreign.json', '{"scenario":"else","seed":1,"faults":[]}');
+  here.write('far.json', '{"scenario":"sound","seed":4294967296,"faults":[]}');
   here.write('seedless.json', '{"scenario":"sound","seed":0,"faults":[]}');
   here.write('stepless.json', '{"scenario":"sound","seed":1,"faults":[],"steps":[{"type":"send"}]}');
   here.write('syntax.ts', 'export const = 1;');
@@ -157,6 +178,10 @@ test('what cannot be run is exit 2, says why, and leaves nothing behind', async 
     [['s.ts#broken'], /scenario "broken" needs agents/],
     [['s.ts#thrower', '--seeds', '2'], /threw while a run was set up.*no workload today/],
     [['s.ts#sound', '--seed', '0'], /at least 1; "0" came/],
+    [['s.ts#sound', '--seed', '4294967296'], /seed 4294967296; seeds go from 1 to 4294967295/],
+    [['s.ts#sound', '--seeds', 'abc'], /--seeds takes a whole number of at least 1; "abc" came/],
+    [['s.ts#sound', '--seeds', '2', '--from', '4294967295'], /--from asks for seed 4294967296/],
+    [['s.ts#sound', '--case', 'far.json'], /has the seed 4294967296; seeds go from/],
     [['s.ts#sound', '--seed', '1', '--faults', '[{'], /takes JSON/],
     [['s.ts#sound', '--seed', '1', '--faults', '{}'], /a plan is a list/],
     [['s.ts#sound', '--seed', '1', '--faults', fault], /cannot happen at this point/],

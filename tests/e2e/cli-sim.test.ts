@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { jobsFor, SCENARIOS } from '../../scripts/sim-jobs.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NERVA = join(ROOT, 'packages/nerva/bin/nerva.mjs');
@@ -69,4 +70,22 @@ test('npm run sim runs every scenario’s seeds twice and says what it did as JS
   const summary = JSON.parse(out.trim().split('\n').at(-1) ?? '') as { readonly runs: number; readonly violations: readonly unknown[] };
   assert.ok(summary.runs >= 40);
   assert.deepEqual(summary.violations, []);
+});
+
+test('the 2,000 seeds of npm test are shared out to all scenarios, each seed once', () => {
+  const wanted = { only: null, from: 1, exhaustive: 'none', ms: null, threads: 2 } as const;
+  for (const seeds of [2_000, 20_000, 3]) {
+    const ran = new Map<number, string>();
+    for (const job of jobsFor({ ...wanted, seeds }, [])) {
+      assert.ok(job.type === 'seeds');
+      for (let n = 0; n < job.count; n++) {
+        const seed = job.from + n * (job.every ?? 1);
+        assert.ok(!ran.has(seed), `${seed} twice`);
+        ran.set(seed, job.scenario);
+      }
+    }
+    assert.deepEqual([ran.size, Math.min(...ran.keys()), Math.max(...ran.keys())], [seeds, 1, seeds]);
+    assert.equal(new Set(ran.values()).size, Math.min(seeds, SCENARIOS.length));
+    assert.equal(ran.get(2), SCENARIOS[1]?.name, 'a seed says which scenario it runs');
+  }
 });

@@ -52,12 +52,18 @@ export class Progress {
   }
 }
 
+/** How a search went. */
+export interface Went {
+  /** The first and the last seed. */
+  readonly seeds: readonly [number, number];
+  readonly isTwice: boolean;
+  /** Null when it was one case. */
+  readonly ms: number | null;
+  readonly isInterrupted: boolean;
+}
+
 /** What a search did. */
-export function tellSummary(
-  out: Output,
-  summary: Summary,
-  { isTwice, ms, isInterrupted }: { readonly isTwice: boolean; readonly ms: number | null; readonly isInterrupted: boolean },
-): void {
+export function tellSummary(out: Output, summary: Summary, { seeds, isTwice, ms, isInterrupted }: Went): void {
   const { scenario, runs, simulatedMs, steps, events, fired, states, hash, failures } = summary;
   const perSecond = ms === null ? null : Math.round((runs / ms) * 1000);
   const isHeld = failures.length === 0;
@@ -67,6 +73,7 @@ export function tellSummary(
       type: 'summary',
       scenario,
       runs,
+      seeds,
       isTwice,
       isHeld,
       isInterrupted,
@@ -76,8 +83,10 @@ export function tellSummary(
     });
   }
   const took = ms === null ? '' : ` in ${seconds(ms)} s (${perSecond ?? 0} a second)`;
+  const [first, last] = seeds;
+  const under = first === last ? `seed ${first}` : `seeds ${first} to ${last}`;
   out.line(
-    `${plain(scenario)}: ${number(runs)} run${runs === 1 ? '' : 's'}${isTwice ? ', each twice' : ''}${took === '' ? '' : `,${took}`}`,
+    `${plain(scenario)}: ${number(runs)} run${runs === 1 ? '' : 's'}${isTwice ? ', each twice' : ''}, ${under}${took === '' ? '' : `,${took}`}`,
   );
   out.line(`simulated: ${span(simulatedMs)}, ${number(events)} events in logs, ${number(states.size)} situations`);
   const kinds = Object.entries(fired).sort(([one], [other]) => (one < other ? -1 : 1));
@@ -92,6 +101,8 @@ export interface Kept {
   readonly file: string;
   /** Why they could not be written, or null. */
   readonly why: string | null;
+  /** Whether the case could. */
+  readonly isCase: boolean;
   readonly sids: readonly string[];
   /** Whether the steps are all those of the scenario. */
   readonly isWhole: boolean;
@@ -145,6 +156,10 @@ export function tellFailure(
   out.line();
   tellTrace(out, lines, LINES_MAX);
   out.line();
+  if (!kept.isWhole && !kept.isCase) {
+    out.line(`the case, to be put into ${plain(kept.file)}:`);
+    out.line(`  ${JSON.stringify({ scenario: scenario.name, seed, faults: plan, steps })}`);
+  }
   out.line('again:');
   out.line(`  ${again}`);
   if (kept.why === null) out.line(`its session${shows.length === 1 ? '' : 's'}:`);

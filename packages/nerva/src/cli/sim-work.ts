@@ -53,6 +53,8 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   trace: ['seed', 'case'],
 };
 const SEEDS = 100;
+/** Seeds are 32 bits: beyond them they only repeat. */
+const SEED_MAX = 0xffff_ffff;
 const PROFILES: readonly string[] = ['obedient', 'chatty', 'malformed', 'adversarial'];
 const HELLO = 'Hello.';
 
@@ -87,7 +89,7 @@ async function howOf({ flags }: Context, scenario: Scenario, mode: string): Prom
       return { scenario, how: { type: 'guided', isOver: () => false }, ms: minutes * 60_000 };
     }
     case 'seed': {
-      const seed = flags.number('seed', 1) ?? 1;
+      const seed = withinSeeds(flags.number('seed', 1) ?? 1, 'seed');
       const faults = flags.json('faults');
       if (faults !== undefined) return { scenario, how: { type: 'exactly', seed, faults: parsePlan(faults) } };
       if (!flags.has('trace')) return { scenario, how: { type: 'seeds', from: seed, count: 1 } };
@@ -98,8 +100,18 @@ async function howOf({ flags }: Context, scenario: Scenario, mode: string): Prom
       return { scenario: steps === null ? scenario : { ...scenario, steps }, how: { type: 'exactly', seed, faults } };
     }
     default:
-      return { scenario, how: { type: 'seeds', from: flags.number('from', 1) ?? 1, count: flags.number('seeds', 1) ?? SEEDS } };
+      return { scenario, how: seedsFrom(flags.number('from', 1) ?? 1, flags.number('seeds', 1) ?? SEEDS) };
   }
+}
+
+function seedsFrom(from: number, count: number): Search {
+  withinSeeds(from + count - 1, 'from');
+  return { type: 'seeds', from, count };
+}
+
+function withinSeeds(seed: number, flag: string): number {
+  if (seed > SEED_MAX) throw new UsageError(`--${flag} asks for seed ${seed}; seeds go from 1 to ${SEED_MAX}.`, 'sim');
+  return seed;
 }
 
 /**
@@ -183,6 +195,7 @@ function readCase(file: string, { name }: Scenario): CaseFile {
   const { scenario, seed, faults, steps = null } = (read ?? {}) as Readonly<Record<string, Json>>;
   if (scenario !== name) throw invalid(`${file} is a case of scenario ${JSON.stringify(scenario ?? null)}, not of "${name}".`);
   if (!Number.isSafeInteger(seed) || (seed as number) < 1) throw invalid(`${file} has no seed of at least 1.`);
+  if ((seed as number) > SEED_MAX) throw invalid(`${file} has the seed ${String(seed)}; seeds go from 1 to ${SEED_MAX}.`);
   const plan = parsePlan(faults ?? null);
   if (steps === null) return { scenario: name, seed: seed as number, faults: plan, steps };
   const left: unknown = steps;

@@ -50,8 +50,9 @@ async function search(context: Context, work: Work, how: Search): Promise<ExitCo
     progress.end(latest);
   }
   if (latest === null) return 130;
-  const [failure] = (latest as Summary).failures;
-  tellSummary(out, latest, { isTwice, ms: progress.ms, isInterrupted });
+  const { failures, runs } = latest as Summary;
+  const [failure] = failures;
+  tellSummary(out, latest, { seeds: seedsOf(how, runs), isTwice, ms: progress.ms, isInterrupted });
   if (failure !== undefined) return broken(context, work, failure);
   return isInterrupted ? 130 : 0;
 }
@@ -62,10 +63,16 @@ async function exactly(context: Context, work: Work, { seed, faults }: Exactly):
   const { report, broken: violation } = await runTwice(scenario, { seed, faults, isTraced: flags.has('trace') });
   if (flags.has('trace')) tellTrace(out, report.lines, Infinity);
   if (violation === null) {
-    tellSummary(out, summaryOf(report), { isTwice: true, ms: null, isInterrupted: false });
+    tellSummary(out, summaryOf(report), { seeds: [seed, seed], isTwice: true, ms: null, isInterrupted: false });
     return 0;
   }
   return broken(context, work, { ...violation, scenario, report, runs: 0, found: { seed, plan: faults } });
+}
+
+/** Each run has the next seed; single faults are tried on the plain machine. */
+function seedsOf(how: Search, runs: number): readonly [number, number] {
+  const from = how.type === 'exhaustive' ? 1 : (how.from ?? 1);
+  return [from, how.type === 'exhaustive' ? from : from + runs - 1];
 }
 
 function summaryOf(report: SimReport): Summary {
@@ -89,14 +96,16 @@ async function broken(context: Context, work: Work, failure: Failure): Promise<E
   const file = `${store.replace(/\.db$/, '')}.json`;
   const left = flags.has('case') ? failure.scenario.steps : stepsLeft(work.scenario, failure);
   let why: string | null = null;
+  let isCase = false;
   try {
     mkdirSync(dirname(store), { recursive: true });
     keepCase(file, { scenario: scenario.name, seed, faults: plan, steps: Array.isArray(left) ? left : null });
+    isCase = true;
     await keepSessions(store, sessions);
   } catch (error) {
     why = error instanceof Error ? error.message : String(error);
   }
-  const kept = { store, file, why, sids: sessions.map(({ info }) => info.sid), isWhole: left === null };
+  const kept = { store, file, why, isCase, sids: sessions.map(({ info }) => info.sid), isWhole: left === null };
   tellFailure(context, { failure, lines: report.lines, kept, words: work.words });
   return 1;
 }

@@ -46,6 +46,17 @@ test('a search by seeds gives the same hash twice, and another for other seeds',
   assert.notEqual(await hashOf(100), first);
 });
 
+test('a search by seeds may take every third: the seeds that it names and no others', async () => {
+  const seen: number[] = [];
+  const noted: Scenario = {
+    ...looking,
+    steps: (seed) => (seen.push(seed), [{ type: 'send', atMs: 10, sid: 's1', text: '«s1» Look.' }]),
+  };
+  const { runs } = await explore(noted, { type: 'seeds', from: 5, count: 3, every: 3 }, { isTwice: false });
+  assert.equal(runs, 3);
+  assert.deepEqual(new Set(seen), new Set([1, 5, 8, 11]), 'and the undisturbed run of the plain machine');
+});
+
 test('runs that go on beside each other do not disturb each other', async () => {
   const seeds = [1, 2, 3, 4, 5, 6];
   const alone: string[] = [];

@@ -8,8 +8,8 @@ import { shrink, type Shrunk } from './shrink.ts';
 
 /** How a scenario is searched. */
 export type Search =
-  /** Each seed with its own random plan. */
-  | { readonly type: 'seeds'; readonly count: number; readonly from?: number }
+  /** Each seed with its own random plan: `count` of them, `every` so many from `from` on. */
+  | { readonly type: 'seeds'; readonly count: number; readonly from?: number; readonly every?: number }
   /** Every single fault, and with `pairs` every pair, on the machine of seed 1. Split over `parts`, of which this is `part`. */
   | { readonly type: 'exhaustive'; readonly pairs: boolean; readonly parts?: number; readonly part?: number }
   /** Random plans, bred from those that reached something new, for as long as `isOver` says no. */
@@ -80,7 +80,7 @@ class Explorer {
   async search(search: Search): Promise<Summary> {
     switch (search.type) {
       case 'seeds':
-        await this.#seeds(search.from ?? 1, search.count);
+        await this.#seeds(search);
         break;
       case 'exhaustive':
         await this.#exhaustive(search);
@@ -91,9 +91,12 @@ class Explorer {
     return this.#summary;
   }
 
-  async #seeds(from: number, count: number): Promise<void> {
+  async #seeds({ from = 1, count, every = 1 }: Search & { readonly type: 'seeds' }): Promise<void> {
     const { visits } = await this.#calm();
-    for (let seed = from; seed < from + count && !this.#isOver; seed++) await this.#run(seed, randomPlan(seed, visits));
+    for (let n = 0; n < count && !this.#isOver; n++) {
+      const seed = from + n * every;
+      await this.#run(seed, randomPlan(seed, visits));
+    }
   }
 
   async #exhaustive({ pairs, parts = 1, part = 0 }: Search & { readonly type: 'exhaustive' }): Promise<void> {

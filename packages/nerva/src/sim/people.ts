@@ -269,9 +269,11 @@ export class People {
     const roll = hub.roll(`answer ${pending.id}`);
     // What becomes of a later attempt nobody knows who looked at an earlier one.
     const seen = pending.type === 'doubt' ? { digest: pending.digest } : {};
-    const answer = (scenario.answer ?? honest)(pending, audit.ledger, roll);
+    const looked = (scenario.answer ?? honest)(pending, audit.ledger, roll);
+    const answer = isOpposite ? opposite(looked) : looked;
     await this.#insist({ tenant, process }, async ({ runtime }) => {
-      const { accepted } = runtime.session(sid).respond(pending.id, { ...(isOpposite ? opposite(answer) : answer), ...seen });
+      hub.trace.note(`person answers ${pending.id} ${answer.decision}`, hub.scheduler.nowMs);
+      const { accepted } = runtime.session(sid).respond(pending.id, { ...answer, ...seen });
       audit.settled.push({ sid, id: pending.id, seq: (await accepted).seq });
     });
   }

@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as nodeSetTimeout } from 'node:timers';
-import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  scheduler,
+  setImmediate as setImmediatePromise,
+  setInterval as setIntervalPromise,
+  setTimeout as sleep,
+} from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { gzip } from 'node:zlib';
 import { NervaError } from '../core/index.ts';
 import { guarded, poisoned } from './poison.ts';
 
@@ -18,8 +28,13 @@ const LEAKS: readonly (readonly [name: string, use: () => unknown, isHarmless: b
   ['Math.random', () => (Math as { random(): number }).random(), true],
   ['performance.now', () => performance.now(), true],
   ['process.hrtime', () => process.hrtime(), true],
+  ['process.hrtime.bigint', () => process.hrtime.bigint(), true],
+  ['process.uptime', () => process.uptime(), true],
+  ['Intl.DateTimeFormat format()', () => new Intl.DateTimeFormat().format(), true],
+  ['Intl.DateTimeFormat formatToParts()', () => new Intl.DateTimeFormat('de').formatToParts(), true],
   ['crypto.randomUUID', () => crypto.randomUUID(), true],
   ['crypto.getRandomValues', () => crypto.getRandomValues(new Uint8Array(1)), true],
+  ['crypto.subtle.digest', () => crypto.subtle.digest('SHA-256', new Uint8Array(1)), true],
   ['setTimeout', () => clearTimeout(setTimeout(() => undefined, 1)), true],
   ['setInterval', () => clearInterval(setInterval(() => undefined, 1)), true],
   ['setImmediate', () => clearImmediate(setImmediate(() => undefined)), true],
@@ -27,6 +42,15 @@ const LEAKS: readonly (readonly [name: string, use: () => unknown, isHarmless: b
   ['fetch', () => fetch('http://127.0.0.1:9'), false],
   ['node:timers setTimeout', () => clearTimeout(nodeSetTimeout(() => undefined, 1)), true],
   ['node:timers/promises setTimeout', () => sleep(0), false],
+  ['node:timers/promises setTimeout', () => promisify(setTimeout)(0), false],
+  ['node:timers/promises setImmediate', () => setImmediatePromise(), false],
+  ['node:timers/promises setInterval', () => setIntervalPromise(1_000), true],
+  ['node:timers/promises scheduler.wait', () => scheduler.wait(0), false],
+  ['node:crypto generateKeyPairSync', () => generateKeyPairSync('ed25519'), true],
+  ['node:zlib gzip', () => gzip('x', () => undefined), true],
+  ['node:fs createReadStream', () => createReadStream(import.meta.filename).destroy(), false],
+  ['node:child_process execFileSync', () => execFileSync(process.execPath, ['--version']), false],
+  ['node:worker_threads Worker', () => new Worker('', { eval: true }), false],
   ['node:crypto randomUUID', () => randomUUID(), true],
   ['node:crypto randomBytes', () => randomBytes(1), true],
   ['node:fs/promises readFile', () => readFile(import.meta.filename), false],
@@ -85,6 +109,9 @@ test('arithmetic on dates is no leak', async () => {
     assert.equal(Date.UTC(1970, 0, 2), 86_400_000);
     assert.equal(Date.parse('1970-01-02'), 86_400_000);
     assert.ok(new Date(0) instanceof Date);
+    assert.equal(new Intl.DateTimeFormat('en-US', { timeZone: 'UTC' }).format(0), '1/1/1970');
+    assert.equal([new Date(0)].map(new Intl.DateTimeFormat('en-US', { timeZone: 'UTC', year: 'numeric' }).format).join(), '1970');
+    assert.equal(new Date(0).toLocaleDateString('en-US', { timeZone: 'UTC' }), '1/1/1970');
   });
   assert.equal(thrown, null);
   assert.deepEqual(told, []);
@@ -124,6 +151,11 @@ test('when the last run is over everything is what it was', async () => {
     performance.now,
     crypto.randomUUID,
     process.hrtime,
+    process.hrtime.bigint,
+    crypto.subtle.digest,
+    Object.getOwnPropertyDescriptor(Intl.DateTimeFormat.prototype, 'format')?.get,
+    Intl.DateTimeFormat.prototype.formatToParts,
+    scheduler.wait,
     fetch,
     randomUUID,
     sleep,

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { scheduler } from 'node:timers/promises';
 import { NervaError } from '../core/index.ts';
 
 /** Told the name of what simulated code reached for. */
@@ -13,7 +14,23 @@ type Names = readonly string[];
 
 const GLOBALS: Names = ['setTimeout', 'setInterval', 'setImmediate', 'fetch', 'WebSocket', 'EventSource'];
 const CRYPTO: Names = ['randomUUID', 'getRandomValues'];
+/** They answer in whatever order the threads behind them end. */
+const SUBTLE: Names = [
+  'decrypt',
+  'deriveBits',
+  'deriveKey',
+  'digest',
+  'encrypt',
+  'exportKey',
+  'generateKey',
+  'importKey',
+  'sign',
+  'unwrapKey',
+  'verify',
+  'wrapKey',
+];
 const TIMERS: Names = ['setTimeout', 'setInterval', 'setImmediate'];
+/** What is done at once is let through: Node loads modules and maps stacks so, and who checks a run may keep something of it. */
 const FILES: Names = [
   'access',
   'appendFile',
@@ -29,13 +46,28 @@ const FILES: Names = [
   'unlink',
   'writeFile',
 ];
-
 /** Node's modules whose functions answer from the real world, and when the real world likes. */
 const MODULES: Readonly<Record<string, Names>> = {
   'node:timers': TIMERS,
   'node:timers/promises': ['setTimeout', 'setImmediate', 'setInterval'],
-  'node:crypto': [...CRYPTO, 'randomBytes', 'randomFill', 'randomFillSync', 'randomInt', 'pbkdf2', 'scrypt', 'generateKeyPair'],
-  'node:fs': FILES.filter((name) => name !== 'access'),
+  'node:crypto': [
+    ...CRYPTO,
+    'randomBytes',
+    'randomFill',
+    'randomFillSync',
+    'randomInt',
+    'pbkdf2',
+    'scrypt',
+    'hkdf',
+    'generateKey',
+    'generateKeySync',
+    'generateKeyPair',
+    'generateKeyPairSync',
+    'generatePrime',
+    'generatePrimeSync',
+  ],
+  'node:zlib': ['gzip', 'gunzip', 'deflate', 'inflate', 'deflateRaw', 'inflateRaw', 'unzip', 'brotliCompress', 'brotliDecompress'],
+  'node:fs': [...FILES.filter((name) => name !== 'access'), 'createReadStream', 'createWriteStream'],
   'node:fs/promises': FILES,
   'node:net': ['connect', 'createConnection', 'createServer'],
   'node:tls': ['connect'],
@@ -43,7 +75,9 @@ const MODULES: Readonly<Record<string, Names>> = {
   'node:https': ['request', 'get'],
   'node:dns': ['lookup', 'resolve'],
   'node:dns/promises': ['lookup', 'resolve'],
-  'node:child_process': ['spawn', 'exec', 'execFile', 'fork'],
+  'node:dgram': ['createSocket'],
+  'node:child_process': ['spawn', 'exec', 'execFile', 'fork', 'spawnSync', 'execSync', 'execFileSync'],
+  'node:worker_threads': ['Worker'],
 };
 
 interface Target {
@@ -62,7 +96,8 @@ let saved: readonly Saved[] = [];
 /**
  * Runs code in which whatever reaches the real world's time, dice, timers, files, processes or network throws SIM_LEAK, which names it,
  * and tells `onLeak`, so that catching it does not hide it. Code outside is not touched: the guards know who calls.
- * `AbortSignal.timeout`, `Date`, `Math.random` and `performance.now` are guarded too. Runs may overlap.
+ * `AbortSignal.timeout`, `Date`, `Math.random`, `crypto.subtle`, the clocks of `process` and `performance` and a date that `Intl` is to choose
+ * are guarded too. Runs may overlap.
  */
 export function poisoned<T>(onLeak: OnLeak, run: () => Promise<T>): Promise<T> {
   return guarded(() => inside.run(onLeak, run));
@@ -96,7 +131,11 @@ function guardAll(): readonly Saved[] {
     ...CRYPTO.map((name) => ({ holder: globalThis.crypto, name, shown: `crypto.${name}` })),
     { holder: Math, name: 'random', shown: 'Math.random' },
     { holder: performance, name: 'now', shown: 'performance.now' },
-    { holder: process, name: 'hrtime', shown: 'process.hrtime' },
+    // Before the function that it is a part of is replaced.
+    { holder: process.hrtime, name: 'bigint', shown: 'process.hrtime.bigint' },
+    ...['hrtime', 'uptime', 'cpuUsage', 'memoryUsage'].map((name) => ({ holder: process, name, shown: `process.${name}` })),
+    ...SUBTLE.map((name) => ({ holder: globalThis.crypto.subtle, name, shown: `crypto.subtle.${name}` })),
+    ...['wait', 'yield'].map((name) => ({ holder: scheduler, name, shown: `node:timers/promises scheduler.${name}` })),
     { holder: AbortSignal, name: 'timeout', shown: 'AbortSignal.timeout' },
   ];
   for (const [module, names] of Object.entries(MODULES)) {
@@ -104,7 +143,7 @@ function guardAll(): readonly Saved[] {
     for (const name of names) targets.push({ holder, name, shown: `${module} ${name}` });
   }
   const found = targets.flatMap((target) => guard(target));
-  found.push(guardDate());
+  found.push(guardDate(), ...guardDateFormats());
   syncBuiltinESMExports();
   return found;
 }
@@ -146,6 +185,29 @@ function guardDate(): Saved {
   });
   Object.defineProperty(globalThis, 'Date', { ...descriptor, value: leaky });
   return { holder: globalThis, name: 'Date', shown: 'Date', descriptor };
+}
+
+/** A date that is given is shown as it is; without one it is today's. */
+function guardDateFormats(): readonly Saved[] {
+  const holder = Intl.DateTimeFormat.prototype;
+  const guarded = (name: 'format' | 'formatToParts', real: (...given: unknown[]) => unknown): ((...given: unknown[]) => unknown) =>
+    function (this: unknown, ...given) {
+      if (given[0] === undefined) leak(`Intl.DateTimeFormat ${name}()`);
+      return Reflect.apply(real, this, given);
+    };
+  const format = Object.getOwnPropertyDescriptor(holder, 'format') as PropertyDescriptor;
+  const parts = Object.getOwnPropertyDescriptor(holder, 'formatToParts') as PropertyDescriptor;
+  Object.defineProperty(holder, 'format', {
+    ...format,
+    get(this: Intl.DateTimeFormat) {
+      return guarded('format', format.get?.call(this) as () => unknown);
+    },
+  });
+  Object.defineProperty(holder, 'formatToParts', { ...parts, value: guarded('formatToParts', parts.value as () => unknown) });
+  return [
+    { holder, name: 'format', shown: 'Intl.DateTimeFormat format', descriptor: format },
+    { holder, name: 'formatToParts', shown: 'Intl.DateTimeFormat formatToParts', descriptor: parts },
+  ];
 }
 
 function restore(all: readonly Saved[]): void {

@@ -114,15 +114,31 @@ function halfOf(seed: number): Plan {
     .map((occurrence) => ({ point: 'store.append', kind: 'store.error', occurrence }));
 }
 
-test('while half of the appends fail at least 45 % of sends are accepted at the first try and all in the end; after that each at once', async () => {
+/** How long each message took from when it was sent to its answer. */
+function answerMs(logs: ReadonlyMap<string, readonly LogEvent[]>): readonly number[] {
+  return Array.from(
+    { length: DURING + AFTER },
+    (_, n) => (logs.get(`s${n}`)?.at(-1)?.atMs ?? Infinity) - START_MS - (1_000 + n * BETWEEN_MS),
+  );
+}
+
+const meanOf = (all: readonly number[]): number => all.reduce((sum, one) => sum + one, 0) / all.length;
+
+test('while half of the appends fail at least 45 % of sends are accepted at the first try and all in the end; after that each at once', async (t) => {
   let firstTries = 0;
   let struck = 0;
+  let [slowest, widest] = [0, 0];
   const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
   for (const seed of seeds) {
     const { logs, violations, fired, visits } = await runOnce(counter, { seed, faults: halfOf(seed) });
     assert.deepEqual(violations, [], `seed ${seed}`);
     assert.ok((visits['store.append'] ?? 0) > STRUCK, 'the faults are over before the end');
     struck += fired['store.error'] ?? 0;
+    const took = answerMs(logs).slice(0, DURING);
+    const sorted = took.toSorted((one, other) => one - other);
+    const calm = answerMs((await runOnce(counter, { seed })).logs).slice(0, DURING);
+    slowest = Math.max(slowest, meanOf(took) / meanOf(calm));
+    widest = Math.max(widest, (sorted.at(-1) ?? Infinity) / (sorted[DURING / 2] ?? 0));
     const waits = Array.from({ length: DURING + AFTER }, (_, n) => {
       const log: readonly LogEvent[] = logs.get(`s${n}`) ?? [];
       assert.equal(log.at(-1)?.data['reason'], 'answer', `seed ${seed}: s${n} was answered`);
@@ -136,4 +152,7 @@ test('while half of the appends fail at least 45 % of sends are accepted at the 
   assert.ok(struck > 0.4 * STRUCK * seeds.length, `${struck} appends failed`);
   const share = firstTries / (DURING * seeds.length);
   assert.ok(share >= 0.45, `${Math.round(share * 100)} % were accepted at the first try`);
+  t.diagnostic(
+    `of ${seeds.length} seeds the worst: an answer took ${slowest.toFixed(2)} times as long as undisturbed, the slowest ${widest.toFixed(2)} times the median`,
+  );
 });
