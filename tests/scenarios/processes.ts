@@ -2,7 +2,7 @@ import { createAgent } from 'nerva/agent';
 import { NervaError } from 'nerva/core';
 import { table, type Policy } from 'nerva/policy';
 import { simModel, type Scenario, type Step } from 'nerva/sim';
-import { tool } from 'nerva/tool';
+import { tool, type Reconciled } from 'nerva/tool';
 import { agreeing, look, note, once, pay, unsure } from './tools.ts';
 
 const FIVE = { name: 'pay', input: { amount: 5 } };
@@ -93,6 +93,21 @@ export const inherited: Scenario = {
   steps: [send(10, 's1'), send(11, 's2', { text: 'And I?' }), { type: 'crash', atMs: 1_500 }],
   processes: 2,
   resumeMax: 1,
+};
+
+/** A payment that takes long, and of which only a person can say whether it was made: its bank says for sure only that it was not. */
+export const heardLate: Scenario = {
+  name: 'heard-late',
+  agents: (outside) => {
+    const reconcile = (_input: unknown, { callId }: { readonly callId: string }): Reconciled => ({
+      status: outside.happened(callId) ? 'unknown' : 'not-done',
+    });
+    const hanging = { ...pay(outside, { timeoutMs: 50_000 }), execute: () => new Promise<never>(() => undefined), reconcile };
+    return [createAgent({ name: 'payer', tools: [hanging], policy: calling(FIVE) })];
+  },
+  answer: agreeing,
+  steps: [send(10, 's1')],
+  processes: 2,
 };
 
 /** A process is closed while it records what a call gave that it had given up: it waits for a bell, which the other one rings too late. */

@@ -70,6 +70,7 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   rolling: [event('tool.failed', { why: 'timeout' }), event('tool.returned', { by: 'late' }), ends('answer')],
   overtaken: [event('tool.in_doubt', { why: 'crash' }), event('tool.returned', { by: 'late' }), ends('answer')],
   'closed-unaware': [visits('store.takeOver', 2), event('session.closed')],
+  'heard-late': [event('tool.in_doubt', { why: 'timeout' }), event('tool.returned', { by: 'person' }), ends('answer')],
   replaced: [visits('process.start', 3), ends('answer')],
   returned: [event('timer.fired'), ends('answer')],
   tenants: [(report) => report.logs.has('a-1') && report.logs.has('b-2'), event('tool.returned')],
