@@ -102,6 +102,8 @@ export class Audit {
         'the sequence is dense',
         `Session ${frame.sid}: a frame of ${frame.events.length} at ${result.seq}…${result.head}, after ${kept.book.events.length}.`,
       );
+    if (frame.then?.progress === true && frame.events.every(({ type }) => INTENTS.has(type)))
+      hub.violated('only what came of something is progress', `Session ${frame.sid}: the frame at ${result.seq} holds intents alone.`);
     const texts = frame.events.map(({ data }) => JSON.stringify(data));
     for (const text of texts)
       for (const ref of refsIn(text))
@@ -244,7 +246,7 @@ export class Audit {
         'only who wrote an intent performs it',
         `${tool.name} ${callId} ran in process ${process.n}, its intent is of ${writer?.n ?? 'an earlier one'}.`,
       );
-    if (tool.needsApproval(input) && attempt === 1) this.#granted(kept, tool, callId);
+    if (attempt === 1 && mustAsk(tool, input)) this.#granted(kept, tool, callId);
     if (!idempotencyKey.endsWith(`:${callId}`)) hub.violated('a key belongs to one call', `The key of ${callId} is ${idempotencyKey}.`);
   }
 
@@ -269,7 +271,7 @@ export class Audit {
       const isRecorded = kept.book.events.some(
         ({ seq: at, type, data }) =>
           at >= answer.head &&
-          (type === 'tool.returned' || type === 'tool.failed') &&
+          (type === 'tool.returned' || (type === 'tool.failed' && data['why'] === 'bad output')) &&
           data['call'] === seq &&
           (data['by'] === undefined || data['by'] === 'late'),
       );
@@ -386,6 +388,25 @@ export function refsIn(text: string): readonly string[] {
 
 const BLOB_REF = /"ref":"([0-9a-f]{64})"/g;
 const NO_REFS: readonly string[] = [];
+
+/** With what a driver begins something, and nothing came of anything. */
+const INTENTS: ReadonlySet<string> = new Set([
+  'turn.started',
+  'model.called',
+  'context.called',
+  'memory.called',
+  'tool.called',
+  'timer.set',
+]);
+
+/** A rule that throws asks. */
+function mustAsk(tool: Tool, input: unknown): boolean {
+  try {
+    return tool.needsApproval(input);
+  } catch {
+    return true;
+  }
+}
 
 const TOLD_MS = 1_000;
 const jsonOf = (value: unknown): string => JSON.stringify(value) ?? 'null';

@@ -288,11 +288,26 @@ function isBlank({ parts, output, message, summary }: JsonObject): boolean {
   );
 }
 
-function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
+/** A turn is stopped at its limit, and not before. */
+function stoppedEarly(book: Book, turn: Turn, { seq, atMs, data }: LogEvent): void {
+  const { stepsMax = 0, budget = {} } = book.limits;
+  const [limit = ''] = String(data['why'] ?? '').split(' ');
+  const reached: Readonly<Record<string, boolean>> = {
+    stepsMax: turn.steps >= stepsMax,
+    sessionStepsMax: book.steps >= (budget.sessionStepsMax ?? 0),
+    turnMs: atMs - turn.startedMs >= (budget.turnMs ?? 0),
+    sessionMs: atMs - (book.events[0]?.atMs ?? 0) >= (budget.sessionMs ?? 0),
+  };
+  if (reached[limit] === false) book.fail('a turn is stopped at its limit', `turn.ended ${seq} says ${limit}, which is not reached.`);
+}
+
+function turnEnded(book: Book, event: LogEvent, data: JsonObject): void {
+  const { seq } = event;
   const { turn } = book;
   if (turn === null) return book.fail('one turn at a time', `turn.ended ${seq} ends no turn.`);
   if (turn.isCancelled !== (data['reason'] === 'cancelled'))
     book.fail('a cancelled turn ends as cancelled', `turn ${turn.seq} ended as ${String(data['reason'])}, cancelled: ${turn.isCancelled}.`);
+  if (!book.isErased) stoppedEarly(book, turn, event);
   for (const call of book.calls.values())
     if (call.status === 'open') book.fail('a turn ends with nothing open', `call ${call.seq} is open at turn.ended ${seq}.`);
   if (book.model !== null) book.fail('a turn ends with nothing open', `model call ${book.model.seq} is open at turn.ended ${seq}.`);
@@ -461,6 +476,8 @@ function toolSettled(book: Book, event: LogEvent, data: JsonObject): void {
       'a verdict holds only while the doubt stands',
       `${event.type} ${event.seq} is a verdict on call ${call.seq}, which is under way, or is to be made again.`,
     );
+  if (event.type === 'tool.failed' && data['why'] === 'cancelled' && isOfTurn(book, call) && book.turn?.isCancelled === false)
+    book.fail('only a cancel cancels', `tool.failed ${event.seq} says so of call ${call.seq}, whose turn goes on.`);
   if (call.outcome !== null || call.status === 'detached' || isOfEarlier(call, data)) return;
   call.outcome = event;
   call.status = 'done';

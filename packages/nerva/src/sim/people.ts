@@ -1,8 +1,9 @@
-import { foldAt, type Answer, type Pending, type RunResult, type Runtime } from '../agent/index.ts';
+import { foldAt, type Answer, type Pending, type Run, type RunResult, type Runtime } from '../agent/index.ts';
 import { NervaError } from '../core/index.ts';
 import type { LogEvent, Seq, Sid, Store } from '../log/index.ts';
 import type { Audit } from './audit.ts';
 import type { Hub } from './hub.ts';
+import { placeOf } from './ledger.ts';
 import type { SimProcess } from './process.ts';
 import type { Scenario, Step } from './scenario.ts';
 
@@ -30,6 +31,15 @@ export interface Office {
 export interface Told {
   readonly sid: Sid;
   readonly seq: Seq;
+  readonly result: RunResult;
+}
+
+/** What somebody saw of a run of his own, to its end. */
+export interface Followed {
+  readonly sid: Sid;
+  /** Of the message. */
+  readonly seq: Seq;
+  readonly seen: readonly Seq[];
   readonly result: RunResult;
 }
 
@@ -62,6 +72,7 @@ export class People {
   readonly told: Told[] = [];
   /** By session: the events that a reader saw, in order. */
   readonly seen = new Map<Sid, LogEvent[]>();
+  readonly followed: Followed[] = [];
   readonly #office: Office;
   readonly #busy = new Set<Promise<unknown>>();
   readonly #readers: AbortController[] = [];
@@ -163,6 +174,7 @@ export class People {
         ...(step.subject === undefined ? {} : { subject: step.subject }),
       };
       const run = runtime.session(step.sid, options).send(input, { id, ...(step.deliver === undefined ? {} : { deliver: step.deliver }) });
+      if (step.isFollowed === true) void this.#followed(step.sid, run);
       const { seq } = await run.accepted;
       const before = audit.accepted.get(id);
       if (before !== undefined && before.seq !== seq)
@@ -173,6 +185,25 @@ export class People {
         (error: unknown) => this.#typed(error), // the driver was lost; the record says what came of it
       );
     });
+  }
+
+  /** Reads along with a run. Of one that was lost on the way nothing is said. */
+  async #followed(sid: Sid, run: Run): Promise<void> {
+    const seen: Seq[] = [];
+    try {
+      for await (const item of run) {
+        if (item.type === 'event') seen.push(item.event.seq);
+        else if (!seen.includes(placeOf(item.call).seq))
+          this.#office.hub.violated(
+            'a call is told before what it says',
+            `Who follows ${sid} hears of ${item.call} first by its ${item.type}.`,
+          );
+      }
+      const [{ seq }, result] = await Promise.all([run.accepted, run.result]);
+      this.followed.push({ sid, seq, seen, result });
+    } catch {
+      // The record says what came of it.
+    }
   }
 
   async #fork({ sid, as, at, effects, text, tenant }: Step & { readonly type: 'fork' }): Promise<void> {

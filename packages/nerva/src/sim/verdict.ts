@@ -1,14 +1,15 @@
 import { foldAt, replaySession, type Agent, type AgentState, type Facet, type RunResult } from '../agent/index.ts';
 import { utf8Bytes, type Json, type World } from '../core/index.ts';
-import { eventsOf, isBlobRef, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
+import { eventsOf, frameHash, isBlobRef, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import type { Message } from '../model/index.ts';
 import type { Book, BookedCall, Proposal } from './book.ts';
 import { refsIn, type Audit } from './audit.ts';
 import { stepsOf } from './case-text.ts';
+import { judgeConduct } from './conduct.ts';
 import { firstErased, judgeErasure, type Rested } from './erasure.ts';
 import type { Hub } from './hub.ts';
 import { placeOf } from './ledger.ts';
-import type { People } from './people.ts';
+import type { Followed, People } from './people.ts';
 import type { Scenario } from './scenario.ts';
 import type { SimStore } from './store.ts';
 
@@ -40,6 +41,10 @@ export async function judge(judged: Judged): Promise<void> {
     judgeLog(hub, { book, texts }, reading.log);
     await judgeBlobs(judged, { book, texts });
     rested.push(await judgeSession(judged, reading, { book, agent }));
+    if (logs.size > 1) continue;
+    judgeCovered(judged, reading.first);
+    const definition = judged.agent(agent);
+    if (definition !== undefined && book.base === 0 && !judged.isDeployed) await judgeTampered(judged, reading, definition);
   }
   for (const { sid, seq } of audit.accepted.values()) {
     const book = audit.kept.get(sid)?.book;
@@ -48,6 +53,7 @@ export async function judge(judged: Judged): Promise<void> {
   }
   judgeAnswers(judged);
   for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
+  for (const one of people.followed) judgeFollower(hub, one, logs.get(one.sid) ?? []);
   for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
   await judgeTenants(judged);
   judgeForks(judged);
@@ -108,6 +114,16 @@ function judgeReader(
   else if (seen.length < log.length) hub.violated(law, `The reader of ${sid} saw ${seen.length} of ${log.length} events.`);
 }
 
+/** Who reads along with a run sees each event from his message to the end of its turn, or to where somebody is asked. */
+function judgeFollower(hub: Hub, { sid, seq, seen, result }: Followed, log: readonly LogEvent[]): void {
+  const law = 'who follows a run sees it to its end';
+  if (seen.some((one, index) => one !== seq + index)) hub.violated(law, `Who sent ${sid}:${seq} saw ${seen.join()}.`);
+  const turn = log.find(({ type, data }) => type === 'turn.started' && (data['takes'] as readonly Seq[]).includes(seq))?.seq ?? Infinity;
+  const end = log.find((event) => event.type === 'turn.ended' && event.seq > turn)?.seq ?? -1;
+  if (result.reason !== null && (seen.at(-1) ?? -1) < end)
+    hub.violated(law, `Who sent ${sid}:${seq} saw events up to ${seen.at(-1) ?? 'none'}; it ends at ${end}.`);
+}
+
 function judgeForks({ hub, audit, scenario }: Judged): void {
   for (const step of stepsOf(scenario, hub.seed)) {
     const book = step.type === 'fork' ? audit.kept.get(step.as)?.book : undefined;
@@ -126,6 +142,11 @@ async function judgeTenants({ hub, audit, store }: Judged): Promise<void> {
       if (head > 0) hub.violated('tenants are apart', `A handle of tenant ${other} sees session ${sid} of ${tenant ?? 'none'}.`);
     }
     const scope = store.inspected.scope(other);
+    for (const { sid, tenant } of await scope.list())
+      if (tenant !== other) hub.violated('tenants are apart', `The list of tenant ${other} has session ${sid} of ${tenant}.`);
+    const [foreign] = [...audit.kept].find(([, { tenant }]) => tenant !== other) ?? [];
+    for (const [what, reach] of foreign === undefined ? [] : reachesFor(foreign))
+      if (await reach(scope).then(isYes, isNo)) hub.violated('tenants are apart', `A handle of tenant ${other} may ${what} ${foreign}.`);
     const own = new Set([...audit.kept.values()].flatMap(({ tenant, book }) => (tenant === other ? [...blobsOf(book)] : [])));
     for (const { tenant, book } of audit.kept.values())
       for (const ref of tenant === other ? [] : blobsOf(book))
@@ -134,6 +155,23 @@ async function judgeTenants({ hub, audit, store }: Judged): Promise<void> {
     for await (const { frame } of scope.feed())
       if (frame.tenant !== other) hub.violated('tenants are apart', `The feed of tenant ${other} has a frame of ${frame.tenant}.`);
   }
+}
+
+const isYes = (): boolean => true;
+const isNo = (): boolean => false;
+
+/** What a handle may do with the sessions of its own tenant, and with no others. */
+function reachesFor(sid: Sid): readonly (readonly [string, (store: Store) => Promise<unknown>])[] {
+  const [id, events] = ['other', [{ type: 'session.forked', data: {} }]];
+  return [
+    ['read', (store) => store.read(sid)],
+    ['look at', (store) => store.info(sid)],
+    ['verify', (store) => store.verify(sid)],
+    ['read a snapshot of', (store) => store.snapshots.get(sid, 'other', 0)],
+    ['fork', (store) => store.fork({ id, sid: `${sid}-other`, parent: sid, at: 0, events })],
+    ['append to', (store) => store.append({ id, sid, events, expected: 'fact' })],
+    ['take over', (store) => store.takeOver(sid, 'other')],
+  ];
 }
 
 /** The results that a record keeps as blobs. Not definitions: tenants have the same ones. */
@@ -187,9 +225,60 @@ async function judgeSession(
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
   judgeEqual(judged, book, definition);
+  if (definition !== undefined && !book.isErased)
+    judgeConduct(book.events, definition, (law, message) => hub.violated(law, `Session ${sid}: ${message}`));
   if (definition !== undefined && !judged.isDeployed && !book.events.some(({ type }) => type === 'session.configured'))
     await judgeReplay(judged, { book, store, agent: definition, untilSeq: firstErased(log) });
   return { sid, log, state };
+}
+
+/** No field of a frame can be changed unseen. */
+function judgeCovered({ hub, world }: Judged, frame: Frame | undefined): void {
+  if (frame === undefined) return;
+  const { events, hash: _hash, ...envelope } = frame;
+  const payload = JSON.stringify(events).padEnd(COVERED_BYTES);
+  const plain = frameHash(world, '', envelope, payload);
+  const others: Readonly<Record<string, string>> = {
+    previous: frameHash(world, 'other', envelope, payload),
+    payload: frameHash(world, '', envelope, `${payload} `),
+    ...Object.fromEntries(
+      Object.keys(OTHER).map((field) => [field, frameHash(world, '', { ...envelope, [field]: OTHER[field] }, payload)]),
+    ),
+  };
+  for (const [field, hash] of Object.entries(others))
+    if (hash === plain) hub.violated('the chain covers every field', `The ${field} of a frame can be changed, and its hash is the same.`);
+}
+
+const COVERED_BYTES = 5_000;
+/** Of each field of an envelope a value that no frame of a run has. */
+const OTHER: Readonly<Record<string, unknown>> = {
+  id: 'other',
+  sid: 'other',
+  seq: -1,
+  count: -1,
+  atMs: -1,
+  writer: { incarnation: 'other', epoch: -1, release: 'other' },
+  by: 'other',
+  tenant: 'other',
+  cause: 'other:1',
+  trace: 'other',
+  fact: null,
+};
+
+/** What was changed in the record is what a replay names. */
+async function judgeTampered({ hub, world }: Judged, { log, store }: Reading, agent: Agent): Promise<void> {
+  const changed = log.find(({ type, erased }) => type === 'model.called' && erased !== true);
+  if (changed === undefined) return;
+  const sid = log[0]?.sid ?? '';
+  const tampered: Store['read'] = async (...asked) =>
+    (await store.read(...asked)).map((frame) => ({
+      ...frame,
+      events: frame.events.map((event, index) =>
+        frame.seq + index === changed.seq ? { ...event, data: { ...event.data, digest: 'of something else' } } : event,
+      ),
+    }));
+  const { divergence } = await replaySession({ store: { ...store, read: tampered }, sid, world, agent });
+  if (divergence === null) hub.violated('a replay names what differs', `Session ${sid}: what is changed at ${changed.seq} is not seen.`);
 }
 
 /** Who decides again decides the same, as far as it knows what was known then. */
@@ -320,6 +409,7 @@ function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
     // Of a session whose subject is gone nothing that was said is kept.
     if (book.isOver && call.outcome.data['output'] === '[erased]') continue;
     const isLater = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq && seq < (call.outcome?.seq ?? 0));
+    if (isLater) judgeLateNote(hub, book, call, messages);
     const isGone = book.turn !== null && call.seq > book.turn.seq;
     if (isLater || isGone || (call.outcome?.seq ?? 0) < book.compactedBy) continue;
     const ended = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq);
@@ -329,6 +419,18 @@ function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
         `Session ${book.sid}: the result of call ${call.seq} is not in the conversation.`,
       );
   }
+}
+
+/** What became of a call that a turn left in doubt the model is told when it is asked next. */
+// oxlint-disable-next-line max-params -- a call and its surroundings
+function judgeLateNote(hub: Hub, { sid, events, compactedBy }: Book, { seq, outcome }: BookedCall, messages: readonly Message[]): void {
+  const at = outcome?.seq ?? 0;
+  if (compactedBy > at || !events.some((event) => event.type === 'model.called' && event.seq > at)) return;
+  const text = `returned ${JSON.stringify(outcome?.data['output'] ?? null)}`;
+  const isTold = messages.some(
+    ({ origin, parts }) => origin === 'system' && parts.some((part) => part.type === 'text' && part.text.includes(text)),
+  );
+  if (!isTold) hub.violated('a doubt that is settled is told', `Session ${sid}: the model was never told what became of call ${seq}.`);
 }
 
 /** What a caller was told is what the record says of its message. */
@@ -377,6 +479,7 @@ function answerIn(events: readonly LogEvent[]): string {
 
 interface Reading {
   readonly log: readonly LogEvent[];
+  readonly first: Frame | undefined;
   readonly store: Store;
 }
 
@@ -395,5 +498,5 @@ async function read(store: Store, sid: Sid): Promise<Reading> {
     const first = frames.findIndex(({ seq, events }) => seq + events.length - 1 > after);
     return Promise.resolve(first < 0 ? [] : frames.slice(first, first + PAGE_FRAMES));
   };
-  return { log, store: { ...store, read: whole } };
+  return { log, first: frames[0], store: { ...store, read: whole } };
 }
