@@ -131,18 +131,11 @@ export const MORE_MUTANTS: readonly Mutant[] = [
     says: 'Who answers second is told that the answer counts.',
   },
   {
-    name: 'last-answer-counts',
-    file: 'agent/respond.ts',
-    find: `    const first = events.find(`,
-    replace: `    const first = events.findLast(`,
-    says: 'To an approval of an earlier turn the last answer is taken for the first.',
-  },
-  {
-    name: 'run-ends-early',
-    file: STREAM,
-    find: `  return next >= last.head;`,
-    replace: `  return next >= last.head - 1;`,
-    says: 'Who reads along with a run does not see how it ends.',
+    name: 'run-begins-late',
+    file: 'agent/session.ts',
+    find: `        accepted.then(({ seq }) => seq - 1),`,
+    replace: `        accepted.then(({ seq }) => seq),`,
+    says: 'Who reads along with a run does not see what was sent.',
   },
   {
     name: 'delta-before-its-call',
@@ -227,6 +220,8 @@ export const MORE_MUTANTS: readonly Mutant[] = [
 `,
     replace: ``,
     says: 'What the parent asks a person is asked in a fork too.',
+    equivalent:
+      'A question is looked up by its proposed call alone, and what was asked for in the parent is detached or proposed anew: it is asked under a newer question, or never.',
   },
   {
     name: 'first-approval-counts',

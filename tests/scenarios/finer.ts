@@ -97,6 +97,33 @@ export const alike: Scenario = {
   ],
 };
 
+/** A fork from before its subject was erased. */
+export const bornLate: Scenario = {
+  name: 'born-late',
+  keys: simKeys,
+  agents: [createAgent({ name: 'noter', tools: [note()], model: once({ name: 'note', input: { amount: 1 } }) })],
+  steps: [
+    { ...SEND, subject: 'anna' },
+    { type: 'erase', atMs: 20_000, subject: 'anna' },
+    { type: 'fork', atMs: 30_000, sid: 's1', as: 'f1', at: 0.5, effects: 'live', text: 'And you?' },
+  ],
+};
+
+/** Somebody writes in a session at rest as another comes to rest, and only one may rest. */
+export const narrow: Scenario = {
+  name: 'narrow',
+  agents: [createAgent({ name: 'talker', model: once() })],
+  steps: [SEND, { ...SEND, atMs: 10_000, sid: 's2', text: '«s2» And I?' }, { ...SEND, atMs: 10_500, text: '«s1» And now?' }],
+  idleMax: 1,
+};
+
+/** A process is closed in peace while a call runs that may be made again. */
+export const rolled: Scenario = {
+  name: 'rolled',
+  agents: [createAgent({ name: 'noter', tools: [note()], model: once({ name: 'note', input: { amount: 1 } }) })],
+  steps: [SEND, { type: 'restart', atMs: 1_800 }],
+};
+
 /** Who sends reads along. */
 export const followed: Scenario = {
   name: 'followed',

@@ -44,6 +44,7 @@ export interface Followed {
 }
 
 const RETRY_MS = 1_000;
+const READ_MS = 3_000;
 const UNKNOWN_MAX = 100;
 const ATTEMPTS_MAX = 1_000;
 const PATIENCE_MS = 1_200_000;
@@ -73,6 +74,8 @@ export class People {
   /** By session: the events that a reader saw, in order. */
   readonly seen = new Map<Sid, LogEvent[]>();
   readonly followed: Followed[] = [];
+  /** Messages whose senders wait to be told what came of them. */
+  readonly untold = new Set<{ readonly process: SimProcess; readonly sid: Sid; readonly seq: Seq }>();
   readonly #office: Office;
   readonly #busy = new Set<Promise<unknown>>();
   readonly #readers: AbortController[] = [];
@@ -168,30 +171,34 @@ export class People {
     audit.sent.add(id);
     const agent = step.agent ?? audit.firstAgent;
     const input = step.data ?? step.text ?? '';
-    await this.#insist(step, async ({ runtime }) => {
+    await this.#insist(step, async ({ runtime, process }) => {
       const options = {
         ...(this.#office.audit.kept.has(step.sid) ? {} : { agent }),
         ...(step.subject === undefined ? {} : { subject: step.subject }),
       };
       const run = runtime.session(step.sid, options).send(input, { id, ...(step.deliver === undefined ? {} : { deliver: step.deliver }) });
-      if (step.isFollowed === true) void this.#followed(step.sid, run);
+      if (step.isFollowed === true) this.#follow(Promise.race([this.#followed(step.sid, run), process.died]));
       const { seq } = await run.accepted;
       const before = audit.accepted.get(id);
       if (before !== undefined && before.seq !== seq)
         this.#office.hub.violated('a frame counts once', `Message ${id} was accepted at ${before.seq} and at ${seq} (${scenario.name}).`);
       audit.accepted.set(id, { sid: step.sid, seq });
-      void run.result.then(
+      const waiting = { process, sid: step.sid, seq };
+      this.untold.add(waiting);
+      const telling = run.result.then(
         (result) => this.told.push({ sid: step.sid, seq, result }),
         (error: unknown) => this.#typed(error), // the driver was lost; the record says what came of it
       );
+      void telling.finally(() => this.untold.delete(waiting));
     });
   }
 
-  /** Reads along with a run. Of one that was lost on the way nothing is said. */
+  /** Reads along with a run, slower than it goes. Of one that was lost on the way nothing is said. */
   async #followed(sid: Sid, run: Run): Promise<void> {
     const seen: Seq[] = [];
     try {
       for await (const item of run) {
+        await this.#office.hub.sleep(READ_MS);
         if (item.type === 'event') seen.push(item.event.seq);
         else if (!seen.includes(placeOf(item.call).seq))
           this.#office.hub.violated(

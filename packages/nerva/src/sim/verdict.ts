@@ -53,6 +53,9 @@ export async function judge(judged: Judged): Promise<void> {
   }
   judgeAnswers(judged);
   for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
+  for (const { process, sid, seq } of people.untold)
+    if (!process.isDead && process.pausedUntilMs === 0)
+      hub.violated('a caller is told what is recorded', `Who sent ${sid}:${seq} to process ${process.n} still waits, and nothing happens any more.`);
   for (const one of people.followed) judgeFollower(hub, one, logs.get(one.sid) ?? []);
   for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
   await judgeTenants(judged);
@@ -225,7 +228,7 @@ async function judgeSession(
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
   judgeEqual(judged, book, definition);
-  if (definition !== undefined && !book.isErased)
+  if (definition !== undefined && !book.isErased && firstErased(log) === Infinity)
     judgeConduct(book.events, definition, (law, message) => hub.violated(law, `Session ${sid}: ${message}`));
   if (definition !== undefined && !judged.isDeployed && !book.events.some(({ type }) => type === 'session.configured'))
     await judgeReplay(judged, { book, store, agent: definition, untilSeq: firstErased(log) });
