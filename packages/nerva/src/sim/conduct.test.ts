@@ -6,20 +6,21 @@ import { placed } from '../log/index.ts';
 import { judgeConduct } from './conduct.ts';
 import { simModel } from './model.ts';
 
-type Line = readonly [type: string, data?: JsonObject];
+type Line = readonly [type: string, data?: JsonObject, atMs?: number];
 
 const RETRIED = 'a failed call is made again as often as it may';
 const REJECTED = 'a bad output is sent back as often as it may';
+const ON_TIME = 'a timer does not fire before its time';
 const READ = 'memories are read before the model is asked';
 const TOLD_ONCE = 'what a memory said is not said twice';
 
 const { retry, outputRetriesMax } = createAgent({ name: 'a', model: simModel(), retry: { retriesMax: 1 }, outputRetriesMax: 1 });
-const PLAIN = { retry, outputRetriesMax, memory: [] };
+const PLAIN = { retry, outputRetriesMax, memory: [], isOnTime: true };
 const KEEPING = { ...PLAIN, memory: [{ of: () => assert.fail(), recall: 1 }] };
 
 function broken(lines: readonly Line[], manners: Parameters<typeof judgeConduct>[1] = PLAIN): readonly string[] {
   const laws = new Set<string>();
-  const events = lines.map(([type, data = {}], seq) => placed({ type, data }, 's1', seq, 1_000 + seq, 1));
+  const events = lines.map(([type, data = {}, atMs], seq) => placed({ type, data }, 's1', seq, atMs ?? 1_000 + seq, 1));
   judgeConduct(events, manners, (law) => laws.add(law));
   return [...laws];
 }
@@ -31,7 +32,7 @@ const failed = (more: JsonObject = {}): readonly Line[] => [
   ['model.failed', { call: 1, why: 'error', retry: true, ...more }],
 ];
 const waits = (atMs = 3_000): Line => ['timer.set', { atMs }];
-const FIRED: Line = ['timer.fired', { timer: 3 }];
+const FIRED: Line = ['timer.fired', { timer: 3 }, 3_000];
 const GIVES_UP: Line = ['turn.ended', { reason: 'error', why: 'MODEL_UNAVAILABLE: no' }];
 
 test('a failure is waited for, and made again once', () => {
@@ -41,6 +42,12 @@ test('a failure is waited for, and made again once', () => {
   const twice: readonly Line[] = [...again, ['model.failed', { call: 5, why: 'error', retry: true }]];
   assert.deepEqual(broken([...twice, GIVES_UP]), []);
   assert.deepEqual(broken([...twice, waits(5_000)]), [RETRIED]);
+});
+
+test('a timer fires when its time has come, as far as clocks can be believed', () => {
+  const early: readonly Line[] = [...failed(), waits(), ['timer.fired', { timer: 3 }], ['model.called']];
+  assert.deepEqual(broken(early), [ON_TIME]);
+  assert.deepEqual(broken(early, { ...PLAIN, isOnTime: false }), []);
 });
 
 test('what may be made again is not given up, unless somebody cancelled', () => {

@@ -4,7 +4,11 @@ import type { LogEvent, Seq } from '../log/index.ts';
 import type { Break } from './book.ts';
 
 /** What of an agent says how its turns go on. */
-export type Manners = Pick<Agent, 'retry' | 'outputRetriesMax' | 'memory'> & { readonly budget?: Agent['budget'] };
+export type Manners = Pick<Agent, 'retry' | 'outputRetriesMax' | 'memory'> & {
+  readonly budget?: Agent['budget'];
+  /** Whether all clocks went as they should: else nobody can say when a time has come. */
+  readonly isOnTime: boolean;
+};
 
 /** A model call that failed, and may be made again. */
 interface Failure {
@@ -17,6 +21,7 @@ interface Failure {
 const RETRIED = 'a failed call is made again as often as it may';
 const REJECTED = 'a bad output is sent back as often as it may';
 const READ = 'memories are read before the model is asked';
+const ON_TIME = 'a timer does not fire before its time';
 const TOLD_ONCE = 'what a memory said is not said twice';
 
 /**
@@ -40,6 +45,7 @@ class Conduct {
   #reading: { readonly call: Seq; left: number; lastSeq: Seq } | null = null;
   readonly #told = new Set<unknown>();
   #summary: Seq | null = null;
+  readonly #timers = new Map<unknown, number>();
 
   constructor(manners: Manners, fail: Break) {
     this.#manners = manners;
@@ -69,13 +75,13 @@ class Conduct {
         if (data['again'] === undefined) this.#waits(seq, data);
         return;
       case 'timer.fired':
-        this.#failure = null;
-        return;
+        return this.#fired(event);
       case 'output.rejected':
         if (++this.#rejections > this.#manners.outputRetriesMax) this.#fail(REJECTED, `output.rejected ${seq} is one too many.`);
         return;
       case 'session.forked':
         [this.#model, this.#summary] = [null, null];
+        this.#timers.clear();
         if (this.#reading !== null && this.#reading.left > 0) this.#reading = null;
         return;
       case 'turn.ended':
@@ -138,7 +144,16 @@ class Conduct {
     this.#failure = { code: data['code'], atMs, retryAfterMs, mayRetry: isAllowed && this.#failures <= retriesMax };
   }
 
+  #fired({ seq, data, atMs }: LogEvent): void {
+    const dueMs = this.#timers.get(data['timer']);
+    if (dueMs === undefined) return;
+    this.#timers.delete(data['timer']);
+    this.#failure = null;
+    if (this.#manners.isOnTime && atMs < dueMs) this.#fail(ON_TIME, `timer.fired ${seq} is at ${atMs}, due at ${dueMs}.`);
+  }
+
   #waits(seq: Seq, data: JsonObject): void {
+    this.#timers.set(seq, data['atMs'] as number);
     const failure = this.#failure;
     if (failure?.mayRetry !== true) return this.#fail(RETRIED, `timer ${seq} is set for a call that may not be made again.`);
     const { initialMs, factor, delayMsMax, jitter } = this.#manners.retry;
@@ -155,6 +170,7 @@ class Conduct {
     if (String(data['why'] ?? '').startsWith('SCHEMA_MISMATCH') && this.#rejections < this.#manners.outputRetriesMax)
       this.#fail(REJECTED, `turn.ended ${seq} gives up after ${this.#rejections}.`);
     this.#failure = null;
+    this.#timers.clear();
   }
 
   #hears(seq: Seq, data: JsonObject): void {

@@ -298,7 +298,10 @@ export class SimStore {
           const claims = (this.#claims.get(info.sid) ?? 0) + 1;
           this.#claims.set(info.sid, claims);
           if (info.attempts < claims)
-            this.#hub.violated('a claim is counted', `Session ${info.sid} was claimed ${claims} times, and the store counts ${info.attempts}.`);
+            this.#hub.violated(
+              'a claim is counted',
+              `Session ${info.sid} was claimed ${claims} times, and the store counts ${info.attempts}.`,
+            );
         }
         return;
       default:

@@ -55,7 +55,10 @@ export async function judge(judged: Judged): Promise<void> {
   for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
   for (const { process, sid, seq } of people.untold)
     if (!process.isDead && process.pausedUntilMs === 0)
-      hub.violated('a caller is told what is recorded', `Who sent ${sid}:${seq} to process ${process.n} still waits, and nothing happens any more.`);
+      hub.violated(
+        'a caller is told what is recorded',
+        `Who sent ${sid}:${seq} to process ${process.n} still waits, and nothing happens any more.`,
+      );
   for (const one of people.followed) judgeFollower(hub, one, logs.get(one.sid) ?? []);
   for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
   await judgeTenants(judged);
@@ -227,9 +230,10 @@ async function judgeSession(
   const wanted = book.isClosed ? 'closed' : 'idle';
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
+  const isOnTime = ![...hub.fired.keys()].some((kind) => kind.startsWith('clock.'));
   judgeEqual(judged, book, definition);
   if (definition !== undefined && !book.isErased && firstErased(log) === Infinity)
-    judgeConduct(book.events, definition, (law, message) => hub.violated(law, `Session ${sid}: ${message}`));
+    judgeConduct(book.events, { ...definition, isOnTime }, (law, message) => hub.violated(law, `Session ${sid}: ${message}`));
   if (definition !== undefined && !judged.isDeployed && !book.events.some(({ type }) => type === 'session.configured'))
     await judgeReplay(judged, { book, store, agent: definition, untilSeq: firstErased(log) });
   return { sid, log, state };
