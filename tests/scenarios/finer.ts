@@ -46,19 +46,16 @@ export const tainted: Scenario = {
   invariants: [asked],
 };
 
-/** A rule for approvals that throws. */
+/** An agent's rule for approvals that throws. */
 export const unruly: Scenario = {
   name: 'unruly',
   agents: (outside) => [
     createAgent({
       name: 'payer',
-      tools: [
-        pay(outside, {
-          needsApproval: () => {
-            throw new Error('I do not know.');
-          },
-        }),
-      ],
+      tools: [pay(outside)],
+      approval: () => {
+        throw new Error('I do not know.');
+      },
       model: once({ name: 'pay', input: { amount: 5 } }),
     }),
   ],
@@ -169,6 +166,44 @@ export const flaky: Scenario = {
     ];
   },
   steps: [SEND],
+};
+
+/** A provider that does not count what it takes: each call costs what was set aside for it. */
+export const uncounted: Scenario = {
+  name: 'uncounted',
+  agents: [
+    createAgent({
+      name: 'noter',
+      tools: [note()],
+      params: { maxOutputTokens: 100 },
+      budget: { turnTokensMax: 600 },
+      model: simModel({
+        script: () => ({ calls: [{ name: 'note', input: { amount: 1 } }], usage: { inputTokens: null, outputTokens: null } }),
+      }),
+    }),
+  ],
+  steps: [SEND],
+};
+
+/** A fork at the moment at which the parent waits to ask the model again. */
+export const forkRetrying: Scenario = {
+  name: 'fork-retrying',
+  agents: () => {
+    const model = plain(once());
+    let count = 0;
+    return [
+      createAgent({
+        name: 'talker',
+        retry: { initialMs: 10_000 },
+        model: {
+          ...model,
+          call: (request, options) =>
+            count++ === 0 ? Promise.reject(new NervaError('MODEL_UNAVAILABLE', 'Not now.')) : model.call(request, options),
+        },
+      }),
+    ];
+  },
+  steps: [SEND, { type: 'fork', atMs: 5_000, sid: 's1', as: 'f1', at: 1, effects: 'live', text: 'And you?' }],
 };
 
 /** A turn leaves a call in doubt, a person settles it, and somebody writes again. */

@@ -81,6 +81,8 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   followed: [event('tool.returned'), ends('answer')],
   'broken-off': [event('model.failed', { partial: true }), ends('error')],
   flaky: [counts('timer.fired', 2), ends('answer')],
+  'fork-retrying': [event('session.forked'), counts('timer.set', 2), ends('answer')],
+  uncounted: [event('tool.returned'), ends('budget')],
   doubted: [event('tool.returned', { by: 'person' }), ends('cancelled'), ends('answer')],
   'fork-reading': [event('session.forked'), counts('memory.called', 2), ends('answer')],
   tenants: [(report) => report.logs.has('a-1') && report.logs.has('b-2'), event('tool.returned')],

@@ -1,4 +1,5 @@
 import type { Agent } from '../agent/index.ts';
+import type { Json } from '../core/index.ts';
 import {
   eventsOf,
   isBlobRef,
@@ -246,7 +247,7 @@ export class Audit {
         'only who wrote an intent performs it',
         `${tool.name} ${callId} ran in process ${process.n}, its intent is of ${writer?.n ?? 'an earlier one'}.`,
       );
-    if (attempt === 1 && mustAsk(tool, input)) this.#granted(kept, tool, callId);
+    if (attempt === 1 && this.#mustAsk(tool, input, context)) this.#granted(kept, tool, callId);
     if (!idempotencyKey.endsWith(`:${callId}`)) hub.violated('a key belongs to one call', `The key of ${callId} is ${idempotencyKey}.`);
   }
 
@@ -295,6 +296,16 @@ export class Audit {
     const parsed = tool.parseInput(proposal?.input ?? null);
     if (parsed instanceof Promise || !parsed.ok || jsonOf(parsed.value) === jsonOf(input)) return;
     this.#hub.violated(law, `${tool.name} ${callId} ran with ${jsonOf(input)}; ${jsonOf(parsed.value)} was asked for.`);
+  }
+
+  /** By the rule of the tool, or by that of its agent. One that throws asks. */
+  #mustAsk({ name, effect, needsApproval }: Tool, input: unknown, { session, taint }: ToolContext): boolean {
+    const rule = this.#agents.find((agent) => agent.name === session.agent)?.approval;
+    try {
+      return needsApproval(input) || rule?.({ tool: name, effect, input: input as Json, taint }) === true;
+    } catch {
+      return true;
+    }
   }
 
   #granted({ book }: Kept, { name }: Tool, callId: string): void {
@@ -398,15 +409,6 @@ const INTENTS: ReadonlySet<string> = new Set([
   'tool.called',
   'timer.set',
 ]);
-
-/** A rule that throws asks. */
-function mustAsk(tool: Tool, input: unknown): boolean {
-  try {
-    return tool.needsApproval(input);
-  } catch {
-    return true;
-  }
-}
 
 const TOLD_MS = 1_000;
 const jsonOf = (value: unknown): string => JSON.stringify(value) ?? 'null';

@@ -357,6 +357,12 @@ const CASES: readonly Case[] = [
     holds: [...STARTED, ['turn.ended', { reason: 'budget', why: 'turnMs 500' }, 1_600]],
   },
   {
+    law: 'a fork performs no inherited obligation',
+    name: 'a fork that waits for the timer of its parent',
+    breaks: [...STARTED, ['timer.set', { atMs: 5_000 }], fork('live'), ['timer.set', { atMs: 5_000, again: 3 }]],
+    holds: [...STARTED, ['timer.set', { atMs: 5_000 }], fork('live'), ['timer.set', { atMs: 5_000 }]],
+  },
+  {
     law: 'only a cancel cancels',
     name: 'a call that is given up in a turn that goes on',
     breaks: [...CALLED, ['tool.failed', { call: 5, why: 'cancelled' }]],

@@ -185,6 +185,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   'turn.ended': turnEnded,
   'timer.set'(book, { seq }, data) {
+    if (Number(data['again'] ?? seq) < book.base)
+      book.fail('a fork performs no inherited obligation', `timer.set ${seq} goes on with a timer of the parent.`);
     book.timers.add((data['again'] as Seq | undefined) ?? seq);
   },
   'timer.fired'(book, _event, data) {
