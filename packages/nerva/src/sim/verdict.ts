@@ -1,6 +1,6 @@
 import { foldAt, replaySession, type Agent, type AgentState, type Facet, type RunResult } from '../agent/index.ts';
 import { utf8Bytes, type Json, type World } from '../core/index.ts';
-import { eventsOf, frameHash, isBlobRef, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
+import { eventsOf, isBlobRef, type Frame, type LogEvent, type Seq, type Sid, type Store } from '../log/index.ts';
 import type { Message } from '../model/index.ts';
 import type { Book, BookedCall, Proposal } from './book.ts';
 import { refsIn, type Audit } from './audit.ts';
@@ -12,6 +12,8 @@ import { placeOf } from './ledger.ts';
 import type { Followed, People } from './people.ts';
 import type { Scenario } from './scenario.ts';
 import type { SimStore } from './store.ts';
+import { judgeCovered, judgeTampered } from './tamper.ts';
+import { isThere, judgeTenants } from './tenants.ts';
 
 /** A run that came to its end. */
 export interface Judged {
@@ -31,7 +33,7 @@ export interface Judged {
 
 /** The laws that are looked at when everything has come to rest. */
 export async function judge(judged: Judged): Promise<void> {
-  const { hub, audit, store, scenario, people } = judged;
+  const { hub, audit, store, scenario } = judged;
   const logs = new Map<Sid, readonly LogEvent[]>();
   const rested: Rested[] = [];
   audit.folds.judging();
@@ -52,6 +54,19 @@ export async function judge(judged: Judged): Promise<void> {
       hub.violated('nothing acknowledged is lost', `Message ${sid}:${seq} was accepted and is not in the log.`);
   }
   judgeAnswers(judged);
+  judgeCallers(judged, logs);
+  await judgeTenants(judged);
+  judgeForks(judged);
+  await judgeErasure(judged, rested);
+  for (const { name, check } of scenario.invariants ?? []) {
+    const wrong = await check({ store: store.inspected, outside: audit.ledger, logs, disk: store.text() });
+    if (wrong !== null) hub.violated(name, wrong);
+  }
+}
+
+/** What callers were told, and what readers saw. */
+function judgeCallers(judged: Judged, logs: ReadonlyMap<Sid, readonly LogEvent[]>): void {
+  const { hub, people } = judged;
   for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
   for (const { process, sid, seq } of people.untold)
     if (!process.isDead && process.pausedUntilMs === 0)
@@ -61,13 +76,6 @@ export async function judge(judged: Judged): Promise<void> {
       );
   for (const one of people.followed) judgeFollower(hub, one, logs.get(one.sid) ?? []);
   for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
-  await judgeTenants(judged);
-  judgeForks(judged);
-  await judgeErasure(judged, rested);
-  for (const { name, check } of scenario.invariants ?? []) {
-    const wrong = await check({ store: store.inspected, outside: audit.ledger, logs, disk: store.text() });
-    if (wrong !== null) hub.violated(name, wrong);
-  }
 }
 
 /** Who is told that an answer was accepted is the one whose answer counts. */
@@ -138,60 +146,6 @@ function judgeForks({ hub, audit, scenario }: Judged): void {
   }
 }
 
-/** A tenant's handle sees nothing of the others'. */
-async function judgeTenants({ hub, audit, store }: Judged): Promise<void> {
-  const tenants = new Set([...audit.kept.values()].map(({ tenant }) => tenant));
-  for (const other of tenants) {
-    if (other === null) continue;
-    for (const [sid, { tenant }] of audit.kept) {
-      const head = tenant === other ? 0 : await store.inspected.scope(other).head(sid);
-      if (head > 0) hub.violated('tenants are apart', `A handle of tenant ${other} sees session ${sid} of ${tenant ?? 'none'}.`);
-    }
-    const scope = store.inspected.scope(other);
-    for (const { sid, tenant } of await scope.list())
-      if (tenant !== other) hub.violated('tenants are apart', `The list of tenant ${other} has session ${sid} of ${tenant}.`);
-    const [foreign] = [...audit.kept].find(([, { tenant }]) => tenant !== other) ?? [];
-    for (const [what, reach] of foreign === undefined ? [] : reachesFor(foreign))
-      if (await reach(scope).then(isYes, isNo)) hub.violated('tenants are apart', `A handle of tenant ${other} may ${what} ${foreign}.`);
-    const own = new Set([...audit.kept.values()].flatMap(({ tenant, book }) => (tenant === other ? [...blobsOf(book)] : [])));
-    for (const { tenant, book } of audit.kept.values())
-      for (const ref of tenant === other ? [] : blobsOf(book))
-        if (!own.has(ref) && (await isThere(scope, ref)))
-          hub.violated('tenants are apart', `A handle of tenant ${other} reads a blob of ${tenant ?? 'none'}.`);
-    for await (const { frame } of scope.feed())
-      if (frame.tenant !== other) hub.violated('tenants are apart', `The feed of tenant ${other} has a frame of ${frame.tenant}.`);
-  }
-}
-
-const isYes = (): boolean => true;
-const isNo = (): boolean => false;
-
-/** What a handle may do with the sessions of its own tenant, and with no others. */
-function reachesFor(sid: Sid): readonly (readonly [string, (store: Store) => Promise<unknown>])[] {
-  const [id, events] = ['other', [{ type: 'session.forked', data: {} }]];
-  return [
-    ['read', (store) => store.read(sid)],
-    ['look at', (store) => store.info(sid)],
-    ['verify', (store) => store.verify(sid)],
-    ['read a snapshot of', (store) => store.snapshots.get(sid, 'other', 0)],
-    ['fork', (store) => store.fork({ id, sid: `${sid}-other`, parent: sid, at: 0, events })],
-    ['append to', (store) => store.append({ id, sid, events, expected: 'fact' })],
-    ['take over', (store) => store.takeOver(sid, 'other')],
-  ];
-}
-
-/** The results that a record keeps as blobs. Not definitions: tenants have the same ones. */
-function blobsOf({ events }: Book): ReadonlySet<string> {
-  return new Set(events.flatMap(({ type, data }) => (type === 'tool.returned' && isBlobRef(data['output']) ? [data['output'].ref] : [])));
-}
-
-function isThere(store: Store, ref: string): Promise<boolean> {
-  return store.blobs.get(ref, { start: 0, end: 1 }).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** What the record names is stored, unless it was erased. */
 async function judgeBlobs({ hub, store }: Judged, { book, texts }: Booked): Promise<void> {
   const erased = erasedIn(book);
@@ -237,55 +191,6 @@ async function judgeSession(
   if (definition !== undefined && !judged.isDeployed && !book.events.some(({ type }) => type === 'session.configured'))
     await judgeReplay(judged, { book, store, agent: definition, untilSeq: firstErased(log) });
   return { sid, log, state };
-}
-
-/** No field of a frame can be changed unseen. */
-function judgeCovered({ hub, world }: Judged, frame: Frame | undefined): void {
-  if (frame === undefined) return;
-  const { events, hash: _hash, ...envelope } = frame;
-  const payload = JSON.stringify(events).padEnd(COVERED_BYTES);
-  const plain = frameHash(world, '', envelope, payload);
-  const others: Readonly<Record<string, string>> = {
-    previous: frameHash(world, 'other', envelope, payload),
-    payload: frameHash(world, '', envelope, `${payload} `),
-    ...Object.fromEntries(
-      Object.keys(OTHER).map((field) => [field, frameHash(world, '', { ...envelope, [field]: OTHER[field] }, payload)]),
-    ),
-  };
-  for (const [field, hash] of Object.entries(others))
-    if (hash === plain) hub.violated('the chain covers every field', `The ${field} of a frame can be changed, and its hash is the same.`);
-}
-
-const COVERED_BYTES = 5_000;
-/** Of each field of an envelope a value that no frame of a run has. */
-const OTHER: Readonly<Record<string, unknown>> = {
-  id: 'other',
-  sid: 'other',
-  seq: -1,
-  count: -1,
-  atMs: -1,
-  writer: { incarnation: 'other', epoch: -1, release: 'other' },
-  by: 'other',
-  tenant: 'other',
-  cause: 'other:1',
-  trace: 'other',
-  fact: null,
-};
-
-/** What was changed in the record is what a replay names. */
-async function judgeTampered({ hub, world }: Judged, { log, store }: Reading, agent: Agent): Promise<void> {
-  const changed = log.find(({ type, erased }) => type === 'model.called' && erased !== true);
-  if (changed === undefined) return;
-  const sid = log[0]?.sid ?? '';
-  const tampered: Store['read'] = async (...asked) =>
-    (await store.read(...asked)).map((frame) => ({
-      ...frame,
-      events: frame.events.map((event, index) =>
-        frame.seq + index === changed.seq ? { ...event, data: { ...event.data, digest: 'of something else' } } : event,
-      ),
-    }));
-  const { divergence } = await replaySession({ store: { ...store, read: tampered }, sid, world, agent });
-  if (divergence === null) hub.violated('a replay names what differs', `Session ${sid}: what is changed at ${changed.seq} is not seen.`);
 }
 
 /** Who decides again decides the same, as far as it knows what was known then. */
