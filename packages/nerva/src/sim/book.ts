@@ -108,6 +108,11 @@ export class Book {
     return false;
   }
 
+  /** A fork to which nobody could say anything: it stands where it was made, and begins nothing by itself. */
+  get isUntouched(): boolean {
+    return this.base > 0 && this.events.length === this.base + 1;
+  }
+
   /** Where the session stands, in a few bits: enough to tell situations apart, too little to tell contents apart. */
   abstract(): number {
     let state =

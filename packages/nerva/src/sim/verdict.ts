@@ -181,7 +181,8 @@ async function judgeSession(
   if (pending[0] !== undefined && !book.isClosed)
     hub.violated('eventually quiet', `Session ${sid}: ${pending[0].id} waits for a person, and nobody is asked.`);
   const info = await store.info(sid);
-  const wanted = book.isClosed ? 'closed' : 'idle';
+  const isLeft = book.isUntouched && (book.turn !== null || [...book.messages.values()].some(({ isTaken }) => !isTaken));
+  const wanted = book.isClosed ? 'closed' : isLeft ? 'waiting' : 'idle';
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
   const isOnTime = ![...hub.fired.keys()].some((kind) => kind.startsWith('clock.'));
@@ -226,9 +227,11 @@ const DECISIONS = new Set([
 function judgeState(judged: Judged, book: Book, state: AgentState): void {
   const { hub } = judged;
   const { sid } = book;
-  if (book.turn !== null) hub.violated('eventually quiet', `Session ${sid}: turn ${book.turn.seq} is open, and nothing happens any more.`);
+  if (book.turn !== null && !book.isUntouched)
+    hub.violated('eventually quiet', `Session ${sid}: turn ${book.turn.seq} is open, and nothing happens any more.`);
   for (const [seq, { isTaken }] of book.messages)
-    if (!isTaken && !book.isClosed) hub.violated('no lost wake-up', `Session ${sid}: message ${seq} waits, and nothing happens any more.`);
+    if (!isTaken && !book.isClosed && !book.isUntouched)
+      hub.violated('no lost wake-up', `Session ${sid}: message ${seq} waits, and nothing happens any more.`);
   if ((state.turn.open === null) !== (book.turn === null))
     hub.violated('fold = record', `Session ${sid}: the fold and the record differ on whether a turn is open.`);
   if (state.head !== book.events.length)
