@@ -88,13 +88,6 @@ export const MORE_MUTANTS: readonly Mutant[] = [
       'A page that was read makes the row outdated by itself before the state moves, and one that was not leaves the state behind the head: who is told again looks in both cases.',
   },
   {
-    name: 'failed-driver-sets-row',
-    file: DRIVER,
-    find: `    if (this.#loop !== null || this.#fence === null || this.failure !== null) return {};`,
-    replace: `    if (this.#loop !== null || this.#fence === null) return {};`,
-    says: 'A driver that failed says how the session stands, though somebody else is at work.',
-  },
-  {
     name: 'erasure-not-noted',
     file: 'agent/writing.ts',
     find: `      await store.append({ ...erasureNote(sid, subject, world), by: 'runtime' });
@@ -108,13 +101,6 @@ export const MORE_MUTANTS: readonly Mutant[] = [
     find: `      bound.catch(() => this.#bounds.delete(name));`,
     replace: `      bound.catch(() => undefined);`,
     says: 'A definition that the store refused once is never stored.',
-  },
-  {
-    name: 'busy-driver-let-go',
-    file: RUNTIME,
-    find: `      if (!driver.isBusy) this.#letGo(driver);`,
-    replace: `      this.#letGo(driver);`,
-    says: 'A driver that somebody just took hold of is let go to make room.',
   },
   {
     name: 'handed-back-once',
@@ -141,7 +127,7 @@ export const MORE_MUTANTS: readonly Mutant[] = [
     name: 'delta-before-its-call',
     file: STREAM,
     find: `first.seq < next;`,
-    replace: `first.seq <= next;`,
+    replace: `first.seq < Infinity || next < 0;`,
     says: 'A reader hears pieces of an answer before the call that they belong to.',
   },
   {

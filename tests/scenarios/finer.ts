@@ -106,14 +106,6 @@ export const bornLate: Scenario = {
   ],
 };
 
-/** Somebody writes in a session at rest as another comes to rest, and only one may rest. */
-export const narrow: Scenario = {
-  name: 'narrow',
-  agents: [createAgent({ name: 'talker', model: once() })],
-  steps: [SEND, { ...SEND, atMs: 10_000, sid: 's2', text: '«s2» And I?' }, { ...SEND, atMs: 10_500, text: '«s1» And now?' }],
-  idleMax: 1,
-};
-
 /** A process is closed in peace while a call runs that may be made again. */
 export const rolled: Scenario = {
   name: 'rolled',

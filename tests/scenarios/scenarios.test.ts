@@ -76,7 +76,6 @@ const REACHES: Readonly<Record<string, readonly Fact[]>> = {
   twins: [counts('tool.called', 2), ends('answer')],
   alike: [event('subject.erased'), visits('blobs.put', 2), ends('answer')],
   'born-late': [event('session.forked'), event('subject.erased')],
-  narrow: [counts('turn.started', 2), visits('store.release')],
   rolled: [visits('process.start', 2), event('tool.returned'), ends('answer')],
   followed: [event('tool.returned'), ends('answer')],
   'broken-off': [event('model.failed', { partial: true }), ends('error')],
