@@ -253,13 +253,6 @@ export const MORE_MUTANTS: readonly Mutant[] = [
     says: 'What a memory said two turns ago is said again.',
   },
   {
-    name: 'late-summary-forgets',
-    file: MEMORY,
-    find: `        return isDue(state.context, event) ? { ...slice, told: FIRST.told } : slice;`,
-    replace: `        return { ...slice, told: FIRST.told };`,
-    says: 'A summary that comes late makes a memory say again what is in the prompt (fix reverted).',
-  },
-  {
     name: 'uncounted-answer-is-free',
     file: 'agent/facets/budget.ts',
     find: `    tokens: isKnown ? inputTokens + outputTokens : reserved.tokens,`,
