@@ -38,7 +38,7 @@ async function snapshotsHold({ store, logs }: Ended): Promise<string | null> {
       ['one', 1],
       ['two', 2],
     ] as const)
-      for (let upto = 0; upto < log.length; upto++) {
+      for (const upto of [...log.keys(), ...[...log.keys()].reverse()]) {
         const reducer = counting(version, weight);
         const { state } = await fold(store, sid, reducer, { upto, snapshots: { everyEvents: 2 } });
         const plain = log.slice(0, upto + 1).reduce(reducer.evolve, reducer.initial(sid));

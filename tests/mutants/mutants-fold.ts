@@ -267,8 +267,8 @@ export const FOLD_MUTANTS: readonly Mutant[] = [
   {
     name: 'late-summary-taken',
     file: 'agent/facets/context.ts',
-    find: `  if (call === undefined ? isErased || open !== null : call !== open?.seq) return slice;`,
-    replace: `  if (call === undefined && isErased) return slice;`,
+    find: `  if (!isDue(slice, event)) return slice;`,
+    replace: `  if (event.data.call === undefined && isErased) return slice;`,
     says: 'A summary that comes after it was given up takes messages away that it does not stand for.',
   },
   {

@@ -1,11 +1,12 @@
 import type { Mutant } from './mutant.ts';
 import { DRIVER_MUTANTS } from './mutants-driver.ts';
 import { FOLD_MUTANTS } from './mutants-fold.ts';
+import { MORE_MUTANTS } from './mutants-more.ts';
 import { REST_MUTANTS } from './mutants-rest.ts';
 import { STORE_MUTANTS } from './mutants-store.ts';
 
 /** All planted bugs, by the part of the kernel that they break. */
-export const MUTANTS: readonly Mutant[] = [...DRIVER_MUTANTS, ...FOLD_MUTANTS, ...STORE_MUTANTS, ...REST_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...DRIVER_MUTANTS, ...FOLD_MUTANTS, ...STORE_MUTANTS, ...REST_MUTANTS, ...MORE_MUTANTS];
 
 /**
  * The source with the bug in it.

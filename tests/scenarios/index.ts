@@ -3,6 +3,7 @@ import * as branches from './branches.ts';
 import * as crowds from './crowds.ts';
 import * as data from './data.ts';
 import * as days from './days.ts';
+import * as finer from './finer.ts';
 import * as limits from './limits.ts';
 import * as models from './models.ts';
 import * as pay from './pay.ts';
@@ -19,8 +20,8 @@ export const REFERENCE: readonly Scenario[] = [...Object.values(pay), ...Object.
 /** Of these the ones whose pairs are tried in every run of the tests. */
 export const PAIRED: readonly Scenario[] = [pay.smallest, small.ruled];
 
-/** Each about two processes, or one that comes and goes: planted bugs need every single fault on them. */
-export const NARROW: readonly Scenario[] = Object.values(processes);
+/** Each about two processes, one that comes and goes, or a finer point: planted bugs need every single fault on them. */
+export const NARROW: readonly Scenario[] = [...Object.values(processes), ...Object.values(finer)];
 
 /** Larger scenarios: the seed chooses what people do, and which faults strike. */
 export const PACKS: readonly Scenario[] = [

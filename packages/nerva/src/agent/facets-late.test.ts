@@ -50,6 +50,21 @@ test('a session of nobody in particular has no subject, and another’s erasure 
   assert.deepEqual([own.session.isErased, own.turn.open?.cancel, own.turn.inbox], [true, { why: 'erased' }, []]);
 });
 
+test('what a memory said is forgotten with the words that a summary stands for, and not by a summary that comes late', () => {
+  const told: readonly Draft[] = [
+    ...begun,
+    the('memory.called', {}),
+    the('memory.recalled', { call: 3, log: 'scope:user:ada', upto: 0, notes: 1, blocks: 0 }),
+    the('memory.told', { entries: [{ id: 'm:1', text: 'tea', validMs: 0 }] }),
+    the('context.called', { digest: 'q', messages: 1 }),
+  ];
+  const summary = the('context.compacted', { call: 6, messages: 1, summary: 'tea' });
+  const lost = the('context.failed', { call: 6, why: 'lost' });
+  assert.deepEqual([...folded(told).memory.told], ['m:1']);
+  assert.deepEqual([...folded([...told, summary]).memory.told], []);
+  assert.deepEqual([...folded([...told, lost, summary]).memory.told], ['m:1']);
+});
+
 test('an erasure ends a turn that was cancelled before for the reason it had', () => {
   const { turn } = folded([...begun, the('cancel.requested', { why: 'stop' }), the('subject.erased', { subject: 'ada' })]);
   assert.deepEqual(turn.open?.cancel, { why: 'stop' });

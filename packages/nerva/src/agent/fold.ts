@@ -11,7 +11,7 @@ import { turnFacet } from './facets/turn.ts';
 import type { AgentState, Facet } from './state.ts';
 
 /** Of the fold: a state under another version is not reused. */
-export const REDUCER_VERSION = 6;
+export const REDUCER_VERSION = 7;
 
 /**
  * The facets in folding order: a later one sees the slices that the earlier ones made of the same event.

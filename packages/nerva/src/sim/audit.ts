@@ -1,4 +1,5 @@
 import type { Agent } from '../agent/index.ts';
+import type { Json } from '../core/index.ts';
 import {
   eventsOf,
   isBlobRef,
@@ -102,6 +103,8 @@ export class Audit {
         'the sequence is dense',
         `Session ${frame.sid}: a frame of ${frame.events.length} at ${result.seq}…${result.head}, after ${kept.book.events.length}.`,
       );
+    if (frame.then?.progress === true && frame.events.every(({ type }) => INTENTS.has(type)))
+      hub.violated('only what came of something is progress', `Session ${frame.sid}: the frame at ${result.seq} holds intents alone.`);
     const texts = frame.events.map(({ data }) => JSON.stringify(data));
     for (const text of texts)
       for (const ref of refsIn(text))
@@ -244,7 +247,7 @@ export class Audit {
         'only who wrote an intent performs it',
         `${tool.name} ${callId} ran in process ${process.n}, its intent is of ${writer?.n ?? 'an earlier one'}.`,
       );
-    if (tool.needsApproval(input) && attempt === 1) this.#granted(kept, tool, callId);
+    if (attempt === 1 && this.#mustAsk(tool, input, context)) this.#granted(kept, tool, callId);
     if (!idempotencyKey.endsWith(`:${callId}`)) hub.violated('a key belongs to one call', `The key of ${callId} is ${idempotencyKey}.`);
   }
 
@@ -269,7 +272,7 @@ export class Audit {
       const isRecorded = kept.book.events.some(
         ({ seq: at, type, data }) =>
           at >= answer.head &&
-          (type === 'tool.returned' || type === 'tool.failed') &&
+          (type === 'tool.returned' || (type === 'tool.failed' && data['why'] === 'bad output')) &&
           data['call'] === seq &&
           (data['by'] === undefined || data['by'] === 'late'),
       );
@@ -293,6 +296,16 @@ export class Audit {
     const parsed = tool.parseInput(proposal?.input ?? null);
     if (parsed instanceof Promise || !parsed.ok || jsonOf(parsed.value) === jsonOf(input)) return;
     this.#hub.violated(law, `${tool.name} ${callId} ran with ${jsonOf(input)}; ${jsonOf(parsed.value)} was asked for.`);
+  }
+
+  /** By the rule of the tool, or by that of its agent. One that throws asks. */
+  #mustAsk({ name, effect, needsApproval }: Tool, input: unknown, { session, taint }: ToolContext): boolean {
+    const rule = this.#agents.find((agent) => agent.name === session.agent)?.approval;
+    try {
+      return needsApproval(input) || rule?.({ tool: name, effect, input: input as Json, taint }) === true;
+    } catch {
+      return true;
+    }
   }
 
   #granted({ book }: Kept, { name }: Tool, callId: string): void {
@@ -386,6 +399,16 @@ export function refsIn(text: string): readonly string[] {
 
 const BLOB_REF = /"ref":"([0-9a-f]{64})"/g;
 const NO_REFS: readonly string[] = [];
+
+/** With what a driver begins something, and nothing came of anything. */
+const INTENTS: ReadonlySet<string> = new Set([
+  'turn.started',
+  'model.called',
+  'context.called',
+  'memory.called',
+  'tool.called',
+  'timer.set',
+]);
 
 const TOLD_MS = 1_000;
 const jsonOf = (value: unknown): string => JSON.stringify(value) ?? 'null';

@@ -336,6 +336,38 @@ const CASES: readonly Case[] = [
     breaks: [...ERASED, ['model.answered', { call: 2, parts: [{ type: 'text', text: 'Anna' }] }]],
     holds: [...ERASED, ['model.answered', { call: 2, parts: [] }]],
   },
+  {
+    law: 'a turn is stopped at its limit',
+    name: 'a turn that is stopped a step early',
+    limits: { stepsMax: 2 },
+    breaks: [...CALLED, RETURNED, ['turn.ended', { reason: 'steps', why: 'stepsMax 2' }]],
+    holds: [
+      ...CALLED,
+      RETURNED,
+      ['model.called'],
+      ['model.answered', { call: 7, parts: [], usage: USAGE }],
+      ['turn.ended', { reason: 'steps', why: 'stepsMax 2' }],
+    ],
+  },
+  {
+    law: 'a turn is stopped at its limit',
+    name: 'a turn whose time is not over',
+    limits: { budget: { turnMs: 500 } },
+    breaks: [...STARTED, ['turn.ended', { reason: 'budget', why: 'turnMs 500' }]],
+    holds: [...STARTED, ['turn.ended', { reason: 'budget', why: 'turnMs 500' }, 1_600]],
+  },
+  {
+    law: 'a fork performs no inherited obligation',
+    name: 'a fork that waits for the timer of its parent',
+    breaks: [...STARTED, ['timer.set', { atMs: 5_000 }], fork('live'), ['timer.set', { atMs: 5_000, again: 3 }]],
+    holds: [...STARTED, ['timer.set', { atMs: 5_000 }], fork('live'), ['timer.set', { atMs: 5_000 }]],
+  },
+  {
+    law: 'only a cancel cancels',
+    name: 'a call that is given up in a turn that goes on',
+    breaks: [...CALLED, ['tool.failed', { call: 5, why: 'cancelled' }]],
+    holds: [...CALLED, CANCEL, ['tool.failed', { call: 5, why: 'cancelled' }]],
+  },
 ];
 
 for (const { law, name, breaks, holds, limits } of CASES) {

@@ -108,6 +108,11 @@ export class Book {
     return false;
   }
 
+  /** A fork to which nobody could say anything: it stands where it was made, and begins nothing by itself. */
+  get isUntouched(): boolean {
+    return this.base > 0 && this.events.length === this.base + 1;
+  }
+
   /** Where the session stands, in a few bits: enough to tell situations apart, too little to tell contents apart. */
   abstract(): number {
     let state =
@@ -185,6 +190,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   'turn.ended': turnEnded,
   'timer.set'(book, { seq }, data) {
+    if (Number(data['again'] ?? seq) < book.base)
+      book.fail('a fork performs no inherited obligation', `timer.set ${seq} goes on with a timer of the parent.`);
     book.timers.add((data['again'] as Seq | undefined) ?? seq);
   },
   'timer.fired'(book, _event, data) {
@@ -288,11 +295,26 @@ function isBlank({ parts, output, message, summary }: JsonObject): boolean {
   );
 }
 
-function turnEnded(book: Book, { seq }: LogEvent, data: JsonObject): void {
+/** A turn is stopped at its limit, and not before. */
+function stoppedEarly(book: Book, turn: Turn, { seq, atMs, data }: LogEvent): void {
+  const { stepsMax = 0, budget = {} } = book.limits;
+  const [limit = ''] = String(data['why'] ?? '').split(' ');
+  const reached: Readonly<Record<string, boolean>> = {
+    stepsMax: turn.steps >= stepsMax,
+    sessionStepsMax: book.steps >= (budget.sessionStepsMax ?? 0),
+    turnMs: atMs - turn.startedMs >= (budget.turnMs ?? 0),
+    sessionMs: atMs - (book.events[0]?.atMs ?? 0) >= (budget.sessionMs ?? 0),
+  };
+  if (reached[limit] === false) book.fail('a turn is stopped at its limit', `turn.ended ${seq} says ${limit}, which is not reached.`);
+}
+
+function turnEnded(book: Book, event: LogEvent, data: JsonObject): void {
+  const { seq } = event;
   const { turn } = book;
   if (turn === null) return book.fail('one turn at a time', `turn.ended ${seq} ends no turn.`);
   if (turn.isCancelled !== (data['reason'] === 'cancelled'))
     book.fail('a cancelled turn ends as cancelled', `turn ${turn.seq} ended as ${String(data['reason'])}, cancelled: ${turn.isCancelled}.`);
+  if (!book.isErased) stoppedEarly(book, turn, event);
   for (const call of book.calls.values())
     if (call.status === 'open') book.fail('a turn ends with nothing open', `call ${call.seq} is open at turn.ended ${seq}.`);
   if (book.model !== null) book.fail('a turn ends with nothing open', `model call ${book.model.seq} is open at turn.ended ${seq}.`);
@@ -461,6 +483,8 @@ function toolSettled(book: Book, event: LogEvent, data: JsonObject): void {
       'a verdict holds only while the doubt stands',
       `${event.type} ${event.seq} is a verdict on call ${call.seq}, which is under way, or is to be made again.`,
     );
+  if (event.type === 'tool.failed' && data['why'] === 'cancelled' && isOfTurn(book, call) && book.turn?.isCancelled === false)
+    book.fail('only a cancel cancels', `tool.failed ${event.seq} says so of call ${call.seq}, whose turn goes on.`);
   if (call.outcome !== null || call.status === 'detached' || isOfEarlier(call, data)) return;
   call.outcome = event;
   call.status = 'done';

@@ -91,7 +91,7 @@ export const FAULTS = {
   'people.steer': row('people', LOG, 'a message comes now, to steer'),
   'people.interrupt': row('people', LOG, 'a message comes now, to interrupt'),
   'people.cancel': row('people', LOG, 'somebody cancels now'),
-  'deploy.instructions': row('deploy', LOG, 'dies and comes back with other instructions'),
+  'deploy.instructions': row('deploy', LOG, 'dies and comes back with other instructions, of its tools too'),
   'deploy.tool-gone': row('deploy', LOG, 'dies and comes back without its last tool'),
   'deploy.approval': row('deploy', LOG, 'dies and comes back with approvals for every call'),
 } as const satisfies Readonly<Record<string, Row>>;

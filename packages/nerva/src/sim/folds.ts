@@ -10,6 +10,9 @@ type Slices = readonly [
   AgentState['tool'],
   AgentState['turn'],
   AgentState['budget'],
+  AgentState['timer'],
+  AgentState['context'],
+  AgentState['memory'],
 ];
 
 /** A state that a driver had, and the event that led to it. */
@@ -86,17 +89,18 @@ export class Folds {
 
 const TYPES = Object.keys(EVENTS);
 
-function slicesOf({ session, approval, model, tool, turn, budget }: AgentState): Slices {
-  return [session, approval, model, tool, turn, budget];
+function slicesOf({ session, approval, model, tool, turn, budget, timer, context, memory }: AgentState): Slices {
+  return [session, approval, model, tool, turn, budget, timer, context, memory];
 }
 
-/** Of plain values, maps and lists that grow; of these the last item and the length. Functions are all the same. */
+/** Of plain values, sets, maps and lists that grow; of these the last item and the length. Functions are all the same. */
 function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
     return typeof one === 'function' && typeof other === 'function';
   }
   if (Array.isArray(one)) return Array.isArray(other) && one.length === other.length && one.every((item, at) => isSame(item, other[at]));
+  if (one instanceof Set) return other instanceof Set && isSame([...(one as ReadonlySet<unknown>)], [...(other as ReadonlySet<unknown>)]);
   if (one instanceof Map) return other instanceof Map && isSame([...(one as Entries)], [...(other as Entries)]);
   if ('shared' in one && 'shared' in other) {
     const [list, same] = [one, other] as [AgentState['turn']['messages'], AgentState['turn']['messages']];

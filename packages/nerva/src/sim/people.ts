@@ -1,8 +1,9 @@
-import { foldAt, type Answer, type Pending, type RunResult, type Runtime } from '../agent/index.ts';
+import { foldAt, type Answer, type Pending, type Run, type RunResult, type Runtime } from '../agent/index.ts';
 import { NervaError } from '../core/index.ts';
 import type { LogEvent, Seq, Sid, Store } from '../log/index.ts';
 import type { Audit } from './audit.ts';
 import type { Hub } from './hub.ts';
+import { placeOf } from './ledger.ts';
 import type { SimProcess } from './process.ts';
 import type { Scenario, Step } from './scenario.ts';
 
@@ -33,7 +34,17 @@ export interface Told {
   readonly result: RunResult;
 }
 
+/** What somebody saw of a run of his own, to its end. */
+export interface Followed {
+  readonly sid: Sid;
+  /** Of the message. */
+  readonly seq: Seq;
+  readonly seen: readonly Seq[];
+  readonly result: RunResult;
+}
+
 const RETRY_MS = 1_000;
+const READ_MS = 3_000;
 const UNKNOWN_MAX = 100;
 const ATTEMPTS_MAX = 1_000;
 const PATIENCE_MS = 1_200_000;
@@ -62,6 +73,9 @@ export class People {
   readonly told: Told[] = [];
   /** By session: the events that a reader saw, in order. */
   readonly seen = new Map<Sid, LogEvent[]>();
+  readonly followed: Followed[] = [];
+  /** Messages whose senders wait to be told what came of them. */
+  readonly untold = new Set<{ readonly process: SimProcess; readonly sid: Sid; readonly seq: Seq }>();
   readonly #office: Office;
   readonly #busy = new Set<Promise<unknown>>();
   readonly #readers: AbortController[] = [];
@@ -157,22 +171,46 @@ export class People {
     audit.sent.add(id);
     const agent = step.agent ?? audit.firstAgent;
     const input = step.data ?? step.text ?? '';
-    await this.#insist(step, async ({ runtime }) => {
+    await this.#insist(step, async ({ runtime, process }) => {
       const options = {
         ...(this.#office.audit.kept.has(step.sid) ? {} : { agent }),
         ...(step.subject === undefined ? {} : { subject: step.subject }),
       };
       const run = runtime.session(step.sid, options).send(input, { id, ...(step.deliver === undefined ? {} : { deliver: step.deliver }) });
+      if (step.isFollowed === true) this.#follow(Promise.race([this.#followed(step.sid, run), process.died]));
       const { seq } = await run.accepted;
       const before = audit.accepted.get(id);
       if (before !== undefined && before.seq !== seq)
         this.#office.hub.violated('a frame counts once', `Message ${id} was accepted at ${before.seq} and at ${seq} (${scenario.name}).`);
       audit.accepted.set(id, { sid: step.sid, seq });
-      void run.result.then(
+      const waiting = { process, sid: step.sid, seq };
+      this.untold.add(waiting);
+      const telling = run.result.then(
         (result) => this.told.push({ sid: step.sid, seq, result }),
         (error: unknown) => this.#typed(error), // the driver was lost; the record says what came of it
       );
+      void telling.finally(() => this.untold.delete(waiting));
     });
+  }
+
+  /** Reads along with a run, slower than it goes. Of one that was lost on the way nothing is said. */
+  async #followed(sid: Sid, run: Run): Promise<void> {
+    const seen: Seq[] = [];
+    try {
+      for await (const item of run) {
+        await this.#office.hub.sleep(READ_MS);
+        if (item.type === 'event') seen.push(item.event.seq);
+        else if (!seen.includes(placeOf(item.call).seq))
+          this.#office.hub.violated(
+            'a call is told before what it says',
+            `Who follows ${sid} hears of ${item.call} first by its ${item.type}.`,
+          );
+      }
+      const [{ seq }, result] = await Promise.all([run.accepted, run.result]);
+      this.followed.push({ sid, seq, seen, result });
+    } catch {
+      // The record says what came of it.
+    }
   }
 
   async #fork({ sid, as, at, effects, text, tenant }: Step & { readonly type: 'fork' }): Promise<void> {

@@ -19,6 +19,8 @@ export type Step =
       readonly agent?: string;
       readonly tenant?: string;
       readonly subject?: string;
+      /** Who sends reads along until the run is over. */
+      readonly isFollowed?: boolean;
       /** Whom it is told: the process that has lived longest is 0. Default the newest. */
       readonly process?: number;
     }

@@ -250,7 +250,12 @@ export class Simulation implements Supervisor, Judged {
       if (!this.store.isPoisoned) break;
       await this.hub.sleep(RESTART_MS);
     }
-    await eraseSubject({ store: this.store.operated(this.#operator), keys: this.#keys, world: this.world, subject });
+    const { inspected } = this.store;
+    for (const sid of this.audit.kept.keys()) await inspected.snapshots.put(sid, SNAPSHOT, 0, subject);
+    const { sids } = await eraseSubject({ store: this.store.operated(this.#operator), keys: this.#keys, world: this.world, subject });
+    for (const sid of sids)
+      if ((await inspected.snapshots.get(sid, SNAPSHOT, 0)) !== null)
+        this.hub.violated('an erased subject leaves no byte', `A snapshot of ${sid} from before the erasure is still there.`);
   }
 
   #runtime(process: SimProcess, tenant: string | null): Runtime {
@@ -329,6 +334,9 @@ const REASONS = {
   events: 'it goes on and on.',
   time: 'it takes longer than any limit.',
 } as const;
+
+/** Whose meaning nobody knows. */
+const SNAPSHOT = 'from before';
 
 const NO_NETWORK = {
   request: (request: { readonly url: string }) =>

@@ -45,6 +45,8 @@ export class SimStore {
   readonly #owners = new Map<Sid, SimProcess>();
   /** What was stored as a blob under a subject. */
   readonly sealed: { readonly subject: string; readonly ref: string; readonly content: Uint8Array }[] = [];
+  /** By session: claims since something came of one. */
+  readonly #claims = new Map<Sid, number>();
   #busyUntilMs = 0;
   /** Since anything else happened. */
   #reads = { step: -1, count: 0 };
@@ -226,6 +228,7 @@ export class SimStore {
     if (kind === 'store.fsync') {
       // It may be on the disk or not: the next opening tells.
       if (hub.roll('fsync') < 0.5) this.#journal.write(operation);
+      this.#progressed(asked);
       this.#isDamaged = true;
       this.isPoisoned = true;
       this.#supervisor.poisoned();
@@ -261,12 +264,19 @@ export class SimStore {
       throw stackless('STORE_FAILED', 'The simulated disk refused a write. Nothing was written.');
   }
 
+  /** Something came of a claim, where the frame says so. */
+  #progressed({ name, args }: Pick<Operation, 'name' | 'args'>): void {
+    const frame = args[0] as Append;
+    if (name === 'append' && frame.then?.progress === true) this.#claims.delete(frame.sid);
+  }
+
   // oxlint-disable-next-line max-params -- an operation and all that is known of it
   #noted(process: SimProcess, { name, tenant, args }: Operation, result: unknown, due: readonly FaultKind[]): void {
     switch (name) {
       case 'append': {
         const frame = args[0] as Append;
         const appended = result as AppendResult;
+        if (appended.ok) this.#progressed({ name, args });
         if (frame.then?.owner !== undefined && appended.ok && !appended.repeated) this.#owners.set(frame.sid, process);
         return this.#watcher.appended({ process, tenant, frame, result: appended }, due);
       }
@@ -285,7 +295,13 @@ export class SimStore {
       case 'claim':
         for (const { info } of result as Awaited<ReturnType<Store['claim']>>) {
           this.#owners.set(info.sid, process);
-          if (info.attempts < 1) this.#hub.violated('a claim is counted', `Session ${info.sid} was claimed, and the store counts none.`);
+          const claims = (this.#claims.get(info.sid) ?? 0) + 1;
+          this.#claims.set(info.sid, claims);
+          if (info.attempts < claims)
+            this.#hub.violated(
+              'a claim is counted',
+              `Session ${info.sid} was claimed ${claims} times, and the store counts ${info.attempts}.`,
+            );
         }
         return;
       default:

@@ -5,12 +5,15 @@ import type { Message } from '../model/index.ts';
 import type { Book, BookedCall, Proposal } from './book.ts';
 import { refsIn, type Audit } from './audit.ts';
 import { stepsOf } from './case-text.ts';
+import { judgeConduct } from './conduct.ts';
 import { firstErased, judgeErasure, type Rested } from './erasure.ts';
 import type { Hub } from './hub.ts';
 import { placeOf } from './ledger.ts';
-import type { People } from './people.ts';
+import type { Followed, People } from './people.ts';
 import type { Scenario } from './scenario.ts';
 import type { SimStore } from './store.ts';
+import { judgeCovered, judgeTampered } from './tamper.ts';
+import { isThere, judgeTenants } from './tenants.ts';
 
 /** A run that came to its end. */
 export interface Judged {
@@ -30,7 +33,7 @@ export interface Judged {
 
 /** The laws that are looked at when everything has come to rest. */
 export async function judge(judged: Judged): Promise<void> {
-  const { hub, audit, store, scenario, people } = judged;
+  const { hub, audit, store, scenario } = judged;
   const logs = new Map<Sid, readonly LogEvent[]>();
   const rested: Rested[] = [];
   audit.folds.judging();
@@ -40,6 +43,10 @@ export async function judge(judged: Judged): Promise<void> {
     judgeLog(hub, { book, texts }, reading.log);
     await judgeBlobs(judged, { book, texts });
     rested.push(await judgeSession(judged, reading, { book, agent }));
+    if (logs.size > 1) continue;
+    judgeCovered(judged, reading.first);
+    const definition = judged.agent(agent);
+    if (definition !== undefined && book.base === 0 && !judged.isDeployed) await judgeTampered(judged, reading, definition);
   }
   for (const { sid, seq } of audit.accepted.values()) {
     const book = audit.kept.get(sid)?.book;
@@ -47,8 +54,7 @@ export async function judge(judged: Judged): Promise<void> {
       hub.violated('nothing acknowledged is lost', `Message ${sid}:${seq} was accepted and is not in the log.`);
   }
   judgeAnswers(judged);
-  for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
-  for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
+  judgeCallers(judged, logs);
   await judgeTenants(judged);
   judgeForks(judged);
   await judgeErasure(judged, rested);
@@ -56,6 +62,20 @@ export async function judge(judged: Judged): Promise<void> {
     const wrong = await check({ store: store.inspected, outside: audit.ledger, logs, disk: store.text() });
     if (wrong !== null) hub.violated(name, wrong);
   }
+}
+
+/** What callers were told, and what readers saw. */
+function judgeCallers(judged: Judged, logs: ReadonlyMap<Sid, readonly LogEvent[]>): void {
+  const { hub, people } = judged;
+  for (const { sid, seq, result } of people.told) judgeTold(judged, { sid, seq, result, log: logs.get(sid) ?? [] });
+  for (const { process, sid, seq } of people.untold)
+    if (!process.isDead && process.pausedUntilMs === 0)
+      hub.violated(
+        'a caller is told what is recorded',
+        `Who sent ${sid}:${seq} to process ${process.n} still waits, and nothing happens any more.`,
+      );
+  for (const one of people.followed) judgeFollower(hub, one, logs.get(one.sid) ?? []);
+  for (const [sid, seen] of people.seen) judgeReader(hub, { sid, seen, log: logs.get(sid) ?? [] });
 }
 
 /** Who is told that an answer was accepted is the one whose answer counts. */
@@ -108,44 +128,22 @@ function judgeReader(
   else if (seen.length < log.length) hub.violated(law, `The reader of ${sid} saw ${seen.length} of ${log.length} events.`);
 }
 
+/** Who reads along with a run sees each event from his message to the end of its turn, or to where somebody is asked. */
+function judgeFollower(hub: Hub, { sid, seq, seen, result }: Followed, log: readonly LogEvent[]): void {
+  const law = 'who follows a run sees it to its end';
+  if (seen.some((one, index) => one !== seq + index)) hub.violated(law, `Who sent ${sid}:${seq} saw ${seen.join()}.`);
+  const turn = log.find(({ type, data }) => type === 'turn.started' && (data['takes'] as readonly Seq[]).includes(seq))?.seq ?? Infinity;
+  const end = log.find((event) => event.type === 'turn.ended' && event.seq > turn)?.seq ?? -1;
+  if (result.reason !== null && (seen.at(-1) ?? -1) < end)
+    hub.violated(law, `Who sent ${sid}:${seq} saw events up to ${seen.at(-1) ?? 'none'}; it ends at ${end}.`);
+}
+
 function judgeForks({ hub, audit, scenario }: Judged): void {
   for (const step of stepsOf(scenario, hub.seed)) {
     const book = step.type === 'fork' ? audit.kept.get(step.as)?.book : undefined;
     if (step.type === 'fork' && book !== undefined && book.effects !== step.effects)
       hub.violated('a fork does what it was made for', `Fork ${step.as} was asked to be ${step.effects} and is ${book.effects}.`);
   }
-}
-
-/** A tenant's handle sees nothing of the others'. */
-async function judgeTenants({ hub, audit, store }: Judged): Promise<void> {
-  const tenants = new Set([...audit.kept.values()].map(({ tenant }) => tenant));
-  for (const other of tenants) {
-    if (other === null) continue;
-    for (const [sid, { tenant }] of audit.kept) {
-      const head = tenant === other ? 0 : await store.inspected.scope(other).head(sid);
-      if (head > 0) hub.violated('tenants are apart', `A handle of tenant ${other} sees session ${sid} of ${tenant ?? 'none'}.`);
-    }
-    const scope = store.inspected.scope(other);
-    const own = new Set([...audit.kept.values()].flatMap(({ tenant, book }) => (tenant === other ? [...blobsOf(book)] : [])));
-    for (const { tenant, book } of audit.kept.values())
-      for (const ref of tenant === other ? [] : blobsOf(book))
-        if (!own.has(ref) && (await isThere(scope, ref)))
-          hub.violated('tenants are apart', `A handle of tenant ${other} reads a blob of ${tenant ?? 'none'}.`);
-    for await (const { frame } of scope.feed())
-      if (frame.tenant !== other) hub.violated('tenants are apart', `The feed of tenant ${other} has a frame of ${frame.tenant}.`);
-  }
-}
-
-/** The results that a record keeps as blobs. Not definitions: tenants have the same ones. */
-function blobsOf({ events }: Book): ReadonlySet<string> {
-  return new Set(events.flatMap(({ type, data }) => (type === 'tool.returned' && isBlobRef(data['output']) ? [data['output'].ref] : [])));
-}
-
-function isThere(store: Store, ref: string): Promise<boolean> {
-  return store.blobs.get(ref, { start: 0, end: 1 }).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** What the record names is stored, unless it was erased. */
@@ -183,10 +181,14 @@ async function judgeSession(
   if (pending[0] !== undefined && !book.isClosed)
     hub.violated('eventually quiet', `Session ${sid}: ${pending[0].id} waits for a person, and nobody is asked.`);
   const info = await store.info(sid);
-  const wanted = book.isClosed ? 'closed' : 'idle';
+  const isLeft = book.isUntouched && (book.turn !== null || [...book.messages.values()].some(({ isTaken }) => !isTaken));
+  const wanted = book.isClosed ? 'closed' : isLeft ? 'waiting' : 'idle';
   if (info.status !== wanted) hub.violated('a session at rest says so', `Session ${sid} is ${info.status} where it should be ${wanted}.`);
   const definition = judged.agent(agent);
+  const isOnTime = ![...hub.fired.keys()].some((kind) => kind.startsWith('clock.'));
   judgeEqual(judged, book, definition);
+  if (definition !== undefined && !book.isErased && firstErased(log) === Infinity)
+    judgeConduct(book.events, { ...definition, isOnTime }, (law, message) => hub.violated(law, `Session ${sid}: ${message}`));
   if (definition !== undefined && !judged.isDeployed && !book.events.some(({ type }) => type === 'session.configured'))
     await judgeReplay(judged, { book, store, agent: definition, untilSeq: firstErased(log) });
   return { sid, log, state };
@@ -225,9 +227,11 @@ const DECISIONS = new Set([
 function judgeState(judged: Judged, book: Book, state: AgentState): void {
   const { hub } = judged;
   const { sid } = book;
-  if (book.turn !== null) hub.violated('eventually quiet', `Session ${sid}: turn ${book.turn.seq} is open, and nothing happens any more.`);
+  if (book.turn !== null && !book.isUntouched)
+    hub.violated('eventually quiet', `Session ${sid}: turn ${book.turn.seq} is open, and nothing happens any more.`);
   for (const [seq, { isTaken }] of book.messages)
-    if (!isTaken && !book.isClosed) hub.violated('no lost wake-up', `Session ${sid}: message ${seq} waits, and nothing happens any more.`);
+    if (!isTaken && !book.isClosed && !book.isUntouched)
+      hub.violated('no lost wake-up', `Session ${sid}: message ${seq} waits, and nothing happens any more.`);
   if ((state.turn.open === null) !== (book.turn === null))
     hub.violated('fold = record', `Session ${sid}: the fold and the record differ on whether a turn is open.`);
   if (state.head !== book.events.length)
@@ -320,6 +324,7 @@ function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
     // Of a session whose subject is gone nothing that was said is kept.
     if (book.isOver && call.outcome.data['output'] === '[erased]') continue;
     const isLater = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq && seq < (call.outcome?.seq ?? 0));
+    if (isLater) judgeLateNote(hub, book, call, messages);
     const isGone = book.turn !== null && call.seq > book.turn.seq;
     if (isLater || isGone || (call.outcome?.seq ?? 0) < book.compactedBy) continue;
     const ended = book.events.some(({ seq, type }) => type === 'turn.ended' && seq > call.seq);
@@ -329,6 +334,18 @@ function judgePrompt(hub: Hub, book: Book, messages: readonly Message[]): void {
         `Session ${book.sid}: the result of call ${call.seq} is not in the conversation.`,
       );
   }
+}
+
+/** What became of a call that a turn left in doubt the model is told when it is asked next. */
+// oxlint-disable-next-line max-params -- a call and its surroundings
+function judgeLateNote(hub: Hub, { sid, events, compactedBy }: Book, { seq, outcome }: BookedCall, messages: readonly Message[]): void {
+  const at = outcome?.seq ?? 0;
+  if (compactedBy > at || !events.some((event) => event.type === 'model.called' && event.seq > at)) return;
+  const text = `returned ${JSON.stringify(outcome?.data['output'] ?? null)}`;
+  const isTold = messages.some(
+    ({ origin, parts }) => origin === 'system' && parts.some((part) => part.type === 'text' && part.text.includes(text)),
+  );
+  if (!isTold) hub.violated('a doubt that is settled is told', `Session ${sid}: the model was never told what became of call ${seq}.`);
 }
 
 /** What a caller was told is what the record says of its message. */
@@ -377,6 +394,7 @@ function answerIn(events: readonly LogEvent[]): string {
 
 interface Reading {
   readonly log: readonly LogEvent[];
+  readonly first: Frame | undefined;
   readonly store: Store;
 }
 
@@ -395,5 +413,5 @@ async function read(store: Store, sid: Sid): Promise<Reading> {
     const first = frames.findIndex(({ seq, events }) => seq + events.length - 1 > after);
     return Promise.resolve(first < 0 ? [] : frames.slice(first, first + PAGE_FRAMES));
   };
-  return { log, store: { ...store, read: whole } };
+  return { log, first: frames[0], store: { ...store, read: whole } };
 }

@@ -35,10 +35,18 @@ export function wrapAgent(agent: Agent, deploy: Deploy, wrapping: Wrapping): Age
   });
 }
 
+const EDITION = ' (second edition)';
+
+/** What a call was granted for is not this tool any more. */
+function described(tool: Tool): Tool {
+  const description = `${tool.description}${EDITION}`;
+  return { ...tool, description, definition: { ...tool.definition, description } };
+}
+
 function deployed(agent: Agent, deploy: Deploy): Agent {
   switch (deploy) {
     case 'instructions':
-      return { ...agent, instructions: `${agent.instructions} (second edition)` };
+      return { ...agent, instructions: `${agent.instructions}${EDITION}`, tools: agent.tools.map(described) };
     case 'tool-gone':
       return { ...agent, tools: agent.tools.slice(0, -1) };
     case 'approval':

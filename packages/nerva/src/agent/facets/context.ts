@@ -62,12 +62,18 @@ function failed(slice: Contexts, event: AgentEvent & { readonly type: 'context.f
   return { ...slice, open: null, settledBy: event.seq, taken: 0, hasFailed };
 }
 
+/** Whether a summary is waited for: one that came late changes nothing. Of one without words the call is not known: it is that of the open one. */
+export function isDue({ open }: Contexts, event: AgentEvent & { readonly type: 'context.compacted' }): boolean {
+  const isErased = event.erased === true;
+  const call = isErased ? open?.seq : event.data.call;
+  return call === undefined ? !isErased && open === null : call === open?.seq;
+}
+
 /** A summary that came late stands for messages that are not there any more; it changes nothing. */
 function compacted(slice: Contexts, event: AgentEvent & { readonly type: 'context.compacted' }, { turn, memory }: AgentState): Contexts {
   const { open, summary, notes } = slice;
   const isErased = event.erased === true;
-  const call = isErased ? open?.seq : event.data.call;
-  if (call === undefined ? isErased || open !== null : call !== open?.seq) return slice;
+  if (!isDue(slice, event)) return slice;
   const taken = Math.min(isErased ? (open?.messages ?? 0) : event.data.messages, turn.messages.count);
   if (!(taken > 0)) return { ...slice, open: null, settledBy: event.seq, taken: 0 };
   const text = isErased ? '[erased]' : (event.data.summary ?? summary?.text ?? '');

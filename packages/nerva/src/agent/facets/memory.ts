@@ -1,6 +1,7 @@
 import type { Sid } from '../../log/index.ts';
 import { known, type AgentEvent } from '../events.ts';
 import type { Facet, Memories, MemoryPart } from '../state.ts';
+import { isDue } from './context.ts';
 
 const FIRST: Memories = {
   open: null,
@@ -36,7 +37,8 @@ export const memoryFacet: Facet<Memories> & { readonly name: 'memory' } = {
       case 'subject.erased':
         return { ...slice, parts: slice.parts.map((part) => (part.subject === event.data.subject ? wordless(part) : part)) };
       case 'context.compacted':
-        return { ...slice, told: FIRST.told };
+        // What a summary that came late stands for is still in the prompt.
+        return isDue(state.context, event) ? { ...slice, told: FIRST.told } : slice;
       case 'session.forked':
         return slice.open === null ? slice : { ...slice, open: null, turn: -1 };
       default:
