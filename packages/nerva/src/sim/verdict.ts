@@ -256,6 +256,7 @@ function judgeState(judged: Judged, book: Book, state: AgentState): void {
     );
   for (const call of book.calls.values()) if (call.seq >= book.base) judgeCall(judged, book, call);
   judgePrompt(hub, book, state.turn.messages.shared.slice(0, state.turn.messages.count));
+  judgeSummary(hub, book, state);
 }
 
 function judgeCall({ hub, audit, world }: Judged, book: Book, call: BookedCall): void {
@@ -312,6 +313,13 @@ function judgeEqual({ hub }: Judged, book: Book, agent: Agent | undefined): void
     if (proposal !== undefined && !made.some((other) => other.name === proposal.name && text(other) === text(proposal) && happened(other)))
       hub.violated('equal calls are one', `Session ${book.sid}: event ${seq} says that a call is equal to one that was never made.`);
   }
+}
+
+/** What stands for the beginning of a conversation is what its last summary says, not one that came late. */
+function judgeSummary(hub: Hub, { sid, events, compactedBy, isErased }: Book, { context }: AgentState): void {
+  const summary = events[compactedBy]?.data['summary'];
+  if (!isErased && typeof summary === 'string' && context.summary?.text !== summary)
+    hub.violated('fold = record', `Session ${sid}: what stands for the beginning is not the summary that event ${compactedBy} made.`);
 }
 
 /** Each result in the conversation is the first outcome of its call. */
