@@ -1,6 +1,6 @@
 /**
- * Remembers, supersedes and forgets with an index, and says what it kept: `memory-index-child.ts <store> <folder> <count>`. Lines: `ack <n>`
- * · `told <type>` · `err <CODE>` · `end`.
+ * Remembers, supersedes and forgets with an index, and says what it kept: `memory-index-child.ts <store> <folder> <count> [unclosed]`. Lines:
+ * `ack <n>` · `told <type>` · `err <CODE>` · `end`. `unclosed`: it is killed before it closes the index.
  */
 import { writeSync } from 'node:fs';
 import { NervaError } from '../../packages/nerva/src/core/index.ts';
@@ -8,7 +8,7 @@ import { openMemory } from '../../packages/nerva/src/memory/index.ts';
 import { openSqlite, sqliteIndex } from '../../packages/nerva/src/node/index.ts';
 import { testWorld } from '../../packages/nerva/src/testing/index.ts';
 
-const [path = '', folder = '', count = '0'] = process.argv.slice(2);
+const [path = '', folder = '', count = '0', how = ''] = process.argv.slice(2);
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 
 const world = testWorld({ seed: process.pid });
@@ -29,6 +29,8 @@ for (let at = 0; at < Number(count); at++) {
     say(`err ${NervaError.is(error) ? error.code : String(error)}`);
   }
 }
+// A process that ends by itself closes its files.
+if (how === 'unclosed') process.kill(process.pid, 'SIGKILL');
 index.close();
 await store.close();
 say('end');

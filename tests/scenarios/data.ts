@@ -1,5 +1,5 @@
 import { createAgent } from 'nerva/agent';
-import { simModel, type Scenario, type Step } from 'nerva/sim';
+import { simModel, type Scenario, type SimModel, type Step } from 'nerva/sim';
 import { tool } from 'nerva/tool';
 import { choicesOf, messages, say } from './choices.ts';
 import { simKeys } from './keys.ts';
@@ -92,29 +92,24 @@ export const erased: Scenario = {
 
 const TOKEN = 'sk-live-0123456789abcdef';
 
-/** A tool and a model that hold a secret which must never be written anywhere. */
+/** A tool and a model that carry a secret, as clients of a service do, which must never be written anywhere: not with what an agent is made of either. */
 export const secrets: Scenario = {
   name: 'secrets',
   agents: (outside) => {
     outside.kept.set('token', TOKEN);
     const model = once({ name: 'fetch_account', input: { amount: 1 } });
-    return [
-      createAgent({
-        name: 'holder',
-        tools: [
-          tool({
-            name: 'fetch_account',
-            inputSchema: AMOUNT,
-            effect: 'idempotent',
-            execute: ({ amount }) => {
-              if (outside.kept.get('token') !== TOKEN) throw new Error('Who are you?');
-              return { account: amount };
-            },
-          }),
-        ],
-        model: { ...model, call: (request, options) => model.call(request, options) },
-      }),
-    ];
+    const holding = <T extends object>(one: T): T => ({ ...one, token: TOKEN });
+    const fetching = tool({
+      name: 'fetch_account',
+      inputSchema: AMOUNT,
+      effect: 'idempotent',
+      execute: ({ amount }) => {
+        if (outside.kept.get('token') !== TOKEN) throw new Error('Who are you?');
+        return { account: amount };
+      },
+    });
+    const held: SimModel = { ...holding(model), withSeed: (seed) => holding(model.withSeed(seed)) };
+    return [createAgent({ name: 'holder', tools: [holding(fetching)], model: held })];
   },
   steps: (seed) => messages(choicesOf(seed), { prefix: 's', count: 1, each: 2, spanMs: 5_000 }),
   invariants: [{ name: 'secrets are not written', check: ({ disk }) => (disk.includes(TOKEN) ? 'The disk holds the token.' : null) }],
