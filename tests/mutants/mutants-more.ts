@@ -380,4 +380,11 @@ function identityless`,
 function identityless`,
     says: 'A replay compares what kind of thing was decided, not what.',
   },
+  {
+    name: 'definition-holds-secrets',
+    file: 'agent/definition.ts',
+    find: `    model: agent.model?.name ?? null,`,
+    replace: `    model: JSON.parse(JSON.stringify(agent.model ?? null)) as JsonObject,`,
+    says: 'What a client carries, keys too, is written with what an agent is made of.',
+  },
 ];
